@@ -1,0 +1,113 @@
+"""The exception tree.
+
+    KeeplineError
+    ├── PeerError                 the peer's fault; carries the reason its connection ends with
+    │   ├── ProtocolError         RFC 6455 was broken
+    │   ├── InvalidDataError      bytes that are not what they claim to be (UTF-8)
+    │   ├── TooBigError           beyond a limit on size
+    │   ├── FloodError            beyond a limit on rate or count
+    │   ├── RefusedError          not let in; answered in HTTP, before the upgrade
+    │   └── HelloError            upgraded, but no usable hello
+    └── OurError                  our fault or our operator's
+        ├── StartError            cannot start; the message says what to do next
+        │   └── SettingsError     a setting is wrong; names the field and the allowed values
+        ├── HandlerError          the application's code failed
+        └── IllegalTransitionError  an event that its state does not know
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from keepline.reasons import CloseReason
+
+
+class KeeplineError(Exception):
+    """Every error this package raises on purpose."""
+
+    reason: CloseReason
+
+
+class PeerError(KeeplineError):
+    """The peer's fault: costs the peer its connection and nobody else anything."""
+
+    default_reason: ClassVar[CloseReason] = CloseReason.PROTOCOL_ERROR
+
+    def __init__(self, detail: str, reason: CloseReason | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.reason = self.default_reason if reason is None else reason
+
+
+class ProtocolError(PeerError):
+    """RFC 6455 was broken (close code 1002)."""
+
+
+class InvalidDataError(PeerError):
+    """Text that is not UTF-8 (close code 1007)."""
+
+    default_reason = CloseReason.INVALID_DATA
+
+
+class TooBigError(PeerError):
+    """A message or a count of fragments beyond its limit (close code 1009)."""
+
+    default_reason = CloseReason.MESSAGE_TOO_BIG
+
+
+class FloodError(PeerError):
+    """More frames or messages than the limits allow (close code 1008)."""
+
+    default_reason = CloseReason.FLOODING
+
+
+class RefusedError(PeerError):
+    """Not let in. `reason.status` is the HTTP status, `retry_after_s` goes into Retry-After."""
+
+    default_reason = CloseReason.BAD_REQUEST
+
+    def __init__(
+        self,
+        detail: str,
+        reason: CloseReason | None = None,
+        *,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(detail, reason)
+        assert self.reason.status is not None, "a refusal is answered in HTTP"
+        self.retry_after_s = retry_after_s
+
+
+class HelloError(PeerError):
+    """The first message was not a usable hello (close code 1008)."""
+
+    default_reason = CloseReason.HELLO_INVALID
+
+
+class OurError(KeeplineError):
+    """Our fault or our operator's."""
+
+    reason = CloseReason.INTERNAL_ERROR
+
+
+class StartError(OurError):
+    """Keepline cannot start; `hint` says what to do next."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(f"{problem}\n  {hint}" if hint else problem)
+        self.problem = problem
+        self.hint = hint
+
+
+class SettingsError(StartError):
+    """A setting is wrong; `problem` names the field, `hint` the allowed values."""
+
+
+class HandlerError(OurError):
+    """The application's code raised; the original error is the `__cause__`."""
+
+    reason = CloseReason.HANDLER_FAILED
+
+
+class IllegalTransitionError(OurError):
+    """An event that its state does not know: a bug of ours."""
