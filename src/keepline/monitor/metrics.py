@@ -1,0 +1,232 @@
+"""Everything that is counted, and its exposition for Prometheus.
+
+Counting costs one integer addition; names, labels and text come into being at the scrape only.
+"""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from keepline.reasons import CloseReason
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# From a device on the same switch to one behind a congested mobile link.
+RTT_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Histogram:
+    """Counts of observations per bucket; the last bucket has no upper bound."""
+
+    __slots__ = ("_bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Return Prometheus buckets: an upper bound, and how many observations were not above."""
+        bounds = [*map(str, self._bounds), "+Inf"]
+        return list(zip(bounds, accumulate(self.counts), strict=True))
+
+
+class Counters:
+    """What happened since the start: plain numbers that their owners add to.
+
+    `disconnects` holds every reason from the first moment on, refusals before the upgrade too, so
+    that a series is there before its first event.
+    """
+
+    __slots__ = (
+        "audio_in",
+        "audio_out",
+        "bytes_in",
+        "bytes_out",
+        "cleanup_failures",
+        "connections_accepted",
+        "disconnects",
+        "frames_in",
+        "frames_out",
+        "handler_failures",
+        "inbox_audio_dropped",
+        "loop_stalled_s",
+        "loop_stalls",
+        "malformed_messages",
+        "mass_suspicions",
+        "messages_in",
+        "messages_out",
+        "outbox_audio_dropped",
+        "ping_failures",
+        "pings_received",
+        "pings_sent",
+        "pongs_received",
+        "rtt",
+        "sessions_opened",
+        "suspicions",
+        "takeovers",
+        "verdicts",
+    )
+
+    def __init__(self) -> None:
+        self.connections_accepted = 0
+        self.sessions_opened = 0
+        self.disconnects = dict.fromkeys(CloseReason, 0)
+        self.takeovers = 0
+        self.frames_in = 0
+        self.frames_out = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.messages_in = 0
+        self.messages_out = 0
+        self.malformed_messages = 0
+        self.audio_in = 0
+        self.audio_out = 0
+        self.inbox_audio_dropped = 0
+        self.outbox_audio_dropped = 0
+        self.pings_sent = 0
+        self.pings_received = 0
+        self.pongs_received = 0
+        self.ping_failures = 0
+        self.suspicions = 0
+        self.verdicts = 0
+        self.mass_suspicions = 0
+        self.rtt = Histogram(RTT_BOUNDS_S)
+        self.handler_failures = 0
+        self.cleanup_failures = 0
+        self.loop_stalls = 0
+        self.loop_stalled_s = 0.0
+
+
+# name of the series: (attribute of Counters, help)
+_PLAIN = {
+    "keepline_connections_accepted": (
+        "connections_accepted",
+        "TCP connections taken from the listening socket.",
+    ),
+    "keepline_sessions_opened": ("sessions_opened", "Devices whose hello was accepted."),
+    "keepline_takeovers": ("takeovers", "Connections replaced by a newer one of the same device."),
+    "keepline_frames_received": ("frames_in", "WebSocket frames received."),
+    "keepline_frames_sent": ("frames_out", "WebSocket frames sent."),
+    "keepline_received_bytes": ("bytes_in", "Bytes read from devices."),
+    "keepline_sent_bytes": ("bytes_out", "Bytes written to devices."),
+    "keepline_messages_received": ("messages_in", "JSON messages received."),
+    "keepline_messages_sent": ("messages_out", "JSON messages sent."),
+    "keepline_malformed_messages": (
+        "malformed_messages",
+        "Text messages that were no message of the device protocol.",
+    ),
+    "keepline_audio_frames_received": ("audio_in", "Audio frames received."),
+    "keepline_audio_frames_sent": ("audio_out", "Audio frames sent."),
+    "keepline_inbox_audio_dropped": (
+        "inbox_audio_dropped",
+        "Audio frames dropped because the handler was too slow.",
+    ),
+    "keepline_outbox_audio_dropped": (
+        "outbox_audio_dropped",
+        "Audio frames dropped because the device was too slow.",
+    ),
+    "keepline_pings_sent": ("pings_sent", "Pings sent to devices."),
+    "keepline_pings_received": ("pings_received", "Pings received from devices."),
+    "keepline_pongs_received": ("pongs_received", "Pongs received from devices."),
+    "keepline_ping_failures": ("ping_failures", "Pings that no life answered in time."),
+    "keepline_suspicions": ("suspicions", "Times a device became suspicious."),
+    "keepline_heartbeat_verdicts": ("verdicts", "Devices judged dead by their silence."),
+    "keepline_mass_suspicions": (
+        "mass_suspicions",
+        "Incidents in which so many devices fell silent that our own side is suspected.",
+    ),
+    "keepline_handler_failures": ("handler_failures", "Exceptions raised by handlers."),
+    "keepline_cleanup_failures": ("cleanup_failures", "Cleanup steps that raised."),
+    "keepline_loop_stalls": ("loop_stalls", "Times the event loop stood still."),
+    "keepline_loop_stalled_seconds": ("loop_stalled_s", "Time the event loop stood still."),
+}
+
+
+class Gauge(NamedTuple):
+    """A number read at the scrape; with a `label`, one number per value of that label."""
+
+    name: str
+    help: str
+    read: Callable[[], float | Mapping[str, float]]
+    label: str | None = None
+
+
+class Metrics(Collector):
+    """The registry of one gateway: its counters, its gauges, its build and its process."""
+
+    def __init__(self, counters: Counters, gauges: tuple[Gauge, ...], *, version: str) -> None:
+        self._counters = counters
+        self._gauges = gauges
+        self._version = version
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """Return the exposition, to be served as `CONTENT_TYPE`."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family of ours; called by the registry."""
+        counters = self._counters
+        for name, (attribute, text) in _PLAIN.items():
+            yield CounterMetricFamily(name, text, value=getattr(counters, attribute))
+        yield self._refusals()
+        yield self._disconnects()
+        yield HistogramMetricFamily(
+            "keepline_ping_rtt_seconds",
+            "Time from a ping to the pong that carries its id.",
+            buckets=counters.rtt.cumulative(),
+            sum_value=counters.rtt.sum,
+        )
+        for gauge in self._gauges:
+            yield _read(gauge)
+        python = ".".join(map(str, sys.version_info[:3]))
+        build = {"version": self._version, "python": python}
+        yield InfoMetricFamily("keepline_build", "What is running.", value=build)
+
+    def _refusals(self) -> Metric:
+        text = "Connections refused before the upgrade."
+        family = CounterMetricFamily("keepline_refusals", text, labels=["cause", "status"])
+        for reason, count in self._counters.disconnects.items():
+            if reason.status is not None:
+                family.add_metric([reason.cause, str(reason.status)], count)
+        return family
+
+    def _disconnects(self) -> Metric:
+        text = "Upgraded connections that ended, by who ended them and why."
+        family = CounterMetricFamily("keepline_disconnects", text, labels=["initiator", "cause"])
+        for reason, count in self._counters.disconnects.items():
+            if reason.status is None:
+                family.add_metric([reason.initiator.value, reason.cause], count)
+        return family
+
+
+def _read(gauge: Gauge) -> Metric:
+    value = gauge.read()
+    if isinstance(value, Mapping):
+        assert gauge.label is not None, f"{gauge.name} needs a label for its values"
+        family = GaugeMetricFamily(gauge.name, gauge.help, labels=[gauge.label])
+        for label, number in value.items():
+            family.add_metric([label], number)
+        return family
+    return GaugeMetricFamily(gauge.name, gauge.help, value=value)
