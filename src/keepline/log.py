@@ -1,0 +1,200 @@
+"""Structured logs: one line per event, JSON for machines and columns for people.
+
+Whatever a peer can write is escaped and capped, secrets are hidden, and a storm of one event is
+folded into a count. Nothing here is global: `app` makes one `Log` and hands it down.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+import structlog
+from structlog.dev import plain_traceback
+
+from keepline.reasons import CloseReason
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from structlog.typing import FilteringBoundLogger
+
+    from keepline.clock import Clock
+
+Level = Literal["debug", "info", "warning", "error"]
+Style = Literal["auto", "json", "console"]
+
+TEXT_CAP = 200  # characters of one value
+TRACEBACK_CAP = 4_000  # characters, from the end
+FOLD_WINDOW_S = 1.0
+HIDDEN = "[hidden]"
+
+_RANK: dict[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_SECRET_KEY = re.compile(r"token|authorization|secret|password", re.IGNORECASE)
+_SECRET_TEXT = re.compile(
+    r"(bearer(?:\s|\+|%20)+|(?:token|authorization|secret|password)=)[^\s&\"',;]+", re.IGNORECASE
+)
+# Control characters (ESC starts a terminal sequence, a newline forges a line), separators of lines
+# and paragraphs, characters that turn the direction of writing, lone surrogates.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]",
+)
+
+
+class Log:
+    """Writes events. The name of an event is a constant of ours, never anything from outside.
+
+    More than `fold_per_s` of one event in a second are counted instead of written, and reported
+    by one `events_folded` line afterwards: at that event's next line or at `flush`, which its
+    owner calls about once a second. `secrets` are hidden wherever they occur.
+    """
+
+    __slots__ = ("_clock", "_fold_per_s", "_lines", "_secrets", "_threshold", "_windows", "lost")
+
+    def __init__(
+        self,
+        stream: TextIO,
+        clock: Clock,
+        *,
+        level: Level = "info",
+        style: Style = "auto",
+        fold_per_s: int = 20,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        self._clock = clock
+        self._fold_per_s = fold_per_s
+        self._secrets = secrets
+        self._threshold = _RANK[level]
+        self._windows: dict[str, _Window] = {}
+        self._lines: FilteringBoundLogger = structlog.wrap_logger(
+            structlog.WriteLogger(stream),
+            processors=[structlog.stdlib.add_log_level, self._prepare, _renderer(stream, style)],
+            wrapper_class=structlog.make_filtering_bound_logger(0),
+        )
+        self.lost = 0  # lines that could not be written
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """Log what only matters while looking for a fault."""
+        self._log("debug", event, fields)
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Log the normal course of things."""
+        self._log("info", event, fields)
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """Log what an operator should look at some day."""
+        self._log("warning", event, fields)
+
+    def error(self, event: str, /, **fields: object) -> None:
+        """Log a failure of ours; an exception among the fields brings its traceback along."""
+        self._log("error", event, fields)
+
+    def flush(self) -> None:
+        """Report the storms that are over."""
+        past = self._clock.now() - FOLD_WINDOW_S
+        for event in [event for event, window in self._windows.items() if window.start <= past]:
+            self._report(event, self._windows.pop(event))
+
+    def _log(self, level: Level, event: str, fields: dict[str, object]) -> None:
+        if _RANK[level] < self._threshold:
+            return
+        now = self._clock.now()
+        window = self._windows.get(event)
+        if window is None or now - window.start >= FOLD_WINDOW_S:
+            if window is not None:
+                self._report(event, window)
+            window = self._windows[event] = _Window(now)
+        window.count += 1
+        if window.count <= self._fold_per_s:
+            self._emit(level, event, fields)
+
+    def _report(self, event: str, window: _Window) -> None:
+        folded = window.count - self._fold_per_s
+        if folded > 0:
+            self._emit("warning", "events_folded", {"folded_event": event, "count": folded})
+
+    def _emit(self, level: Level, event: str, fields: dict[str, object]) -> None:
+        try:
+            self._lines.log(_RANK[level], event, fields=fields)
+        except Exception:  # noqa: BLE001 - a line that cannot be written costs nobody a connection
+            self.lost += 1
+
+    def _prepare(self, _logger: object, _name: str, line: MutableMapping[str, Any]) -> Any:
+        """Make a line of safe values (a structlog processor)."""
+        stamp = datetime.fromtimestamp(self._clock.wall(), UTC).isoformat(timespec="milliseconds")
+        ready: dict[str, object] = {
+            "timestamp": stamp.replace("+00:00", "Z"),
+            "level": line["level"],
+            "event": line["event"],
+        }
+        for name, value in line["fields"].items():
+            key = f"{name}_" if name in ready else name
+            if _SECRET_KEY.search(name):
+                ready[key] = HIDDEN
+            else:
+                ready[key] = self._safe(value)
+            if isinstance(value, BaseException):
+                ready["exception"] = self._traceback(value)
+        return ready
+
+    def _safe(self, value: object) -> object:
+        match value:
+            case None | bool() | int():
+                return value
+            case float():
+                return round(value, 6)
+            case CloseReason():
+                return value.cause
+            case Enum():
+                return clean(str(value.value))
+            case bytes():
+                text = value[: TEXT_CAP * 4].decode("utf-8", "backslashreplace")
+            case str():
+                text = value
+            case BaseException():
+                text = f"{type(value).__name__}: {value}"
+            case _:
+                text = repr(value)
+        return clean(self._hide(text[: TEXT_CAP * 4]))
+
+    def _traceback(self, error: BaseException) -> str:
+        # Without local variables: they hold tokens and what people said.
+        text = self._hide("".join(traceback.format_exception(error))[-TRACEBACK_CAP:])
+        return "\n".join(_UNSAFE.sub(_escape, line) for line in text.splitlines())
+
+    def _hide(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return _SECRET_TEXT.sub(rf"\1{HIDDEN}", text)
+
+
+class _Window:
+    """How often one event was logged since `start`."""
+
+    __slots__ = ("count", "start")
+
+    def __init__(self, start: float) -> None:
+        self.start = start
+        self.count = 0
+
+
+def clean(text: str) -> str:
+    r"""Return text that is safe on a terminal: unsafe characters as `\x1b`, cut at `TEXT_CAP`."""
+    kept = text if len(text) <= TEXT_CAP else f"{text[:TEXT_CAP]}…"
+    return _UNSAFE.sub(_escape, kept)
+
+
+def _escape(unsafe: re.Match[str]) -> str:
+    return unsafe[0].encode("unicode_escape").decode("ascii")
+
+
+def _renderer(stream: TextIO, style: Style) -> structlog.typing.Processor:
+    terminal = stream.isatty()
+    if style == "json" or (style == "auto" and not terminal):
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(
+        colors=terminal, sort_keys=False, exception_formatter=plain_traceback
+    )
