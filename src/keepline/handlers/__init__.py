@@ -1,0 +1,1 @@
+"""Handlers that come with Keepline, each a small example of the contract."""
