@@ -1,0 +1,30 @@
+"""What a peer may ask of us on the wire. Each limit is the largest value that still passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Gt
+
+Positive = Annotated[int, Gt(0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one connection; the settings section `wire`.
+
+    `head_bytes` and `head_lines` bound a request head, from the request line to the empty line;
+    `head_lines` counts its header lines. `body_bytes` bounds the body of a configuration request.
+    `message_bytes` bounds the payload of a message over all its fragments, `message_fragments`
+    their number. `frames_per_turn` is how many frames one call of `FrameReader.receive` handles,
+    `control_frames_per_s` the burst and the rate of pings, pongs together that a peer may send.
+    """
+
+    head_bytes: Positive = 8192
+    head_lines: Positive = 64
+    body_bytes: Positive = 16_384
+    message_bytes: Positive = 65_536
+    message_fragments: Positive = 256
+    frames_per_turn: Positive = 64
+    control_frames_per_s: Positive = 20
