@@ -79,7 +79,7 @@ class RequestReader:
             self._head_left -= len(part)
             self._feed(part)
             if self._head.refusal is not None:
-                raise self._head.refusal
+                raise RefusedError(*self._head.refusal)
             if not self._head.is_whole:
                 self._refuse_malformed()
                 if not self._head_left:

@@ -17,8 +17,9 @@ class Limits:
     `head_bytes` and `head_lines` bound a request head, from the request line to the empty line;
     `head_lines` counts its header lines. `body_bytes` bounds the body of a configuration request.
     `message_bytes` bounds the payload of a message over all its fragments, `message_fragments`
-    their number. `frames_per_turn` is how many frames one call of `FrameReader.receive` handles,
-    `control_frames_per_s` the burst and the rate of pings, pongs together that a peer may send.
+    their number. `frames_per_turn` is how many frames one call of `FrameReader.receive` handles.
+    `control_frames_per_s` bounds pings and pongs together, as a rate and as a burst; it is applied
+    by the connection, which has a clock.
     """
 
     head_bytes: Positive = 8192

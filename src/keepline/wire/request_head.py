@@ -40,28 +40,34 @@ class RequestHead:
         self.target = b""
         self.headers: dict[str, str] = {}
         self.body = bytearray()
-        self.refusal: RefusedError | None = None  # the first rule that a header line broke
+        # Detail and reason of the first rule that a header line broke. Not the error itself: its
+        # traceback would lead back here, and each refusal would be left to the cycle collector.
+        self.refusal: tuple[str, CloseReason] | None = None
         self.is_whole = False
         self.is_over = False  # the request, with its body
 
     # httptools calls these.
 
+    def on_message_begin(self) -> None:
+        if self.is_over:
+            # Stops the parser, which else would report the method of a request that follows.
+            raise RefusedError("a second request")
+
     def on_url(self, part: bytes) -> None:
-        if not self.is_over:
-            self.target += part
+        self.target += part
 
     def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
-        if self.is_over or self.refusal is not None:
+        if self.refusal is not None:
             return
         self._lines_left -= 1
         if self._lines_left < 0:
-            self.refusal = RefusedError("too many header lines", CloseReason.HEAD_TOO_LARGE)
+            self.refusal = ("too many header lines", CloseReason.HEAD_TOO_LARGE)
             return
         name = raw_name.decode("latin-1").lower()
         value = raw_value.decode("latin-1").strip(" \t")
         if name in self.headers:
             if name in _ONLY_ONCE:
-                self.refusal = RefusedError(f"header {name} is repeated")
+                self.refusal = (f"header {name} is repeated", CloseReason.BAD_REQUEST)
             elif name in _LISTS:
                 value = f"{self.headers[name]}, {value}"
         self.headers[name] = value
@@ -70,8 +76,7 @@ class RequestHead:
         self.is_whole = True
 
     def on_body(self, part: bytes) -> None:
-        if not self.is_over:
-            self.body += part
+        self.body += part
 
     def on_message_complete(self) -> None:
         self.is_over = True
