@@ -1,0 +1,66 @@
+# The two commands: `make run` and `make test`. Everything lives in .venv and can be deleted.
+# Works with GNU make 3.81 and later. Another Python: make PYTHON=python3.12 run
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python that is new enough.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+UV := uv==0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help run test soak bench conformance lint types imports check lock clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/:/' | \
+		while IFS=: read -r name text; do printf '  make %-12s%s\n' "$$name" "$$text"; done
+
+run: $(VENV)/.run  ## start a gateway with a few simulated devices; Ctrl-C ends it
+	@$(BIN)/python tools/foreground.py $(BIN)/keepline demo $(ARGS)
+
+test: $(VENV)/.test  ## run every test but the long ones
+	$(BIN)/pytest $(ARGS)
+
+soak: $(VENV)/.test  ## run the long tests
+	$(BIN)/pytest -m soak $(ARGS)
+
+bench: $(VENV)/.bench  ## measure Keepline beside its peers
+	$(BIN)/python -m bench $(ARGS)
+
+conformance: $(VENV)/.test  ## run the Autobahn suite against the echo server
+	$(BIN)/python -m tests.conformance.run $(ARGS)
+
+lint: $(VENV)/.test  ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test  ## check types, strictly
+	$(BIN)/mypy
+
+imports: $(VENV)/.test  ## check who may import whom
+	$(BIN)/lint-imports
+
+check: lint types imports test  ## all of the above
+
+lock: $(VENV)/.python  ## write the lock files anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet '$(UV)'
+	$(LOCK) --group build -o requirements/run.txt
+	$(LOCK) --group build --group test -c requirements/run.txt -o requirements/test.txt
+	$(LOCK) --group build --group bench -c requirements/test.txt -o requirements/bench.txt
+
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
+
+clean:  ## remove the environment and every cache
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.python:
+	@test -n '$(PYTHON)' || { echo 'Keepline needs Python 3.11 or newer: make PYTHON=python3.12 run' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# One stamp per lock file: what is up to date is not installed again.
+$(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
