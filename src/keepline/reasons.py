@@ -51,7 +51,8 @@ class CloseReason(Enum):
     SERVER_SHUTDOWN = ("server_shutdown", Initiator.OPERATOR, 1001)
     KICKED = ("kicked", Initiator.OPERATOR, 4002)
 
-    # Refused by us, before the upgrade.
+    # Answered by us, without an upgrade.
+    ANSWERED = ("answered", Initiator.US, None, 200)  # a configuration request
     BAD_REQUEST = ("bad_request", Initiator.US, None, 400)
     UNAUTHORIZED = ("unauthorized", Initiator.US, None, 401)
     FORBIDDEN = ("forbidden", Initiator.US, None, 403)

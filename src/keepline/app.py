@@ -1,0 +1,144 @@
+"""The composition root: builds everything once, and owns the order of starting and stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import uvloop
+
+import keepline
+from keepline.admin.api import AdminServer, Readiness, create_api
+from keepline.clock import SystemClock
+from keepline.errors import StartError
+from keepline.gateway.auth import OpenDoor, StaticToken
+from keepline.gateway.gateway import Gateway
+from keepline.gateway.node import Node
+from keepline.gateway.sockets import is_loopback
+from keepline.handlers.echo import Echo
+from keepline.log import Log
+from keepline.monitor.metrics import Counters, Gauge, Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from keepline.gateway.auth import Authenticator
+    from keepline.gateway.handler import Handler
+    from keepline.settings import Settings
+
+
+class App:
+    """One gateway with everything around it, built on the running loop."""
+
+    def __init__(self, settings: Settings, make_handler: Callable[[], Handler] = Echo) -> None:
+        """Build; nothing listens yet. Raises StartError for settings that cannot be run."""
+        clock = SystemClock()
+        authenticator = make_authenticator(settings)
+        self.settings = settings
+        self.log = Log(
+            sys.stderr,
+            clock,
+            level=settings.log.level,
+            style=settings.log.format,
+            fold_per_s=settings.log.fold_per_s,
+            secrets=(settings.auth.token,) if settings.auth.token else (),
+        )
+        self.counters = Counters()
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keepline")
+        self.node = Node(
+            settings,
+            loop=asyncio.get_running_loop(),
+            clock=clock,
+            random=random.Random(),  # noqa: S311 (spreads pings; ids come from `secrets`)
+            executor=self._executor,
+            log=self.log,
+            counters=self.counters,
+            authenticator=authenticator,
+            make_handler=make_handler,
+            make_session_id=lambda: secrets.token_hex(8),
+        )
+        self.node.enrolment_open = is_loopback(settings.server.host)
+        self.gateway = Gateway(self.node)
+        metrics = Metrics(self.counters, self._gauges(), version=keepline.__version__)
+        self.admin = AdminServer(
+            settings.admin.host,
+            settings.admin.port,
+            create_api(ready=self.readiness, metrics=metrics.text),
+        )
+
+    async def start(self) -> None:
+        """Start in order: devices, then operators. Raises StartError; then nothing is left."""
+        try:
+            await self.gateway.start()
+            await self.admin.start()
+        except StartError:
+            await self.stop()
+            raise
+        self.log.info("started", port=self.node.port, admin_port=self.admin.port)
+
+    async def stop(self) -> None:
+        """Stop in order: devices leave, then the operators' view of it; idempotent."""
+        self.log.info("stopping", connections=len(self.node.registry))
+        await self.gateway.stop()
+        await self.admin.stop()
+        self._executor.shutdown(wait=True)
+        self.log.info("stopped")
+
+    def readiness(self) -> Readiness:
+        """Say whether a balancer should send devices here."""
+        if self.node.draining:
+            return Readiness(ready=False, reason="draining")
+        return Readiness(ready=True, reason="")
+
+    def _gauges(self) -> tuple[Gauge, ...]:
+        node = self.node
+        return (
+            Gauge("keepline_sessions", "Live sessions.", lambda: len(node.registry)),
+            Gauge("keepline_admissions", "Handshakes under way.", lambda: len(node.admissions)),
+            Gauge("keepline_cleanups", "Cleanups under way.", lambda: len(node.cleanups)),
+            Gauge("keepline_deadlines", "Deadlines armed in the wheel.", lambda: node.wheel.armed),
+        )
+
+
+def make_authenticator(settings: Settings) -> Authenticator:
+    """Return who judges devices. Raises StartError for an open door to everybody."""
+    if settings.auth.token is not None:
+        return StaticToken(settings.auth.token)
+    if is_loopback(settings.server.host):
+        return OpenDoor()
+    raise StartError(
+        f"no token is set, and {settings.server.host} can be reached by everybody",
+        "give devices a token with --token, or listen on this machine only with --host 127.0.0.1",
+    )
+
+
+def serve(settings: Settings, handler: type[Handler] | None = None) -> int:
+    """Run a gateway until SIGTERM or SIGINT; return the exit status. Raises StartError."""
+    return _run(_serve(settings, handler or Echo))
+
+
+async def _serve(settings: Settings, make_handler: Callable[[], Handler]) -> int:
+    app = App(settings, make_handler)
+    stop_asked = _stop_on_signals()
+    await app.start()
+    await stop_asked.wait()
+    await app.stop()
+    return 0
+
+
+def _stop_on_signals() -> asyncio.Event:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    return asked
+
+
+def _run(main: Coroutine[object, object, int]) -> int:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)

@@ -1,0 +1,1 @@
+"""The I/O shell of one node: it accepts, admits, pumps, closes and cleans up."""

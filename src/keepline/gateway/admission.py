@@ -1,0 +1,202 @@
+"""From an accepted socket to a live session: read the request, judge it, upgrade, await hello."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from keepline.errors import HelloError, RefusedError
+from keepline.gateway.configuration import (
+    CONFIGURATION_PATH,
+    DEVICE_PATH,
+    answer_configuration,
+)
+from keepline.gateway.connection import Connection
+from keepline.gateway.greeting import Greeting
+from keepline.gateway.sockets import reason_of_loss
+from keepline.lifecycle.machine import Lifecycle
+from keepline.lifecycle.states import Effect, Event
+from keepline.reasons import CloseReason
+from keepline.wire.handshake import Request, RequestReader, refusal, upgrade_response
+
+if TYPE_CHECKING:
+    from keepline.gateway.node import Node
+    from keepline.gateway.receiver import Receiver
+
+
+async def admit(door: Door) -> None:
+    """One device from its first byte to a live session, under one deadline.
+
+    Before the upgrade every refusal is an HTTP answer, which a device understands at once;
+    afterwards it is a Close. Cancelled at shutdown, which refuses with 503.
+    """
+    node = door.node
+    greeting = Greeting(node.hellos, node.loop)
+    try:
+        async with asyncio.timeout(node.settings.session.hello_timeout_s):
+            request = await door.request()
+            if request.path.rstrip("/") == CONFIGURATION_PATH:
+                door.answer(answer_configuration(node, request))
+                return
+            _check(node, request)
+            door.advance(Event.REQUEST_ACCEPTED)
+            identity = await node.authenticator.judge(request)
+            connection = door.upgrade(request, greeting)
+            door.pass_early_on()
+            hello = await greeting.hello()
+        session = node.open_session(connection, identity, hello)
+        greeting.pass_on(session)
+    except RefusedError as error:
+        door.refuse(error)
+    except TimeoutError:
+        door.give_up(CloseReason.HEAD_TIMEOUT, CloseReason.HELLO_TIMEOUT)
+    except HelloError as error:
+        door.give_up(CloseReason.BAD_REQUEST, error.reason)
+    except ConnectionError:
+        pass  # the device has left; its connection, if it had one, cleans up by itself
+    except asyncio.CancelledError:
+        door.give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
+        raise
+    except Exception as error:  # noqa: BLE001 (authenticators are outside code: a fence)
+        node.log.error("admission_failed", error=error)
+        door.give_up(CloseReason.REFUSED_INTERNAL, CloseReason.INTERNAL_ERROR)
+
+
+def _check(node: Node, request: Request) -> None:
+    if request.path.rstrip("/") != DEVICE_PATH:
+        raise RefusedError(f"devices connect at {DEVICE_PATH}/", CloseReason.NOT_FOUND)
+    if not request.is_upgrade:
+        raise RefusedError("a WebSocket upgrade is expected", CloseReason.UPGRADE_REQUIRED)
+    if request.headers.get("protocol-version", "1") != "1":
+        raise RefusedError("only audio version 1 is spoken here", CloseReason.BAD_REQUEST)
+    node.check_room()
+
+
+class Door(asyncio.Protocol):
+    """A socket before its upgrade; then a `Connection` takes over its transport and lifecycle."""
+
+    __slots__ = (
+        "_early",
+        "_reader",
+        "_request",
+        "connection",
+        "lifecycle",
+        "node",
+        "transport",
+        "wheel_tick",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.lifecycle = Lifecycle(node.ticker.now)
+        self.connection: Connection | None = None
+        self.wheel_tick = -1
+        self._reader = RequestReader(node.limits)
+        self._request: asyncio.Future[Request] = node.loop.create_future()
+        self._early = b""
+
+    # -- from the socket and the ticker ----------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the admission; a node that has too many under way refuses at once."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.node.begin_admission(self, admit)
+
+    def data_received(self, data: bytes) -> None:
+        """Read the request; what comes early after it is kept for the frame reader."""
+        if self._request.done():
+            self._keep_early(data)
+            return
+        try:
+            request = self._reader.receive(data)
+        except RefusedError as error:
+            self._request.set_exception(error)
+            return
+        if request is not None:
+            self._early = self._reader.rest
+            self._request.set_result(request)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The peer has left, or the answer is out."""
+        self.advance(Event.TRANSPORT_LOST, reason_of_loss(exc))
+
+    def on_due(self, now: float) -> None:  # noqa: ARG002 (the wheel tells it)
+        """The peer did not take its answer in time."""
+        self.advance(Event.CLOSE_DUE)
+
+    def _keep_early(self, data: bytes) -> None:
+        self._early += data
+        if len(self._early) > self.node.limits.head_bytes:
+            self.transport.pause_reading()
+
+    # -- from admit ------------------------------------------------------------------------
+
+    async def request(self) -> Request:
+        """Return the request. Raises RefusedError, or ConnectionError when the peer leaves."""
+        return await self._request
+
+    def upgrade(self, request: Request, receiver: Receiver) -> Connection:
+        """Answer 101 and hand the transport to a `Connection`."""
+        if self.transport.is_closing():
+            raise ConnectionResetError("left before it was answered")
+        connection = Connection(self.node, self.transport, self.lifecycle, receiver)
+        self.connection = connection
+        self.transport.set_protocol(connection)
+        self.transport.write(upgrade_response(request))
+        return connection
+
+    def pass_early_on(self) -> None:
+        """Give the frames that came before their 101 to the connection."""
+        assert self.connection is not None
+        if len(self._early) > self.node.limits.head_bytes:
+            self.transport.resume_reading()
+        if self._early:
+            self.connection.data_received(self._early)
+            self._early = b""
+
+    def answer(self, response: bytes) -> None:
+        """Send a whole HTTP response and close."""
+        self.transport.write(response)
+        self.advance(Event.CLOSE, CloseReason.ANSWERED)
+
+    def refuse(self, error: RefusedError) -> None:
+        """Answer with the status that the error carries."""
+        self.node.on_refused(error)
+        self.transport.write(refusal(error))
+        self.advance(Event.REFUSED, error.reason)
+
+    def give_up(self, before: CloseReason, after: CloseReason) -> None:
+        """End with `before` in HTTP or, when already upgraded, with `after` in a Close."""
+        if self.connection is not None:
+            self.connection.close(after)
+        else:
+            self.refuse(RefusedError(before.cause, before))
+
+    # -- decisions -------------------------------------------------------------------------
+
+    def advance(self, event: Event, reason: CloseReason | None = None) -> None:
+        """Put one event to the table and perform what it decides."""
+        for effect in self.lifecycle.receive(event, self.node.ticker.now, reason).effects:
+            self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Effect.CLOSE_TRANSPORT:
+                self.transport.close()
+            case Effect.ARM_CLOSE_BOUND:
+                bound_s = self.node.settings.session.close_timeout_s
+                self.node.wheel.arm(self, self.node.ticker.now + bound_s)
+            case Effect.ABORT_TRANSPORT:
+                self.transport.abort()
+            case Effect.START_CLEANUP:
+                self._clean_up()
+            case _:
+                raise AssertionError(f"{effect} before the upgrade")
+
+    def _clean_up(self) -> None:
+        self.node.wheel.cancel(self)
+        if not self._request.done():
+            self._request.set_exception(ConnectionResetError("left before its request was whole"))
+        self.advance(Event.CLEANED)

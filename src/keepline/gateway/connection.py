@@ -1,0 +1,314 @@
+"""One accepted WebSocket from its 101 to its cleanup: bytes in, frames out, decisions performed.
+
+There is no task and no timer behind a living connection: the socket calls `data_received`, the
+ticker calls `on_due`, and everything that can change its state goes through `advance`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from keepline.errors import FloodError, PeerError
+from keepline.gateway.backlog import Put
+from keepline.gateway.outbox import Outbox
+from keepline.gateway.sockets import abort, reason_of_loss
+from keepline.lifecycle.heartbeat import Heartbeat, Verdict
+from keepline.lifecycle.states import Effect, Event, State
+from keepline.reasons import CloseReason
+from keepline.wire import frames
+from keepline.wire.events import Binary, Close, Ping, Pong, Text
+from keepline.wire.reader import FrameReader
+
+if TYPE_CHECKING:
+    from keepline.gateway.node import Node
+    from keepline.gateway.receiver import Receiver
+    from keepline.lifecycle.machine import Lifecycle
+    from keepline.wire.events import Event as WireEvent
+
+# Ended because nobody reads: what the kernel still holds for them will never be acknowledged.
+UNREAD = frozenset({CloseReason.HEARTBEAT_TIMEOUT, CloseReason.SLOW_READER})
+
+HOLD_OUTPUT = 1  # the peer does not read: hear it again when it does
+HOLD_TURN = 2  # its frames used up this loop turn: the others first
+
+
+class Connection(asyncio.Protocol):
+    """The I/O shell around one `Lifecycle`; used once, never reopened."""
+
+    __slots__ = (
+        "_control_count",
+        "_control_second",
+        "_holds",
+        "_last_activity",
+        "_reader",
+        "heartbeat",
+        "lifecycle",
+        "node",
+        "outbox",
+        "receiver",
+        "transport",
+        "wheel_tick",
+    )
+
+    def __init__(
+        self,
+        node: Node,
+        transport: asyncio.Transport,
+        lifecycle: Lifecycle,
+        receiver: Receiver,
+    ) -> None:
+        now = node.ticker.now
+        self.node = node
+        self.transport = transport
+        self.receiver = receiver
+        self.lifecycle = lifecycle
+        self.heartbeat = Heartbeat(last_rx=now)
+        self.outbox: Outbox | None = None
+        self.wheel_tick = -1
+        self._reader = FrameReader(node.limits, masked=True)
+        self._last_activity = now
+        self._holds = 0
+        self._control_second = 0
+        self._control_count = 0
+
+    # -- inbound ---------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Any byte is life; what it means is the reader's business."""
+        node = self.node
+        self.heartbeat.last_rx = node.ticker.now
+        node.counters.bytes_in += len(data)
+        for event in self._reader.receive(data):
+            self._on_event(event)
+        if self._reader.pending:
+            self._hold(HOLD_TURN)
+            node.loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._unhold(HOLD_TURN)
+        if not self.transport.is_closing():
+            self.data_received(b"")
+
+    def _on_event(self, event: WireEvent) -> None:
+        self.node.counters.frames_in += 1
+        if isinstance(event, Binary):
+            self._touch()
+            self.receiver.receive_binary(event.data)
+        elif isinstance(event, Pong):
+            self._on_pong(event.data)
+        elif isinstance(event, Text):
+            self._touch()
+            self.receiver.receive_text(event.text)
+        elif isinstance(event, Ping):
+            self._on_ping(event.data)
+        elif isinstance(event, Close):
+            self._on_close(event)
+        else:
+            self.fail(event.error)
+
+    def _touch(self) -> None:
+        """Only data messages are activity; the first one wakes an idle session."""
+        self._last_activity = self.node.ticker.now
+        if self.lifecycle.state is State.IDLE:
+            self.advance(Event.ACTIVITY)
+
+    def _on_pong(self, payload: bytes) -> None:
+        counters = self.node.counters
+        counters.pongs_received += 1
+        rtt_s = self.heartbeat.receive_pong(payload, self.node.ticker.precise())
+        if rtt_s is not None:
+            counters.rtt.observe(rtt_s)
+
+    def _on_ping(self, payload: bytes) -> None:
+        self.node.counters.pings_received += 1
+        if not self._may_send_control():
+            self.fail(FloodError("more control frames per second than allowed"))
+        elif self.outbox is not None:
+            self.outbox.unanswered_ping = payload
+        else:
+            self.transport.write(frames.pong_frame(payload))
+
+    def _on_close(self, event: Close) -> None:
+        # The answer echoes the peer's code (RFC 6455 §5.5.1); it is sent once.
+        if self.lifecycle.state is not State.DISCONNECTING:
+            self.transport.write(frames.close_frame(event.code))
+        self.advance(Event.PEER_CLOSED, CloseReason.DEVICE_SAID_CLOSE)
+
+    def _may_send_control(self) -> bool:
+        second = int(self.node.ticker.now)
+        if second != self._control_second:
+            self._control_second = second
+            self._control_count = 0
+        self._control_count += 1
+        return self._control_count <= self.node.limits.control_frames_per_s
+
+    # -- outbound --------------------------------------------------------------------------
+
+    def send(self, frame: bytes, *, audio: bool = False) -> None:
+        """Write a whole frame, or queue it while the peer does not read."""
+        counters = self.node.counters
+        if self.outbox is None:
+            counters.frames_out += 1
+            counters.bytes_out += len(frame)
+            self.transport.write(frame)
+            return
+        put = self.outbox.put(frame, audio=audio)
+        if put is Put.DROPPED_AUDIO:
+            counters.outbox_audio_dropped += 1
+        elif put is Put.OVERFLOW:
+            self.close(CloseReason.OUTBOX_OVERFLOW)
+
+    def pause_writing(self) -> None:
+        """Stop hearing a peer that does not read us: its pings would only queue pongs."""
+        if self.outbox is None:
+            self.outbox = Outbox(
+                self.node.settings.outbox,
+                now=self.node.ticker.now,
+                buffered_bytes=self.transport.get_write_buffer_size(),
+            )
+        self._hold(HOLD_OUTPUT)
+
+    def resume_writing(self) -> None:
+        """Send what has waited, as far as the socket takes it."""
+        self._unhold(HOLD_OUTPUT)
+        outbox = self.outbox
+        assert outbox is not None, "resumed, so it was paused"
+        if (payload := outbox.unanswered_ping) is not None:
+            outbox.unanswered_ping = None
+            self.transport.write(frames.pong_frame(payload))
+        while not self._holds & HOLD_OUTPUT:
+            frame = outbox.take()
+            if frame is None:
+                self.outbox = None
+                return
+            self.node.counters.frames_out += 1
+            self.node.counters.bytes_out += len(frame)
+            self.transport.write(frame)
+
+    def _hold(self, why: int) -> None:
+        if not self._holds:
+            self.transport.pause_reading()
+        self._holds |= why
+
+    def _unhold(self, why: int) -> None:
+        if self._holds == why and not self.transport.is_closing():
+            self.transport.resume_reading()
+        self._holds &= ~why
+
+    # -- time ------------------------------------------------------------------------------
+
+    def on_due(self, now: float) -> None:
+        """Look at this connection again; the ticker calls it when the nearest deadline passes."""
+        state = self.lifecycle.state
+        if state is State.ACTIVE or state is State.IDLE:
+            self._look(now)
+        elif state is State.DISCONNECTING:
+            self.advance(Event.CLOSE_DUE)
+
+    def _look(self, now: float) -> None:
+        node = self.node
+        idle_due = self._last_activity + node.idle_after_s
+        if self.lifecycle.state is State.ACTIVE and now >= idle_due:
+            self.advance(Event.QUIET)
+        if self.outbox is not None and self._is_stuck(now):
+            self.close(CloseReason.SLOW_READER)
+            return
+        if self._holds:  # we are not listening, so silence proves nothing
+            node.wheel.arm(self, now + 1.0)
+            return
+        look = node.judge.look(self.heartbeat, now, node.random.random())
+        if look.became_suspicious:
+            node.on_suspicion(now)
+        if look.verdict is Verdict.ZOMBIE:
+            self._on_zombie(now)
+            return
+        if look.ping:
+            self._send_ping()
+        due = look.due
+        if self.lifecycle.state is State.ACTIVE and idle_due < due:
+            due = idle_due
+        node.wheel.arm(self, due)
+
+    def _send_ping(self) -> None:
+        node = self.node
+        node.counters.pings_sent += 1
+        payload = node.judge.ping_payload(self.heartbeat, node.ticker.precise())
+        self.transport.write(frames.ping_frame(payload))
+
+    def _on_zombie(self, now: float) -> None:
+        if self.node.may_reap(now):
+            self.advance(Event.SILENT)
+            self.advance(Event.CLOSE)
+        else:
+            self.node.wheel.arm(self, now + 1.0)
+
+    def _is_stuck(self, now: float) -> bool:
+        assert self.outbox is not None
+        return self.outbox.is_stuck(now=now, buffered_bytes=self.transport.get_write_buffer_size())
+
+    def expect_audio(self, *, flowing: bool) -> None:
+        """While audio should be flowing, silence itself is a symptom: look sooner."""
+        self.heartbeat.streaming = flowing
+        if flowing:
+            self.node.wheel.arm(self, self.node.ticker.now + self.node.streaming_silence_s)
+
+    # -- decisions -------------------------------------------------------------------------
+
+    def greet(self, receiver: Receiver) -> None:
+        """The hello was accepted: messages go to `receiver` from now on."""
+        self.receiver = receiver
+        self.advance(Event.HELLO)
+
+    def close(self, reason: CloseReason) -> None:
+        """Begin the end; idempotent, the first reason wins."""
+        self.advance(Event.CLOSE, reason)
+
+    def fail(self, error: PeerError) -> None:
+        """End with the reason the peer's error carries."""
+        self.node.log.debug("peer_error", detail=error.detail, cause=error.reason.cause)
+        self.close(error.reason)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """TCP is gone, whoever ended it; this comes exactly once."""
+        self.advance(Event.TRANSPORT_LOST, reason_of_loss(exc))
+
+    def advance(self, event: Event, reason: CloseReason | None = None) -> None:
+        """Put one event to the table and perform what it decides."""
+        for effect in self.lifecycle.receive(event, self.node.ticker.now, reason).effects:
+            self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
+        """Turn one effect into I/O; the only place where that happens."""
+        match effect:
+            case Effect.START_HEARTBEAT:
+                self._start_heartbeat()
+            case Effect.RELEASE_BUFFERS:
+                self.receiver.release_buffers()
+            case Effect.TELL_IDLE:
+                self.receiver.tell_idle()
+            case Effect.TELL_WOKEN:
+                self.receiver.tell_woken()
+            case Effect.SEND_CLOSE:
+                self._send_close()
+            case Effect.ARM_CLOSE_BOUND:
+                bound_s = self.node.settings.session.close_timeout_s
+                self.node.wheel.arm(self, self.node.ticker.now + bound_s)
+            case Effect.CLOSE_TRANSPORT:
+                self.transport.close()
+            case Effect.ABORT_TRANSPORT:
+                abort(self.transport, discard=self.lifecycle.reason in UNREAD)
+            case Effect.START_CLEANUP:
+                self.node.start_cleanup(self)
+
+    def _start_heartbeat(self) -> None:
+        node = self.node
+        now = node.ticker.now
+        due = node.judge.first_due(self.heartbeat, now, node.random.random())
+        node.wheel.arm(self, min(due, now + node.idle_after_s))
+
+    def _send_close(self) -> None:
+        reason = self.lifecycle.reason
+        assert reason is not None, "nothing closes without a reason"
+        if reason.code is not None:
+            self.transport.write(frames.close_frame(reason.code, reason.cause))

@@ -1,0 +1,59 @@
+"""The fence around the application's code: its failures end its own session and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from keepline.reasons import CloseReason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from keepline.gateway.session import Session
+    from keepline.log import Log
+    from keepline.monitor.metrics import Counters
+
+
+class Fence:
+    """Calls handlers, and turns whatever they raise into the end of their session."""
+
+    __slots__ = ("_counters", "_log")
+
+    def __init__(self, log: Log, counters: Counters) -> None:
+        self._log = log
+        self._counters = counters
+
+    def call(
+        self, session: Session, method: Callable[..., object], *arguments: object
+    ) -> Awaitable[None] | None:
+        """Call `method(session, *arguments)`; what is left to await is returned, else None."""
+        try:
+            return method(session, *arguments)  # type: ignore[return-value]
+        except Exception as error:  # noqa: BLE001 (the fence)
+            self._on_failure(session, method, error)
+            return None
+
+    async def wait(
+        self, session: Session, method: Callable[..., object], rest: Awaitable[None]
+    ) -> None:
+        """Await the rest of a call; cancellation passes through."""
+        try:
+            await rest
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 (the fence)
+            self._on_failure(session, method, error)
+
+    def _on_failure(
+        self, session: Session, method: Callable[..., object], error: Exception
+    ) -> None:
+        self._counters.handler_failures += 1
+        self._log.error(
+            "handler_failed",
+            error=error,
+            call=getattr(method, "__qualname__", repr(method)),
+            device_id=session.device_id,
+            session_id=session.session_id,
+        )
+        session.close(CloseReason.HANDLER_FAILED)

@@ -1,0 +1,37 @@
+"""Who takes a connection's messages: `Greeting` until the hello, then `Session`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from keepline.reasons import CloseReason
+
+
+class Receiver:
+    """What a connection tells; by default nobody minds."""
+
+    __slots__ = ()
+
+    def receive_text(self, text: str) -> None:
+        """Take one text message."""
+
+    def receive_binary(self, data: bytes) -> None:
+        """Take one binary message."""
+
+    def tell_idle(self) -> None:
+        """No data message for `session.idle_after_s`."""
+
+    def tell_woken(self) -> None:
+        """The first data message after `tell_idle`, about to be delivered."""
+
+    def release_buffers(self) -> None:
+        """Give back what an idle device does not need."""
+
+    def end(self, reason: CloseReason) -> Awaitable[None] | None:
+        """The connection is gone; what is left to await is returned, else None."""
+
+    def release(self) -> None:
+        """Give back what was claimed; idempotent."""

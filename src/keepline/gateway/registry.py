@@ -1,0 +1,65 @@
+"""Who is connected to this node: live sessions by session id and by device id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keepline.gateway.session import Session
+
+
+class Registry:
+    """Newest wins: a device has one holder, and an older one's late cleanup cannot touch it."""
+
+    __slots__ = ("_by_device", "_by_session", "_peak", "_shrink_below", "claims")
+
+    def __init__(self, *, shrink_below: int = 1_024) -> None:
+        self._by_device: dict[str, Session] = {}
+        self._by_session: dict[str, Session] = {}
+        self._peak = 0
+        self._shrink_below = shrink_below
+        self.claims = 0
+
+    def __len__(self) -> int:
+        return len(self._by_session)
+
+    def __iter__(self) -> Iterator[Session]:
+        """Iterate over a copy: sessions leave while somebody looks."""
+        return iter(list(self._by_session.values()))
+
+    def claim(self, session: Session) -> Session | None:
+        """Make `session` its device's holder, number the claim, and return the holder before."""
+        self.claims += 1
+        session.claim = self.claims
+        older = self._by_device.get(session.device_id)
+        self._by_device[session.device_id] = session
+        self._by_session[session.session_id] = session
+        self._peak = max(self._peak, len(self._by_session))
+        return older
+
+    def release(self, session: Session) -> bool:
+        """Forget `session`; True if it still held its device. Idempotent."""
+        self._by_session.pop(session.session_id, None)
+        held = self._by_device.get(session.device_id) is session
+        if held:
+            del self._by_device[session.device_id]
+        self._give_memory_back()
+        return held
+
+    def by_device(self, device_id: str) -> Session | None:
+        """Return the session that holds this device, or None."""
+        return self._by_device.get(device_id)
+
+    def by_session(self, session_id: str) -> Session | None:
+        """Return the session of this id, or None."""
+        return self._by_session.get(session_id)
+
+    def _give_memory_back(self) -> None:
+        # A dict never shrinks by deletion; copy it once most of a former crowd has left.
+        live = len(self._by_session)
+        if self._peak > self._shrink_below and live * 4 < self._peak:
+            self._by_device = dict(self._by_device)
+            self._by_session = dict(self._by_session)
+            self._peak = live

@@ -1,0 +1,104 @@
+"""The one timer of a node: it advances the timing wheel and keeps the node's sense of time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from keepline.lifecycle.wheel import TICK_S
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from keepline.clock import Clock
+    from keepline.lifecycle.wheel import TimingWheel
+    from keepline.monitor.metrics import Counters
+
+STALL_S = 0.25
+"""A turn that comes later than this was our own stall, and no device's silence."""
+
+
+class Due(Protocol):
+    """What can wait in the wheel of a node: a `Door` or a `Connection`."""
+
+    wheel_tick: int
+
+    def on_due(self, now: float) -> None:
+        """Look again: the nearest deadline has passed."""
+
+
+class Ticker:
+    """Advances the wheel every tick and keeps two readings of attentive time.
+
+    Attentive time is monotonic time less our own stalls: while the loop was blocked nobody was
+    listening, so no silence is counted. `now` is coarse, one float shared by all that store it;
+    `precise()` is for round-trip times. Both are in seconds.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_counters",
+        "_due_limit",
+        "_handle",
+        "_last",
+        "_loop",
+        "_on_stall",
+        "now",
+        "stalled_s",
+        "wheel",
+    )
+
+    def __init__(
+        self,
+        wheel: TimingWheel[Due],
+        clock: Clock,
+        counters: Counters,
+        *,
+        due_limit: int,
+        on_stall: Callable[[float], None],
+    ) -> None:
+        self.wheel = wheel
+        self.stalled_s = 0.0
+        self._clock = clock
+        self._counters = counters
+        self._due_limit = due_limit
+        self._on_stall = on_stall
+        self._last = self.now = clock.now()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._handle: asyncio.TimerHandle | None = None
+
+    def precise(self) -> float:
+        """Attentive time, uncoarsened."""
+        return self._clock.now() - self.stalled_s
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tick on `loop` until `stop`."""
+        self._loop = loop
+        self._last = self._clock.now()
+        self._handle = loop.call_later(TICK_S, self._tick)
+
+    def stop(self) -> None:
+        """Stop ticking; idempotent."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _tick(self) -> None:
+        assert self._loop is not None
+        self._handle = self._loop.call_later(TICK_S, self._tick)
+        self.advance()
+
+    def advance(self) -> None:
+        """One tick. What exceeds the limit per tick stays due and is handled in the next one."""
+        reading = self._clock.now()
+        elapsed_s = reading - self._last
+        self._last = reading
+        if elapsed_s > STALL_S:
+            lost_s = elapsed_s - TICK_S
+            self.stalled_s += lost_s
+            self._counters.loop_stalls += 1
+            self._counters.loop_stalled_s += lost_s
+            self._on_stall(lost_s)
+        self.now = reading - self.stalled_s
+        for item in self.wheel.advance(self.now, self._due_limit):
+            item.on_due(self.now)

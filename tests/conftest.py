@@ -1,0 +1,114 @@
+"""A real gateway on a real socket, for every test that asks for one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import uvloop
+
+from keepline.clock import SystemClock
+from keepline.gateway.auth import StaticToken
+from keepline.gateway.gateway import Gateway
+from keepline.gateway.handler import Handler
+from keepline.gateway.node import Node
+from keepline.handlers.echo import Echo
+from keepline.log import Log
+from keepline.monitor.metrics import Counters
+from keepline.settings import Settings
+
+TOKEN = "a-token-for-tests"
+DEVICE_ID = "02:00:00:00:00:01"
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    return uvloop.EventLoopPolicy()
+
+
+@dataclass
+class RunningGateway:
+    """A started gateway: where it is, and what is inside."""
+
+    node: Node
+    gateway: Gateway
+    log_lines: StringIO
+    token: str = TOKEN
+
+    @property
+    def port(self) -> int:
+        return self.node.port
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/xiaozhi/v1/"
+
+    @property
+    def counters(self) -> Counters:
+        return self.node.counters
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.log_lines.getvalue().splitlines()]
+        return [line for line in lines if line["event"] == event]
+
+
+StartGateway = Callable[..., "asyncio.Future[RunningGateway]"]
+
+
+def make_node(
+    settings: Settings, log_lines: StringIO, make_handler: Callable[[], Handler] = Echo
+) -> Node:
+    clock = SystemClock()
+    counters = Counters()
+    return Node(
+        settings,
+        loop=asyncio.get_running_loop(),
+        clock=clock,
+        random=random.Random(7),
+        executor=None,
+        log=Log(log_lines, clock, level="debug", style="json", fold_per_s=10_000, secrets=(TOKEN,)),
+        counters=counters,
+        authenticator=StaticToken(TOKEN),
+        make_handler=make_handler,
+        make_session_id=lambda: secrets.token_hex(8),
+    )
+
+
+@pytest_asyncio.fixture
+async def start_gateway() -> AsyncIterator[Callable[..., Any]]:
+    """Start as many gateways as a test wants; all are stopped after it."""
+    running: list[RunningGateway] = []
+
+    async def start(
+        make_handler: Callable[[], Handler] = Echo, **sections: dict[str, Any]
+    ) -> RunningGateway:
+        document = {"server": {"host": "127.0.0.1", "port": 0}, "auth": {"token": TOKEN}}
+        for name, section in sections.items():
+            document[name] = {**document.get(name, {}), **section}
+        lines = StringIO()
+        node = make_node(Settings.model_validate(document), lines, make_handler)
+        node.enrolment_open = True
+        gateway = RunningGateway(node, Gateway(node), lines)
+        running.append(gateway)
+        await gateway.gateway.start()
+        return gateway
+
+    yield start
+    for gateway in running:
+        await asyncio.wait_for(gateway.gateway.stop(), 30)
+
+
+@pytest_asyncio.fixture
+async def gateway(start_gateway: Callable[..., Any]) -> RunningGateway:
+    """A gateway with the echo handler and production settings."""
+    started: RunningGateway = await start_gateway()
+    return started
