@@ -1,0 +1,318 @@
+"""What is known of one connection's heart, and the one judge over all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from annotated_types import Ge, Gt, Le
+from msgspec import Struct
+
+from keepline.lifecycle.wheel import TICK_S
+
+_ID_BYTES: Final = 4
+_ID_MASK: Final = (1 << 8 * _ID_BYTES) - 1
+
+
+class Verdict(StrEnum):
+    """What the judge thinks of a connection."""
+
+    HEALTHY = "healthy"
+    SUSPICIOUS = "suspicious"
+    ZOMBIE = "zombie"
+
+
+# Stages of a heartbeat: how many pings in a row have found no answer so far.
+FIRST: Final = -1  # nothing asked yet; `asked_at` is when the first ping is due
+ANSWERED: Final = 0
+ASKED: Final = 1
+SUSPECTED: Final = 2  # and above: one more for each confirming probe
+CONDEMNED: Final = 9
+
+# How long each ping of a round may wait for an answer, in P: the first, then the confirming ones.
+IDLE_WAITS: Final = (1.0, 1.0, 1.5, 2.0)
+STREAMING_WAITS: Final = (1.0, 1.0)
+
+# A condemned connection that may not be reaped yet is looked at again after this.
+_HELD_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatPolicy:
+    """How silence is judged. Settings section `heartbeat`; times in seconds.
+
+    `seed` pings every interval and knows two ages of silence, suspicious_s and zombie_s.
+    `adaptive` pings only the silent and learns from their round trips how long to wait; a peer
+    that has never answered a ping is judged by the two ages there too, and zombie_s is the most
+    that anybody's silence may last.
+    """
+
+    preset: Literal["adaptive", "seed"] = "adaptive"
+    interval_s: Annotated[float, Ge(1)] | None = None  # None: 15 (adaptive), 30 (seed)
+    suspicious_s: Annotated[float, Gt(0)] = 60.0
+    zombie_s: Annotated[float, Gt(0)] = 90.0
+    probe_min_s: Annotated[float, Ge(0.2)] = 1.0
+    probe_max_s: Annotated[float, Gt(0)] = 10.0
+    streaming_silence_s: Annotated[float, Ge(0.2)] = 0.6
+    jitter: Annotated[float, Ge(0), Le(0.5)] = 0.05  # share of the interval, to either side
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when two settings contradict each other."""
+        if self.suspicious_s <= self.ping_every_s:
+            raise ValueError(
+                f"suspicious_s must exceed interval_s ({self.ping_every_s:g}),"
+                f" not be {self.suspicious_s:g}"
+            )
+        if self.zombie_s <= self.suspicious_s:
+            raise ValueError(
+                f"zombie_s must exceed suspicious_s ({self.suspicious_s:g}),"
+                f" not be {self.zombie_s:g}"
+            )
+        if self.probe_max_s < self.probe_min_s:
+            raise ValueError(
+                f"probe_max_s must be at least probe_min_s ({self.probe_min_s:g}),"
+                f" not {self.probe_max_s:g}"
+            )
+        if self.streaming_silence_s >= self.ping_every_s:
+            raise ValueError(
+                f"streaming_silence_s must be below interval_s ({self.ping_every_s:g}),"
+                f" not {self.streaming_silence_s:g}"
+            )
+
+    @property
+    def ping_every_s(self) -> float:
+        """The interval that holds: `interval_s`, or the preset's own."""
+        if self.interval_s is not None:
+            return self.interval_s
+        return 15.0 if self.preset == "adaptive" else 30.0
+
+
+class Heartbeat(Struct, eq=False, gc=False):
+    """The heart of one connection.
+
+    `last_rx` is set by the shell to the ticker's `now` whenever bytes arrive, `streaming` while
+    audio should be flowing. `asked_at` is the ticker's time of the latest ping, `sent_at` its
+    precise time while its pong is awaited. Round trips are in seconds. `failures` counts the
+    pings that brought no sign of life in time.
+    """
+
+    last_rx: float
+    asked_at: float = 0.0
+    sent_at: float | None = None
+    stage: int = FIRST
+    streaming: bool = False
+    pings: int = 0
+    pongs: int = 0
+    failures: int = 0
+    srtt: float = 0.0
+    rttvar: float = 0.0
+    rtt_min: float = 0.0
+    rtt_last: float = 0.0
+    rtt_sum: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the judge said last, unless life has come since."""
+        if self.stage < SUSPECTED or self.last_rx >= self.asked_at:
+            return Verdict.HEALTHY
+        return Verdict.ZOMBIE if self.stage == CONDEMNED else Verdict.SUSPICIOUS
+
+    @property
+    def average_rtt_s(self) -> float | None:
+        """The true mean over all pongs, None before the first."""
+        return self.rtt_sum / self.pongs if self.pongs else None
+
+    @property
+    def rtt_min_s(self) -> float | None:
+        """The shortest round trip, None before the first."""
+        return self.rtt_min if self.pongs else None
+
+    @property
+    def rtt_last_s(self) -> float | None:
+        """The latest round trip, None before the first."""
+        return self.rtt_last if self.pongs else None
+
+    def receive_pong(self, payload: bytes, now_precise: float) -> float | None:
+        """Return the round trip in seconds, None for a pong that is late, unasked or foreign."""
+        sent_at = self.sent_at
+        if (
+            sent_at is None
+            or len(payload) != _ID_BYTES
+            or int.from_bytes(payload, "big") != self.pings & _ID_MASK
+        ):
+            return None
+        self.sent_at = None
+        rtt = max(0.0, now_precise - sent_at)  # a stall may have been taken off in between
+        self.pongs += 1
+        self.rtt_last = rtt
+        self.rtt_sum += rtt
+        if self.pongs == 1:
+            self.rtt_min = self.srtt = rtt
+            self.rttvar = rtt / 2
+            return rtt
+        self.rtt_min = min(self.rtt_min, rtt)
+        # Jacobson and Karels 1988, RFC 6298 §2.3: the deviation first, from the old mean.
+        error = rtt - self.srtt
+        self.rttvar += (abs(error) - self.rttvar) / 4
+        self.srtt += error / 8
+        return rtt
+
+
+class Look(Struct, frozen=True, gc=False):
+    """One look at a heart: what to do now, and `due`, when to look again."""
+
+    verdict: Verdict
+    ping: bool
+    due: float
+    became_suspicious: bool
+
+
+class Judge:
+    """Decides for every connection of a node when to ping and whom to give up.
+
+    `stretch` (1 to 9) lengthens every wait for an answer while our own loop is unwell.
+    """
+
+    __slots__ = (
+        "_adaptive",
+        "_interval_s",
+        "_probe_max_s",
+        "_probe_min_s",
+        "_quiet_s",
+        "_spread_s",
+        "_streaming_s",
+        "_suspicious_s",
+        "_zombie_s",
+        "stretch",
+    )
+
+    def __init__(self, policy: HeartbeatPolicy) -> None:
+        self._adaptive = policy.preset == "adaptive"
+        self._interval_s = policy.ping_every_s
+        self._suspicious_s = policy.suspicious_s
+        self._zombie_s = policy.zombie_s
+        self._probe_min_s = policy.probe_min_s
+        self._probe_max_s = policy.probe_max_s
+        self._streaming_s = policy.streaming_silence_s
+        self.stretch = 1.0
+        # The wheel rounds this ping and every wait after it up to its tick. An idle ping leaves
+        # that much before the interval is over, so that the worst case stays I + 5.5P.
+        latest_s = self._interval_s - (1 + len(IDLE_WAITS)) * TICK_S
+        self._quiet_s = latest_s * (1 - policy.jitter) / (1 + policy.jitter)
+        self._spread_s = latest_s - self._quiet_s
+
+    def first_due(self, hb: Heartbeat, now: float, u: float) -> float:
+        """Return when the first ping is due: spread over the second half of the interval.
+
+        `u` is random in [0, 1). The seed's first ping comes after exactly one interval.
+        """
+        interval_s = self._interval_s
+        hb.asked_at = now + (interval_s * (1 + u) / 2 if self._adaptive else interval_s)
+        return hb.asked_at
+
+    def look(self, hb: Heartbeat, now: float, u: float) -> Look:
+        """Judge the silence of `hb` at `now`; an early look is harmless, a late one is lenient.
+
+        The shell sends a ping at once (`ping_payload`), carries a ZOMBIE out when the breaker
+        lets it, and looks again at `due`; it also looks when `streaming` begins. `u` is random
+        in [0, 1).
+        """
+        stage = hb.stage
+        if stage != ANSWERED:
+            if stage == FIRST:
+                return self._look_first(hb, now)
+            if hb.last_rx < hb.asked_at:
+                if self._adaptive and hb.pongs:
+                    return self._look_by_patience(hb, now)
+                return self._look_by_age(hb, now)
+            if stage >= SUSPECTED:
+                self._doubt_patience(hb)
+            hb.stage = ANSWERED
+        if not self._adaptive:
+            due = hb.asked_at + self._interval_s
+            early = now < due
+        elif hb.streaming:
+            due = hb.last_rx + self._streaming_s
+            early = now < due
+        else:
+            earliest = hb.last_rx + self._quiet_s
+            due = earliest + self._spread_s * u
+            early = now < earliest
+        return Look(Verdict.HEALTHY, False, due, False) if early else self._ask(hb, now)
+
+    def ping_payload(self, hb: Heartbeat, now_precise: float) -> bytes:
+        """Count a ping and return its id, 4 bytes: only the pong with it gives a round trip."""
+        hb.pings += 1
+        hb.sent_at = now_precise
+        return (hb.pings & _ID_MASK).to_bytes(_ID_BYTES, "big")
+
+    def patience_s(self, hb: Heartbeat) -> float:
+        """P: how long an answer may take, from the round trips seen; not stretched."""
+        return min(max(hb.srtt + 4 * hb.rttvar, self._probe_min_s), self._probe_max_s)
+
+    def _look_first(self, hb: Heartbeat, now: float) -> Look:
+        # A device that begins to stream is asked at once: whether it pongs, and how fast, must be
+        # known before its silence can be judged within seconds.
+        if now < hb.asked_at and not (hb.streaming and self._adaptive):
+            return Look(Verdict.HEALTHY, False, hb.asked_at, False)
+        return self._ask(hb, now)
+
+    def _ask(self, hb: Heartbeat, now: float) -> Look:
+        hb.stage = ASKED
+        hb.asked_at = now
+        if self._adaptive and hb.pongs:
+            due = now + self.patience_s(hb) * self.stretch
+        else:
+            due = min(now + self._interval_s, hb.last_rx + self._suspicious_s)
+        return Look(Verdict.HEALTHY, True, due, False)
+
+    def _look_by_patience(self, hb: Heartbeat, now: float) -> Look:
+        """Unanswered by a peer that is known to pong: probe by probe, each given its own time."""
+        waits = STREAMING_WAITS if hb.streaming else IDLE_WAITS
+        stage = hb.stage
+        patience_s = self.patience_s(hb) * self.stretch
+        bound = hb.last_rx + self._zombie_s
+        if now >= bound or stage > len(waits):
+            return self._condemn(hb, now)
+        due = min(hb.asked_at + waits[stage - 1] * patience_s, bound)
+        if now < due:
+            return Look(hb.verdict, False, due, False)
+        if stage == len(waits):
+            return self._condemn(hb, now)
+        hb.stage = stage + 1
+        hb.failures += 1
+        hb.asked_at = now
+        due = min(now + waits[stage] * patience_s, bound)
+        return Look(Verdict.SUSPICIOUS, True, due, stage == ASKED)
+
+    def _look_by_age(self, hb: Heartbeat, now: float) -> Look:
+        """Unanswered under the seed's rules: a ping every interval, two ages of silence."""
+        if now >= hb.last_rx + self._zombie_s or hb.stage == CONDEMNED:
+            return self._condemn(hb, now)
+        became_suspicious = hb.stage == ASKED and now >= hb.last_rx + self._suspicious_s
+        if became_suspicious:
+            hb.stage = SUSPECTED
+            hb.failures += 1
+        ping = became_suspicious or now >= hb.asked_at + self._interval_s
+        if ping:
+            hb.asked_at = now
+        next_age_s = self._suspicious_s if hb.stage == ASKED else self._zombie_s
+        due = min(hb.asked_at + self._interval_s, hb.last_rx + next_age_s)
+        return Look(hb.verdict, ping, due, became_suspicious)
+
+    def _condemn(self, hb: Heartbeat, now: float) -> Look:
+        became_suspicious = hb.stage < SUSPECTED
+        if hb.stage != CONDEMNED:
+            hb.stage = CONDEMNED
+            hb.failures += 1
+        return Look(Verdict.ZOMBIE, False, now + _HELD_S, became_suspicious)
+
+    def _doubt_patience(self, hb: Heartbeat) -> None:
+        """A suspect lives: wait twice as long from now on, until round trips say otherwise.
+
+        Karn 1987: a late answer gives no round trip, so without this a peer that has become slow
+        would be suspected for ever.
+        """
+        if hb.pongs:
+            hb.rttvar = max(hb.rttvar, (2 * self.patience_s(hb) - hb.srtt) / 4)
