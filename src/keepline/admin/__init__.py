@@ -1,0 +1,1 @@
+"""What operators and their machines ask over HTTP, on a port of its own."""
