@@ -1,0 +1,1 @@
+"""Simulated devices: what the firmware does, over real sockets, for demos and tests."""

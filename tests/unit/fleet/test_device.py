@@ -1,0 +1,459 @@
+from __future__ import annotations
+
+from math import inf
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keepline.fleet.device import (
+    FRAME_BYTES,
+    FRAME_S,
+    HANDSHAKE_TIMEOUT_S,
+    REPLY_TIMEOUT_S,
+    Action,
+    Device,
+    Identity,
+    Phase,
+    Reaction,
+)
+from keepline.fleet.habits import Habits
+from keepline.fleet.report import Tally
+from keepline.wire import frames
+from keepline.wire.events import Binary, Pong, Text
+from keepline.wire.handshake import RequestReader, upgrade_response
+from keepline.wire.limits import Limits
+from keepline.wire.messages import (
+    AudioParams,
+    Hello,
+    Listen,
+    ServerHello,
+    Stt,
+    Tts,
+    encode_server_message,
+    parse_device_message,
+)
+from keepline.wire.reader import FrameReader
+
+if TYPE_CHECKING:
+    from keepline.fleet.habits import TurnKind
+    from keepline.wire.events import Event
+    from keepline.wire.handshake import Request
+    from keepline.wire.messages import DeviceMessage, ServerMessage
+
+START = 1_000.0
+
+
+class Server:
+    """The other side of one device, by hand: notes what it says, answers what it is told to."""
+
+    def __init__(self, device: Device, now: float = START) -> None:
+        self.device = device
+        self.now = now
+        self.events: list[Event] = []
+        self.action: Action | None = None
+        self._reader = FrameReader(Limits(), masked=True)
+
+    def takes(self, reaction: Reaction) -> None:
+        self.action = reaction.action
+        self.events += self._reader.receive(reaction.data)
+
+    def says(self, *messages: ServerMessage | bytes) -> None:
+        data = b"".join(
+            frames.binary_frame(message)
+            if isinstance(message, bytes)
+            else frames.text_frame(encode_server_message(message))
+            for message in messages
+        )
+        self.sends(data)
+
+    def sends(self, data: bytes) -> None:
+        self.takes(self.device.receive(data, self.now))
+
+    def waits(self) -> None:
+        """Let the device's next deadline come."""
+        assert self.device.due != inf
+        self.now = max(self.now, self.device.due)
+        self.takes(self.device.tick(self.now))
+
+    def opens(self) -> Request:
+        self.waits()
+        assert self.action is Action.CONNECT
+        request = RequestReader(Limits()).receive(self.device.connected(self.now).data)
+        assert request is not None
+        self._reader = FrameReader(Limits(), masked=True)
+        self.sends(upgrade_response(request))
+        return request
+
+    def greets(self) -> None:
+        self.opens()
+        self.says(ServerHello(session_id="s-1", audio_params=AudioParams()))
+        self.events.clear()
+
+    def heard(self) -> list[DeviceMessage | bytes]:
+        """What was said since the last call: messages, audio frames."""
+        said: list[DeviceMessage | bytes] = []
+        for event in self.events:
+            assert isinstance(event, Text | Binary), event
+            said.append(parse_device_message(event.text) if isinstance(event, Text) else event.data)
+        self.events.clear()
+        return said
+
+
+def make_device(habits: Habits | None = None, *, token: str | None = "secret") -> Device:
+    identity = Identity(
+        device_id="02:00:00:00:00:01",
+        client_id="11111111-2222-4333-8444-555555555555",
+        host="gateway.local",
+        target="/xiaozhi/v1/",
+        token=token,
+    )
+    return Device(identity, habits or Habits(), Random(1), Tally(), first_due=START + 1)
+
+
+def talker(kind: TurnKind, *, frames: int = 3, turns: int = 1, **fates: float) -> Habits:
+    """Habits of one kind only; stays connected unless `hang_up` or `die` say else."""
+    return Habits(
+        kinds=(kind,),
+        turn_frames=(frames, frames),
+        turns=(turns, turns),
+        pause_s=(5.0, 5.0),
+        dead_s=(50.0, 50.0),
+        hang_up=fates.get("hang_up", 0.0),
+        die=fates.get("die", 0.0),
+    )
+
+
+def phase_of(device: Device) -> Phase:
+    return device.phase
+
+
+def test_the_upgrade_is_the_firmware_one() -> None:
+    server = Server(make_device())
+    request = server.opens()
+    assert request.is_upgrade
+    assert request.path == "/xiaozhi/v1/"
+    assert request.headers["host"] == "gateway.local"
+    assert request.headers["authorization"] == "Bearer secret"
+    assert request.headers["protocol-version"] == "1"
+    assert request.headers["device-id"] == "02:00:00:00:00:01"
+    assert request.headers["client-id"] == "11111111-2222-4333-8444-555555555555"
+
+
+def test_without_a_token_no_authorization_is_sent() -> None:
+    assert "authorization" not in Server(make_device(token=None)).opens().headers
+
+
+def test_it_connects_when_its_time_has_come_and_says_hello_after_the_101() -> None:
+    device = make_device()
+    assert device.due == START + 1
+    server = Server(device)
+    server.opens()
+    assert server.heard() == [Hello(features={"mcp": True}, audio_params=AudioParams())]
+    assert phase_of(device) is Phase.GREETING
+    assert not device.is_connected
+
+
+def test_a_server_hello_that_comes_with_the_101_is_heard() -> None:
+    device = make_device()
+    server = Server(device)
+    server.waits()
+    request = RequestReader(Limits()).receive(device.connected(server.now).data)
+    assert request is not None
+    hello = encode_server_message(ServerHello(session_id="s", audio_params=AudioParams()))
+    server.sends(upgrade_response(request) + frames.text_frame(hello))
+    assert device.is_connected
+    assert device._tally.report(elapsed_s=1, devices=1, connected=1, talking=0).counts.hellos == 1
+
+
+@pytest.mark.parametrize("has_101", [False, True])
+def test_it_gives_up_on_a_server_that_does_not_answer(*, has_101: bool) -> None:
+    device = make_device()
+    server = Server(device)
+    if has_101:
+        server.opens()
+    else:
+        server.waits()
+        device.connected(server.now)
+    since = server.now
+    server.waits()
+    assert server.now == since + HANDSHAKE_TIMEOUT_S
+    assert server.action is Action.HANG_UP
+    assert phase_of(device) is Phase.OFF
+    assert device._tally.counts.timeouts == 1
+
+
+def test_a_refusal_is_counted_by_its_status_and_retried_when_the_person_speaks() -> None:
+    device = make_device(talker("text"))
+    server = Server(device)
+    server.waits()
+    device.connected(server.now)
+    server.sends(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+    assert server.action is Action.HANG_UP
+    assert device._tally.counts.refused == {503: 1}
+    assert device.due == server.now + 5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"
+        ),
+    ],
+)
+def test_an_answer_that_is_none_is_a_violation(answer: bytes) -> None:
+    device = make_device()
+    server = Server(device)
+    server.waits()
+    device.connected(server.now)
+    server.sends(answer)
+    assert server.action is Action.HANG_UP
+    assert device._tally.counts.violations == 1
+
+
+def test_the_person_speaks_as_soon_as_the_device_is_let_in() -> None:
+    device = make_device(talker("text"))
+    server = Server(device)
+    server.greets()
+    assert device.due == server.now
+    server.waits()
+    assert server.heard() == [Listen("detect", text="hello", session_id="s-1")]
+    server.says(Stt("hello"))
+    assert phase_of(device) is Phase.READY
+    assert device.due == server.now + 5
+    assert device._tally.counts.turns_answered == 1
+
+
+def test_a_manual_turn_streams_its_frames_in_real_time_and_waits_for_the_playback() -> None:
+    device = make_device(talker("manual", frames=3))
+    server = Server(device)
+    server.greets()
+    server.waits()
+    since = server.now
+    assert server.heard() == [Listen("start", mode="manual", session_id="s-1")]
+    for _ in range(3):
+        server.waits()
+    assert server.now == pytest.approx(since + 3 * FRAME_S)
+    spoken = server.heard()
+    assert [len(frame) for frame in spoken if isinstance(frame, bytes)] == [FRAME_BYTES] * 3
+    server.waits()
+    assert server.heard() == [Listen("stop", session_id="s-1")]
+    server.says(Tts("start"), spoken[0], spoken[1], spoken[2])  # type: ignore[arg-type]
+    assert phase_of(device) is Phase.WAITING
+    server.says(Tts("stop"))
+    assert phase_of(device) is Phase.READY
+    counts = device._tally.counts
+    assert (counts.frames_sent, counts.frames_heard, counts.foreign_frames) == (3, 3, 0)
+
+
+def test_in_auto_the_server_ends_the_turn_and_the_streaming_stops() -> None:
+    device = make_device(talker("auto", frames=100))
+    server = Server(device)
+    server.greets()
+    for _ in range(5):
+        server.waits()
+    server.says(Tts("start"))
+    assert phase_of(device) is Phase.WAITING
+    server.says(Tts("stop"))
+    assert phase_of(device) is Phase.READY
+    assert device._tally.counts.frames_sent == 4
+
+
+def test_in_realtime_it_hears_while_it_streams() -> None:
+    device = make_device(talker("realtime", frames=2))
+    server = Server(device)
+    server.greets()
+    server.waits()
+    server.says(Tts("start"))
+    server.waits()
+    server.says(b"not mine")
+    assert phase_of(device) is Phase.SPEAKING
+    server.waits()
+    server.waits()
+    assert server.heard()[-1] == Listen("stop", session_id="s-1")
+    server.says(Tts("stop"))
+    assert device._tally.counts.turns_answered == 1
+    assert device._tally.counts.foreign_frames == 1
+
+
+def test_a_stall_of_ours_is_not_made_up_for_with_a_burst() -> None:
+    device = make_device(talker("manual", frames=50))
+    server = Server(device)
+    server.greets()
+    server.waits()
+    server.now += 30.0
+    server.waits()
+    server.waits()
+    assert device.due == server.now + FRAME_S
+
+
+def test_a_turn_that_nobody_answers_ends_after_a_while() -> None:
+    device = make_device(talker("text", turns=2))
+    server = Server(device)
+    server.greets()
+    server.waits()
+    since = server.now
+    server.waits()
+    assert server.now == since + REPLY_TIMEOUT_S
+    assert device._tally.counts.turns_unanswered == 1
+    assert phase_of(device) is Phase.WAITING  # the second turn
+    assert len(server.heard()) == 2
+
+
+def test_audio_that_is_still_coming_prolongs_the_wait() -> None:
+    device = make_device(talker("manual", frames=0))
+    server = Server(device)
+    server.greets()
+    server.waits()
+    server.waits()
+    server.now += REPLY_TIMEOUT_S / 2
+    server.says(b"audio")
+    assert device.due == server.now + REPLY_TIMEOUT_S
+
+
+def test_pings_are_answered_in_every_phase_of_the_channel() -> None:
+    device = make_device(talker("manual"))
+    server = Server(device)
+    server.opens()
+    server.events.clear()
+    server.sends(frames.ping_frame(b"greeting"))
+    server.says(ServerHello(session_id="s", audio_params=AudioParams()))
+    server.sends(frames.ping_frame(b"ready"))
+    server.waits()
+    server.events.pop()
+    server.sends(frames.ping_frame(b"speaking"))
+    assert server.events == [Pong(b"greeting"), Pong(b"ready"), Pong(b"speaking")]
+    assert device._tally.counts.pings_answered == 3
+
+
+def test_a_normal_end_closes_tcp_without_a_close_frame() -> None:
+    device = make_device(talker("text", hang_up=1.0))
+    server = Server(device)
+    server.greets()
+    server.waits()
+    server.events.clear()
+    server.says(Stt("hello"))
+    assert server.events == []
+    assert server.action is Action.HANG_UP
+    assert phase_of(device) is Phase.OFF
+    assert device.due == server.now + 5
+    assert device._tally.counts.hung_up == 1
+    assert device._tally.counts.lost == 0
+
+
+def test_a_close_is_not_answered_and_the_socket_stays() -> None:
+    device = make_device(talker("text"))
+    server = Server(device)
+    server.greets()
+    server.sends(frames.close_frame(1001, "server_shutdown"))
+    assert server.events == []
+    assert server.action is None
+    assert phase_of(device) is Phase.OFF
+    assert device._tally.counts.closed == {1001: 1}
+    server.sends(frames.ping_frame(b"anyone?"))
+    assert server.events == []
+    device.lost(server.now)
+    assert device._tally.counts.lost == 0
+
+
+def test_after_a_drop_stock_firmware_waits_for_its_person() -> None:
+    device = make_device(talker("text"))
+    server = Server(device)
+    server.greets()
+    server.waits()
+    server.says(Stt("hello"))
+    device.lost(server.now)
+    assert device._tally.counts.lost == 1
+    assert device.due == server.now + 5
+    server.greets()
+    server.waits()
+    assert server.heard() == [Listen("detect", text="hello", session_id="s-1")]
+
+
+def test_a_device_that_reconnects_by_itself_does_so_and_is_silent_until_spoken_to() -> None:
+    habits = Habits(kinds=("text",), pause_s=(60.0, 60.0), hang_up=0, die=0, reconnect_s=10.0)
+    device = make_device(habits)
+    server = Server(device)
+    server.greets()
+    server.waits()
+    server.says(Stt("hello"))
+    device._turns_left = 0
+    spoke_at = device._person_at
+    device.lost(server.now)
+    assert device.due == server.now + 10
+    server.greets()
+    assert device.due == spoke_at
+
+
+def test_tcp_that_does_not_come_up_is_counted_and_tried_again() -> None:
+    device = make_device(talker("text"))
+    server = Server(device)
+    server.waits()
+    assert device.due == inf
+    device.lost(server.now)
+    assert device._tally.counts.connect_failures == 1
+    assert device.due == server.now + 5
+
+
+def test_a_silent_death_says_and_answers_nothing_and_comes_back_on_a_new_socket() -> None:
+    device = make_device(talker("text", die=1.0))
+    server = Server(device)
+    server.greets()
+    server.waits()
+    server.events.clear()
+    server.says(Stt("hello"))
+    assert server.action is Action.FREEZE
+    died_at = server.now
+    server.sends(frames.ping_frame(b"alive?"))
+    assert server.events == []
+    device.lost(server.now)
+    assert device._tally.counts.died == 1
+    assert device._tally.counts.lost == 0
+    server.greets()
+    assert server.now == died_at + 50
+    assert device.is_connected
+
+
+def test_death_may_come_in_the_middle_of_a_sentence() -> None:
+    device = make_device(talker("manual", frames=2, die=1.0))
+    server = Server(device)
+    server.greets()
+    for _ in range(4):
+        server.waits()
+    assert server.action is Action.FREEZE
+    assert not any(isinstance(said, Listen) and said.state == "stop" for said in server.heard())
+
+
+def test_a_masked_frame_from_the_server_is_a_violation() -> None:
+    device = make_device()
+    server = Server(device)
+    server.greets()
+    server.sends(frames.encode_masked(frames.Opcode.TEXT, b"{}", b"mask"))
+    assert server.action is Action.HANG_UP
+    assert device._tally.counts.violations == 1
+
+
+def test_messages_it_does_not_understand_are_harmless() -> None:
+    device = make_device()
+    server = Server(device)
+    server.greets()
+    for text in ('{"type":"keepalive"}', "{", '{"type":"alert"}'):
+        server.sends(frames.text_frame(text))
+    assert server.events == []
+    assert phase_of(device) is Phase.READY
+
+
+def test_the_same_seed_lives_the_same_life() -> None:
+    lives = []
+    for _ in range(2):
+        server = Server(make_device())
+        server.greets()
+        for _ in range(50):
+            server.waits()
+            if server.action is not None:
+                break
+        lives.append((server.now, server.events))
+    assert lives[0] == lives[1]
