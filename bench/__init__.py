@@ -1,0 +1,1 @@
+"""Measures Keepline beside its floor and its peers, on the same work, in one run."""

@@ -1,0 +1,68 @@
+"""Who is measured, and how each is started."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TOKEN = "bench-token-0123456789"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What one server process is started with."""
+
+    port: int
+    admin_port: int
+    interval_s: float | None  # of its pings; None: its own default
+    idle_after_s: float | None  # until a session counts as idle; None: its own default
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A server that can be measured."""
+
+    name: str
+    command: Callable[[Start], list[str]]
+    has_metrics: bool = False
+    packages: tuple[str, ...] = ("uvloop",)
+
+
+def _peer(name: str, module: str, *packages: str) -> Candidate:
+    def command(start: Start) -> list[str]:
+        interval_s = "15" if start.interval_s is None else f"{start.interval_s:g}"
+        options = ["--port", str(start.port), "--token", TOKEN, "--interval-s", interval_s]
+        return [sys.executable, "-m", f"bench.servers.{module}", *options]
+
+    return Candidate(name, command, packages=("uvloop", *packages))
+
+
+def _keepline(start: Start) -> list[str]:
+    """Production defaults; only the two paces are set, and only where a figure needs it."""
+    command = [sys.executable, "-m", "keepline", "serve"]
+    command += ["--host", "127.0.0.1", "--port", str(start.port)]
+    command += ["--admin-port", str(start.admin_port), "--token", TOKEN]
+    command += ["--data", str(start.folder)]
+    if start.interval_s is not None:
+        command += ["--set", f"heartbeat.interval_s={start.interval_s:g}"]
+    if start.idle_after_s is not None:
+        command += ["--set", f"session.idle_after_s={start.idle_after_s:g}"]
+    return command
+
+
+FLOOR = "floor"
+KEEPLINE = "keepline"
+WEBSOCKETS = "websockets"
+CANDIDATES = (
+    _peer(FLOOR, "floor"),
+    Candidate(KEEPLINE, _keepline, has_metrics=True, packages=("uvloop", "httptools", "msgspec")),
+    _peer("picows", "picows_server", "picows", "aiofastnet"),
+    _peer(WEBSOCKETS, "websockets_server", "websockets"),
+    _peer("aiohttp", "aiohttp_server", "aiohttp"),
+)

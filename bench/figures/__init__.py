@@ -1,0 +1,22 @@
+"""The measurements: each module starts its own servers and returns readings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.figures.flow import measure_flow
+from bench.figures.life import measure_life
+from bench.figures.stall import measure_stall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.candidates import Candidate
+    from bench.plan import Plan
+    from bench.readings import Readings
+
+FIGURES: dict[str, Callable[[Candidate, Plan], Readings]] = {
+    "flow": measure_flow,
+    "life": measure_life,
+    "stall": measure_stall,
+}

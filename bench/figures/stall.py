@@ -1,0 +1,95 @@
+"""How long anybody has to wait while a whole fleet idles under its usual pings."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from bench.plan import PRODUCTION_INTERVAL_S, Plan
+from bench.processes import Load, Server, loading, running
+from bench.readings import Reading, Readings, percentile
+from bench.window import Window, merged
+
+if TYPE_CHECKING:
+    from bench.candidates import Candidate
+
+_LATE_S = 0.003  # epoll's own rounding is 1 ms
+_WAKE_EVERY_S = 0.01
+
+
+def measure_stall(candidate: Candidate, plan: Plan) -> Readings:
+    """`rtt_*` of a probe beside the idle fleet, `wake_*`, and what the idle fleet itself costs."""
+    pace = None if candidate.has_metrics else PRODUCTION_INTERVAL_S
+    with (
+        running(candidate, interval_s=pace, idle_after_s=_idle_after_s(candidate, plan)) as server,
+        loading(server) as fleet,
+        loading(server) as prober,
+    ):
+        with Window(server, [fleet]) as arriving:
+            fleet.connect(plan.stall_fleet)
+        fleet.order("converse", 180, devices=plan.stall_fleet, frames=plan.frames_each)
+        time.sleep(plan.idle_after_s + 1.5)
+        with Window(server, [fleet]) as idle:
+            time.sleep(plan.idle_window_s)
+        probes = [_probe(server, fleet, prober, plan) for _ in range(plan.probe_repeats)]
+        with Window(server, [fleet]) as waking:
+            order = {"devices": plan.woken, "every_s": _WAKE_EVERY_S}
+            woken_s: list[float] = fleet.order("wake", 60, **order)["took_s"]
+        own = _own_stalls(server)
+    return {
+        "accept_fleet_us": Reading("µs", [arriving.server.ran_ns / 1000 / plan.stall_fleet]),
+        "idle_percent": Reading("%", [100 * idle.server_share], *merged([idle])),
+        **_round_trips(probes),
+        **_wakes(woken_s, waking),
+        **own,
+    }
+
+
+def _idle_after_s(candidate: Candidate, plan: Plan) -> float | None:
+    return plan.idle_after_s if candidate.has_metrics else None
+
+
+def _probe(server: Server, fleet: Load, prober: Load, plan: Plan) -> tuple[Window, dict[str, Any]]:
+    prober.connect(1)
+    with Window(server, [fleet, prober]) as window:
+        scraping = threading.Timer(plan.probe_s / 2, server.metrics)  # as Prometheus would
+        if server.candidate.has_metrics:
+            scraping.start()
+        order = {"every_s": plan.probe_every_s, "for_s": plan.probe_s}
+        found = prober.order("probe", plan.probe_s + 15, **order)
+    return window, found
+
+
+def _round_trips(probes: list[tuple[Window, dict[str, Any]]]) -> Readings:
+    facts, doubts = merged([window for window, _ in probes], of_latency=True)
+    late_s = max(percentile(found["late_s"], 99) for _, found in probes)
+    facts["probe_late_p99_ms"] = round(late_s * 1000, 2)
+    facts["unanswered"] = float(sum(found["sent"] - len(found["rtts_s"]) for _, found in probes))
+    if late_s > _LATE_S:
+        doubts.append(f"the probe itself woke {late_s * 1000:.0f} ms late (p99)")
+
+    def reading(percent: float) -> Reading:
+        values = [1000 * percentile(found["rtts_s"], percent) for _, found in probes]
+        return Reading("ms", values, facts, doubts)
+
+    return {"rtt_p50": reading(50), "rtt_p99": reading(99), "rtt_max": reading(100)}
+
+
+def _wakes(woken_s: list[float], window: Window) -> Readings:
+    facts, doubts = merged([window], of_latency=True)
+
+    def reading(percent: float) -> Reading:
+        return Reading("ms", [1000 * percentile(woken_s, percent)], facts, doubts)
+
+    return {"wake_p50": reading(50), "wake_p99": reading(99), "wake_max": reading(100)}
+
+
+def _own_stalls(server: Server) -> Readings:
+    """What the server itself counted as time its loop stood still, where it counts that."""
+    if not server.candidate.has_metrics:
+        return {}
+    own = server.metrics()
+    facts = {"stalls": own["keepline_loop_stalls_total"]}
+    stalled_ms = 1000 * own["keepline_loop_stalled_seconds_total"]
+    return {"own_stalled": Reading("ms", [stalled_ms], facts)}

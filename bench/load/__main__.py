@@ -1,0 +1,78 @@
+"""Takes one JSON command a line on stdin, answers with one JSON line on stdout.
+
+Between commands it goes on answering pings. It ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from bench.load.probe import probe
+from bench.load.swarm import Swarm
+from bench.procfs import raise_open_files_limit
+
+Answer = dict[str, Any]
+
+
+class Commands:
+    """Each public method is a command; its arguments come from the JSON object."""
+
+    def __init__(self, swarm: Swarm) -> None:
+        self.swarm = swarm
+        self._next_number = 1
+
+    def connect(self, *, count: int, port: int, token: str, within_s: float) -> Answer:
+        first, self._next_number = self._next_number, self._next_number + count
+        self.swarm.connect(count, first=first, port=port, token=token, within_s=within_s)
+        return {}
+
+    def converse(self, *, devices: int, frames: int, within_s: float) -> Answer:
+        self.swarm.converse(devices, frames=frames, within_s=within_s)
+        return {}
+
+    def echo(self, *, devices: int, for_s: float) -> Answer:
+        return {"echoed": self.swarm.echo(devices, for_s=for_s)}
+
+    def wake(self, *, devices: int, every_s: float) -> Answer:
+        return {"took_s": self.swarm.wake(devices, every_s=every_s)}
+
+    def probe(self, *, every_s: float, for_s: float) -> Answer:
+        device = self.swarm.release()
+        found = probe(device, every_s=every_s, for_s=for_s, listen=self.swarm.listen_start())
+        device.sock.close()
+        return asdict(found)
+
+    def leave(self) -> Answer:
+        self.swarm.leave()
+        return {}
+
+    def count(self) -> Answer:
+        return {}
+
+
+def main() -> None:
+    raise_open_files_limit()
+    swarm = Swarm(seed=os.getpid())
+    commands = Commands(swarm)
+    swarm.watch(sys.stdin.fileno())
+    while True:
+        if not swarm.pump(1.0):
+            continue
+        line = sys.stdin.readline()
+        if not line:
+            return
+        order: dict[str, Any] = json.loads(line)
+        do = getattr(commands, order.pop("do"))
+        try:
+            answer = do(**order)
+        except (OSError, TimeoutError, ValueError) as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer | asdict(swarm.counts)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

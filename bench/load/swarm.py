@@ -1,0 +1,272 @@
+"""Many devices on one epoll: connects them, answers pings, talks, leaves. No asyncio."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from bench.load.device_bytes import Frames, pong, upgrade_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IN_FLIGHT = 200  # devices between connect and hello, or in conversation, at one time
+SOURCES = tuple(f"127.0.0.{last}" for last in range(2, 10))  # each has its own port range
+_READ_BYTES = 65536
+_LEAVE_BATCH = 500
+_SO_BIND_ADDRESS_NO_PORT = 24  # ports are then chosen per destination, not per source
+
+
+class Stage(Enum):
+    """How far a device has come."""
+
+    UPGRADING = auto()
+    GREETING = auto()
+    LIVE = auto()
+
+
+class Device:
+    """One connection of the load generator."""
+
+    __slots__ = ("echoes_left", "fd", "number", "partial", "sock", "stage", "talking")
+
+    def __init__(self, sock: socket.socket, number: int) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.number = number
+        self.stage = Stage.UPGRADING
+        self.partial = b""
+        self.echoes_left = 0
+        self.talking = False
+
+
+@dataclass
+class Counts:
+    """What has happened since the start, over all devices."""
+
+    live: int = 0
+    refused: int = 0
+    lost: int = 0
+    pings: int = 0
+    echoes: int = 0
+    closes: int = 0
+    last_refusal: str = ""
+
+
+class Swarm:
+    """Owns the devices. Every public method returns once its work is done."""
+
+    def __init__(self, seed: int) -> None:
+        self.counts = Counts()
+        self.devices: dict[int, Device] = {}
+        self._epoll = select.epoll()
+        self._frames = Frames(seed)
+        self._talkers = 0
+        self._talk_until = 0.0
+
+    def watch(self, fd: int) -> None:
+        """Let `pump` return when `fd` becomes readable."""
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def pump(self, timeout_s: float) -> bool:
+        """Handle what is ready, waiting at most `timeout_s`. True if a watched fd is readable."""
+        noticed = False
+        devices = self.devices
+        for fd, _ in self._epoll.poll(timeout_s):
+            device = devices.get(fd)
+            if device is None:
+                noticed = True
+            else:
+                self._receive(device)
+        return noticed
+
+    def connect(self, count: int, *, first: int, port: int, token: str, within_s: float) -> None:
+        """Bring `count` devices, numbered from `first`, as far as the server's hello."""
+        counts = self.counts
+        settled_before = counts.live + counts.refused + counts.lost
+        deadline = time.monotonic() + within_s
+        started = settled = 0
+        while settled < count:
+            while started < count and started - settled < IN_FLIGHT:
+                self._open(first + started, port, token)
+                started += 1
+            self.pump(0.1)
+            settled = counts.live + counts.refused + counts.lost - settled_before
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"only {settled} of {count} devices settled in {within_s:g} s")
+
+    def converse(self, devices: int, *, frames: int, within_s: float) -> None:
+        """`devices` of them start listening, have `frames` echoed one by one, and stop."""
+        waiting = islice(self._live(), devices)
+        self._talk_until = deadline = time.monotonic() + within_s
+        done = False
+        while not done or self._talkers:
+            while self._talkers < IN_FLIGHT and not done:
+                device = next(waiting, None)
+                if device is None:
+                    done = True
+                else:
+                    self._start_talking(device, frames)
+            self.pump(0.1)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self._talkers} conversations unfinished in {within_s:g} s")
+
+    def echo(self, devices: int, *, for_s: float) -> int:
+        """`devices` of them keep one frame each outstanding for `for_s`; returns the echoes."""
+        before = self.counts.echoes
+        self._talk_until = time.monotonic() + for_s
+        for device in islice(self._live(), devices):
+            self._start_talking(device, 1 << 62)
+        give_up = self._talk_until + 10
+        while self._talkers:
+            self.pump(0.1)
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{self._talkers} echoes never came")
+        return self.counts.echoes - before
+
+    def wake(self, devices: int, *, every_s: float) -> list[float]:
+        """Seconds from an idle device's first bytes to its echo, one device after the other."""
+        took_s = []
+        for device in list(islice(self._live(), devices)):
+            rest_until = time.monotonic() + every_s
+            while time.monotonic() < rest_until:
+                self.pump(every_s)
+            began = time.perf_counter()
+            self._talk_until = time.monotonic() + 10
+            self._start_talking(device, 1)
+            while device.talking:
+                self.pump(1)
+                if time.monotonic() > self._talk_until:
+                    raise TimeoutError("an idle device's frame was never echoed")
+            took_s.append(time.perf_counter() - began)
+        return took_s
+
+    def leave(self) -> None:
+        """Close every TCP connection without a Close frame, as the firmware does."""
+        leaving = list(self.devices.values())
+        for at in range(0, len(leaving), _LEAVE_BATCH):
+            for device in leaving[at : at + _LEAVE_BATCH]:
+                self._drop(device)
+            self.pump(0)
+
+    def release(self) -> Device:
+        """Take one live device out of the swarm, for somebody else to read."""
+        device = next(self._live())
+        self._epoll.unregister(device.fd)
+        return self.devices.pop(device.fd)
+
+    def listen_start(self) -> bytes:
+        """The message that makes a server echo audio at once, as bytes to be sent."""
+        return next(self._frames.listen_start)
+
+    def _live(self) -> Iterator[Device]:
+        return (device for device in list(self.devices.values()) if device.stage is Stage.LIVE)
+
+    def _open(self, number: int, port: int, token: str) -> None:
+        sock = socket.socket()
+        sock.setsockopt(socket.IPPROTO_IP, _SO_BIND_ADDRESS_NO_PORT, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.bind((SOURCES[number % len(SOURCES)], 0))
+        sock.settimeout(10)
+        sock.connect(("127.0.0.1", port))
+        sock.setblocking(False)
+        device = Device(sock, number)
+        self.devices[device.fd] = device
+        self._epoll.register(device.fd, select.EPOLLIN)
+        sock.send(upgrade_request(number, port, token))
+
+    def _drop(self, device: Device) -> None:
+        del self.devices[device.fd]
+        device.sock.close()  # leaves the epoll by itself
+        if device.talking:
+            device.talking = False
+            self._talkers -= 1
+
+    def _receive(self, device: Device) -> None:
+        try:
+            data = os.read(device.fd, _READ_BYTES)
+        except ConnectionError:
+            self._lost(device)
+            return
+        if not data:
+            self._lost(device)
+        elif device.partial:
+            data = device.partial + data
+            device.partial = b""
+            self._understand(device, data)
+        elif data == self._frames.echo:
+            self._echoed(device)
+        else:
+            self._understand(device, data)
+
+    def _lost(self, device: Device) -> None:
+        self.counts.lost += 1
+        self._drop(device)
+
+    def _understand(self, device: Device, data: bytes) -> None:
+        if device.stage is Stage.UPGRADING:
+            head, separator, data = data.partition(b"\r\n\r\n")
+            if not separator:
+                device.partial = head
+                return
+            if not head.startswith(b"HTTP/1.1 101 "):
+                self.counts.refused += 1
+                self.counts.last_refusal = head.partition(b"\r\n")[0].decode("latin-1")
+                self._drop(device)
+                return
+            device.stage = Stage.GREETING
+            os.write(device.fd, next(self._frames.hello))
+        while data:
+            size, start = _frame_size(data)
+            if len(data) < size:
+                device.partial = data
+                return
+            self._frame(device, data[0] & 0x0F, data[start:size], data)
+            data = data[size:]
+
+    def _frame(self, device: Device, opcode: int, payload: bytes, data: bytes) -> None:
+        if opcode == 0x9:
+            self.counts.pings += 1
+            os.write(device.fd, pong(payload) if payload else next(self._frames.empty_pong))
+        elif opcode == 0x2:
+            if not data.startswith(self._frames.echo):
+                raise ValueError("an echo came back changed")
+            self._echoed(device)
+        elif opcode == 0x1 and device.stage is Stage.GREETING and b'"hello"' in payload:
+            device.stage = Stage.LIVE
+            self.counts.live += 1
+        elif opcode == 0x8:
+            self.counts.closes += 1
+
+    def _start_talking(self, device: Device, frames: int) -> None:
+        device.talking = True
+        device.echoes_left = frames
+        self._talkers += 1
+        os.write(device.fd, next(self._frames.listen_start) + next(self._frames.audio))
+
+    def _echoed(self, device: Device) -> None:
+        self.counts.echoes += 1
+        device.echoes_left -= 1
+        if device.echoes_left and time.monotonic() < self._talk_until:
+            os.write(device.fd, next(self._frames.audio))
+        else:
+            device.talking = False
+            self._talkers -= 1
+            os.write(device.fd, next(self._frames.listen_stop))
+
+
+def _frame_size(data: bytes) -> tuple[int, int]:
+    """Size of the whole unmasked frame at the start of `data`, and where its payload begins."""
+    if len(data) < 4:
+        return (2 + data[1], 2) if len(data) > 1 and data[1] < 126 else (1 << 62, 2)
+    if data[1] < 126:
+        return 2 + data[1], 2
+    if data[1] == 126:
+        return 4 + int.from_bytes(data[2:4], "big"), 4
+    raise ValueError("no server message here is larger than 65,535 bytes")

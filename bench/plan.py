@@ -1,0 +1,53 @@
+"""How much is measured: the sizes of the default run and of the smoke run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PRODUCTION_INTERVAL_S = 15.0  # Keepline's default; given to every peer where pings are to be sparse
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every number of a run. Together they decide its length."""
+
+    fleets: tuple[int, ...] = (1000, 15000)  # sizes at which sessions live and are weighed
+    frames_each: int = 3  # what each session says before it goes idle
+    ping_interval_s: float = 2.0  # dense, so that a short window holds enough pings
+    ping_window_s: float = 5.0
+    ping_windows: int = 3
+    idle_after_s: float = 2.0  # Keepline's sessions are IDLE when they are weighed
+    give_back_within_s: float = 15.0
+
+    accepted: int = 3000
+    accept_repeats: int = 3
+    echo_devices: int = 100
+    echo_s: float = 4.0
+    echo_repeats: int = 3
+
+    stall_fleet: int = 14999  # and the probe: 15,000
+    idle_window_s: float = 6.0
+    probe_every_s: float = 0.005
+    probe_s: float = 5.0
+    probe_repeats: int = 3
+    woken: int = 200
+
+    @property
+    def largest(self) -> int:
+        return self.fleets[-1]
+
+
+FULL = Plan()
+QUICK = Plan(
+    fleets=(1000,),
+    ping_interval_s=1.0,
+    ping_window_s=1.0,
+    idle_after_s=1.0,
+    give_back_within_s=2.0,
+    accepted=300,
+    echo_s=0.5,
+    stall_fleet=999,
+    idle_window_s=1.0,
+    probe_s=0.7,
+    woken=50,
+)

@@ -1,0 +1,168 @@
+"""The processes of a run: a server under test, and load generators. All end with their block."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.candidates import TOKEN, Candidate, Start
+from bench.procfs import open_files
+from bench.readings import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_START_WITHIN_S = 20.0
+_STOP_WITHIN_S = 10.0
+_ports = itertools.count(18_100)  # below the range from which source ports are taken
+
+
+@dataclass
+class Server:
+    """A candidate, running and accepting."""
+
+    candidate: Candidate
+    pid: int
+    port: int
+    admin_port: int
+    log: Path
+
+    def metrics(self) -> dict[str, float]:
+        """Its metrics page, read as Prometheus would, as a value for each series."""
+        address = f"http://127.0.0.1:{self.admin_port}/metrics"
+        with urllib.request.urlopen(address, timeout=10) as page:
+            lines: list[str] = page.read().decode().splitlines()
+        series = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in series}
+
+    def await_open_files(self, at_most: int, within_s: float) -> None:
+        """Wait until the server has closed what it held; BenchError when it does not."""
+        deadline = time.monotonic() + within_s
+        while (held := open_files(self.pid)) > at_most:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{held} descriptors still open {within_s:g} s after all left")
+            time.sleep(0.05)
+
+
+class Load:
+    """A load generator process; see `bench.load.__main__` for the commands."""
+
+    def __init__(self, process: subprocess.Popen[str], server: Server) -> None:
+        self._process = process
+        self._server = server
+        self.pid = process.pid
+
+    def connect(self, count: int) -> None:
+        """`count` more devices, up to the server's hello; BenchError unless all get there."""
+        target = {"port": self._server.port, "token": TOKEN}
+        within_s = 30 + count / 100
+        answer = self.order("connect", within_s, count=count, **target)
+        if answer["refused"]:
+            raise BenchError(f"{answer['refused']} devices refused: {answer['last_refusal']}")
+
+    def order(self, do: str, within_s: float, **arguments: Any) -> dict[str, Any]:
+        """Have a command done; BenchError if it fails, is late, or devices were lost."""
+        if do in {"connect", "converse"}:
+            arguments["within_s"] = within_s
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+        self._process.stdin.flush()
+        ready, _, _ = select.select([self._process.stdout], [], [], within_s + 15)
+        line = self._process.stdout.readline() if ready else ""
+        if not line:
+            raise BenchError(f"the load generator did not answer {do!r}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise BenchError(f"{do}: {answer['error']}; server log: {_tail(self._server.log)}")
+        if answer["lost"]:
+            raise BenchError(f"{do}: the server dropped {answer['lost']} devices")
+        return answer
+
+    def pings(self) -> int:
+        """Pings answered so far."""
+        answered: int = self.order("count", 5)["pings"]
+        return answered
+
+
+@contextlib.contextmanager
+def running(
+    candidate: Candidate, *, interval_s: float | None = None, idle_after_s: float | None = None
+) -> Iterator[Server]:
+    """Start the candidate, wait until it accepts, and stop it at the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        start = Start(_free_port(), _free_port(), interval_s, idle_after_s, folder)
+        log = folder / "server.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                candidate.command(start), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        try:
+            _await_listening(process, start.port, log)
+            yield Server(candidate, process.pid, start.port, start.admin_port, log)
+            if process.poll() is not None:
+                raise BenchError(f"the server ended by itself: {_tail(log)}")
+        finally:
+            _stop(process)
+
+
+@contextlib.contextmanager
+def loading(server: Server) -> Iterator[Load]:
+    """A load generator against `server`, ended with the block."""
+    command = [sys.executable, "-m", "bench.load"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        yield Load(process, server)
+    finally:
+        _stop(process)
+
+
+def _free_port() -> int:
+    for port in _ports:
+        with socket.socket() as attempt, contextlib.suppress(OSError):
+            attempt.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
+
+
+def _await_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_WITHIN_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise BenchError(f"the server ended with {process.returncode}: {_tail(log)}")
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.05)
+    raise BenchError(f"the server did not listen within {_START_WITHIN_S:g} s: {_tail(log)}")
+
+
+def _stop(process: subprocess.Popen[Any]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    process.terminate()
+    try:
+        process.wait(_STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _tail(log: Path) -> str:
+    text = log.read_bytes()[-2000:].decode(errors="replace").strip()
+    return text.replace(os.linesep, " | ") or "(empty log)"
