@@ -261,8 +261,8 @@ class Judge:
     def _ask(self, hb: Heartbeat, now: float) -> Look:
         hb.stage = ASKED
         hb.asked_at = now
-        if self._adaptive and hb.pongs:
-            due = now + self.patience_s(hb) * self.stretch
+        if self._adaptive:
+            due = min(now + self.patience_s(hb) * self.stretch, hb.last_rx + self._zombie_s)
         else:
             due = min(now + self._interval_s, hb.last_rx + self._suspicious_s)
         return Look(Verdict.HEALTHY, True, due, False)
@@ -273,13 +273,11 @@ class Judge:
         stage = hb.stage
         patience_s = self.patience_s(hb) * self.stretch
         bound = hb.last_rx + self._zombie_s
-        if now >= bound or stage > len(waits):
+        due = min(hb.asked_at + waits[min(stage, len(waits)) - 1] * patience_s, bound)
+        if stage == CONDEMNED or now >= bound or (now >= due and stage >= len(waits)):
             return self._condemn(hb, now)
-        due = min(hb.asked_at + waits[stage - 1] * patience_s, bound)
         if now < due:
             return Look(hb.verdict, False, due, False)
-        if stage == len(waits):
-            return self._condemn(hb, now)
         hb.stage = stage + 1
         hb.failures += 1
         hb.asked_at = now
