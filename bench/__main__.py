@@ -19,9 +19,9 @@ from bench.figures import FIGURES
 from bench.machine import machine, packages
 from bench.plan import FULL, QUICK, Plan
 from bench.procfs import raise_open_files_limit
-from bench.readings import BenchError, Measured
+from bench.readings import BenchError, Measured, Results
 from bench.table import print_tables
-from bench.targets import Results, targets, verdict
+from bench.targets import targets, verdict
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -62,7 +62,7 @@ def run(
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
     else:
-        console = Console()
+        console = Console(width=None if sys.stdout.isatty() else 130)
         print_tables(console, plan, results)
         console.print(f"\n{report['took_s']} s; raw figures: bench/results/{path.name}")
     if any(measured.failures for measured in results.values()):

@@ -17,7 +17,7 @@ class Plan:
     ping_window_s: float = 5.0
     ping_windows: int = 3
     idle_after_s: float = 2.0  # Keepline's sessions are IDLE when they are weighed
-    give_back_within_s: float = 15.0
+    give_back_within_s: float = 10.0
 
     accepted: int = 3000
     accept_repeats: int = 3
@@ -26,7 +26,7 @@ class Plan:
     echo_repeats: int = 3
 
     stall_fleet: int = 14999  # and the probe: 15,000
-    idle_window_s: float = 6.0
+    idle_window_s: float = PRODUCTION_INTERVAL_S  # everybody is pinged once in it
     probe_every_s: float = 0.005
     probe_s: float = 5.0
     probe_repeats: int = 3
@@ -42,12 +42,14 @@ QUICK = Plan(
     fleets=(1000,),
     ping_interval_s=1.0,
     ping_window_s=1.0,
-    idle_after_s=1.0,
-    give_back_within_s=2.0,
+    ping_windows=2,
+    idle_after_s=0.5,
+    give_back_within_s=1.0,
     accepted=300,
     echo_s=0.5,
     stall_fleet=999,
-    idle_window_s=1.0,
-    probe_s=0.7,
-    woken=50,
+    idle_window_s=0.5,
+    probe_s=0.5,
+    probe_repeats=2,
+    woken=30,
 )

@@ -44,6 +44,10 @@ class Measured:
         return {"readings": readings, "failures": self.failures}
 
 
+Results = dict[str, Measured]
+"""By name of candidate."""
+
+
 def percentile(values: list[float], percent: float) -> float:
     """Nearest rank; `values` need not be sorted, and must not be empty."""
     ordered = sorted(values)

@@ -7,69 +7,85 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from bench.candidates import CANDIDATES, KEEPLINE
-from bench.targets import Results, targets, verdict
+from bench.targets import Look, NotMeasuredError, Target, targets, verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.plan import Plan
-    from bench.readings import Reading
+    from bench.readings import Reading, Results
 
-_WORDS = {True: "[green]met[/]", False: "[red]not met[/]", None: "[dim]not measured[/]"}
-_ELSEWHERE = "Drain, attack and conformance targets are measured by the test suite, not here."
+_WORDS = {True: "[green]met[/]", False: "[red]not met[/]", None: "[dim]open[/]"}
+_FOOT = (
+    "In brackets: Keepline's figure as a multiple of the other's. Drain, attacks and conformance\n"
+    "are targets too; the test suite measures them, not this bench."
+)
 
 
 def print_tables(console: Console, plan: Plan, results: Results) -> None:
-    """The design's targets first, then every figure of every candidate."""
+    """The design's targets first, then every figure of every candidate, then what to doubt."""
     console.print(_target_table(plan, results))
-    console.print(f"[dim]x is Keepline's figure over the other's. {_ELSEWHERE}[/]\n")
+    console.print(f"[dim]{_FOOT}[/]\n")
     console.print(_figure_table(results))
     doubts = _doubts(results)
     if doubts:
-        console.print("\n[yellow]! Doubtful, repeat on a quiet machine:[/]")
-        for doubt in doubts:
-            console.print(f"  {doubt}", highlight=False)
+        console.print("\n[yellow]! Doubtful; repeat on a quiet machine:[/]")
+    for doubt in doubts:
+        console.print(f"  {doubt}", highlight=False)
     for name, measured in results.items():
         for failure in measured.failures:
-            console.print(f"[red]failed[/] {name}: {failure}", highlight=False, markup=True)
+            console.print(f"[red]failed[/] {name}: ", end="")
+            console.print(failure, markup=False, highlight=False)
 
 
-def _others(results: Results) -> list[str]:
+def _names(results: Results) -> list[str]:
     return [candidate.name for candidate in CANDIDATES if candidate.name in results]
 
 
 def _target_table(plan: Plan, results: Results) -> Table:
-    peers = [name for name in _others(results) if name != KEEPLINE]
-    table = Table(title="Targets", title_justify="left", show_lines=True)
-    table.add_column("figure", max_width=34)
-    table.add_column("target", max_width=20)
-    table.add_column(KEEPLINE, justify="right", style="bold")
-    table.add_column("")
+    peers = [name for name in _names(results) if name != KEEPLINE]
+    table = Table(title="Targets", title_justify="left")
+    table.add_column("figure", no_wrap=True)
+    table.add_column("target", no_wrap=True)
+    table.add_column(KEEPLINE, justify="right", style="bold", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for name in peers:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for target in targets(plan):
-        ours = _reading(results, KEEPLINE, target.figure)
-        cells = [_with_ratio(_reading(results, name, target.figure), ours) for name in peers]
+        ours, shown = _shown(target, results, KEEPLINE)
         word = _WORDS[verdict(target, results)]
-        table.add_row(target.what, target.aim, _value(ours), word, *cells)
+        cells = [_beside(target, results, name, ours) for name in peers]
+        table.add_row(target.what, target.aim, shown, word, *cells)
     return table
+
+
+def _shown(target: Target, results: Results, name: str) -> tuple[float | None, str]:
+    look = Look(results)
+    try:
+        value = target.value(look, name)
+        doubtful = any(look.reading(figure, name).doubts for figure in target.figures)
+    except NotMeasuredError:
+        return None, "-"
+    return value, f"{_number(value)} {target.unit}{' !' if doubtful else ''}"
+
+
+def _beside(target: Target, results: Results, name: str, ours: float | None) -> str:
+    value, shown = _shown(target, results, name)
+    if value is None or ours is None or value <= 0:
+        return shown
+    return f"{shown} ({_number(ours / value)})"
 
 
 def _figure_table(results: Results) -> Table:
-    names = _others(results)
+    names = _names(results)
     figures = dict.fromkeys(figure for name in names for figure in results[name].readings)
-    table = Table(title="All figures: median (min-max)", title_justify="left")
-    table.add_column("figure")
+    table = Table(title="All figures: median (min-max of the repeats)", title_justify="left")
+    table.add_column("figure", no_wrap=True)
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for figure in figures:
-        table.add_row(figure, *(_spread(_reading(results, name, figure)) for name in names))
+        table.add_row(figure, *(_spread(results[name].readings.get(figure)) for name in names))
     return table
-
-
-def _reading(results: Results, name: str, figure: str) -> Reading | None:
-    measured = results.get(name)
-    return measured.readings.get(figure) if measured else None
 
 
 def _number(value: float) -> str:
@@ -78,30 +94,19 @@ def _number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def _value(reading: Reading | None) -> str:
+def _spread(reading: Reading | None) -> str:
     if reading is None:
         return "-"
-    mark = " !" if reading.doubts else ""
-    return f"{_number(reading.median)} {reading.unit}{mark}"
-
-
-def _with_ratio(reading: Reading | None, ours: Reading | None) -> str:
-    if reading is None or ours is None or reading.median <= 0:
-        return _value(reading)
-    return f"{_value(reading)}\nx {ours.median / reading.median:.2f}"
-
-
-def _spread(reading: Reading | None) -> str:
-    if reading is None or len(reading.values) == 1:
-        return _value(reading)
-    spread = f"({_number(min(reading.values))}-{_number(max(reading.values))})"
-    return f"{_value(reading)} {spread}"
+    shown = f"{_number(reading.median)} {reading.unit}{' !' if reading.doubts else ''}"
+    if len(reading.values) == 1:
+        return shown
+    return f"{shown} ({_number(min(reading.values))}-{_number(max(reading.values))})"
 
 
 def _doubts(results: Results) -> list[str]:
-    return [
-        f"{name} {figure}: {', '.join(reading.doubts)}"
-        for name, measured in results.items()
-        for figure, reading in measured.readings.items()
-        if reading.doubts
-    ]
+    figures: dict[tuple[str, str], list[str]] = {}
+    for name, measured in results.items():
+        for figure, reading in measured.readings.items():
+            for doubt in reading.doubts:
+                figures.setdefault((name, doubt), []).append(figure)
+    return [f"{name} {', '.join(where)}: {doubt}" for (name, doubt), where in figures.items()]

@@ -6,119 +6,69 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.candidates import FLOOR, KEEPLINE, WEBSOCKETS
-from bench.readings import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.plan import Plan
+    from bench.readings import Reading, Results
 
-Results = dict[str, Measured]
-
-FLAT_WITHIN = 1.15  # what "flat" may differ by: the spread of two equal measurements here
+FLAT = 1.15  # a growth up to here is the spread of two equal measurements
 
 
 class NotMeasuredError(Exception):
-    """A figure that a verdict needs was not measured in this run."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """One row of the design's table; `figure` is the reading that is shown for every candidate."""
-
-    what: str
-    aim: str
-    figure: str
-    is_met: Callable[[Look], bool]
+    """A figure that was asked for was not measured in this run."""
 
 
 class Look:
-    """The readings of a run, as targets ask for them."""
+    """The readings of a run, as targets ask for them. All raise NotMeasuredError."""
 
     def __init__(self, results: Results) -> None:
         self._results = results
 
+    def reading(self, figure: str, candidate: str = KEEPLINE) -> Reading:
+        """All that was read of one figure of one candidate."""
+        measured = self._results.get(candidate)
+        if measured is None or figure not in measured.readings:
+            raise NotMeasuredError(f"{figure} of {candidate}")
+        return measured.readings[figure]
+
     def median(self, figure: str, candidate: str = KEEPLINE) -> float:
-        """The middle of the repeats; NotMeasuredError if there are none."""
-        return self._reading(figure, candidate)[1]
+        """The middle of the repeats."""
+        return self.reading(figure, candidate).median
 
     def worst(self, figure: str, candidate: str = KEEPLINE) -> float:
         """The largest of the repeats."""
-        return self._reading(figure, candidate)[2]
+        return max(self.reading(figure, candidate).values)
 
-    def _reading(self, figure: str, candidate: str) -> tuple[float, float, float]:
-        measured = self._results.get(candidate)
-        reading = measured.readings.get(figure) if measured else None
-        if reading is None:
-            raise NotMeasuredError(f"{figure} of {candidate}")
-        return min(reading.values), reading.median, max(reading.values)
+
+@dataclass(frozen=True)
+class Target:
+    """One row of the design's table.
+
+    `figures` are the readings it is judged by; `value` is what the row shows, for any candidate.
+    """
+
+    what: str
+    aim: str
+    unit: str
+    figures: tuple[str, ...]
+    value: Callable[[Look, str], float]
+    is_met: Callable[[Look], bool]
 
 
 def targets(plan: Plan) -> list[Target]:
     """The rows that this bench can judge, for the sizes of `plan`."""
-    small, large = plan.fleets[0], plan.largest
-    rss, ping = f"rss_{large}", f"ping_{large}"
-
-    def ping_is_cheap(look: Look) -> bool:
-        near_floor = look.median(ping) <= 1.2 * look.median(ping, FLOOR)
-        return near_floor and look.median(ping) <= look.median(ping, WEBSOCKETS) / 4
-
-    def accept_is_cheap(look: Look) -> bool:
-        below = look.median("accept_us") < look.median("accept_us", WEBSOCKETS)
-        return below and look.median("accept_us") <= 100
-
-    def echo_is_cheap(look: Look) -> bool:
-        below = look.median("echo_us") < look.median("echo_us", WEBSOCKETS)
-        return below and look.median("echo_us") <= 10
-
-    def is_flat(look: Look) -> bool:
-        pairs = ((f"rss_{small}", rss), ("accept_us", "accept_fleet_us"), (f"ping_{small}", ping))
-        return all(look.median(many) <= FLAT_WITHIN * look.median(few) for few, many in pairs)
-
+    size = plan.largest
     return [
-        Target(
-            f"RSS per idle session, {large:,} in one process",
-            "≤ 2.5 KiB",
-            rss,
-            lambda look: look.median(rss) <= 2.5,
-        ),
-        Target(
-            f"memory given back after all {large:,} have left",
-            "≥ 80 %",
-            f"given_back_{large}",
-            lambda look: look.median(f"given_back_{large}") >= 80,
-        ),
-        Target("CPU per ping + pong", "≤ 1.2 x floor; ≤ 1/4 of websockets", ping, ping_is_cheap),
-        Target(
-            "CPU per accepted device (upgrade, token, hello, session)",
-            "≤ 100 µs; below websockets",
-            "accept_us",
-            accept_is_cheap,
-        ),
-        Target(
-            "CPU per echoed 120-byte audio frame",
-            "≤ 10 µs; below websockets",
-            "echo_us",
-            echo_is_cheap,
-        ),
-        Target(
-            f"worst wait of a probe beside {large:,} idle sessions, pings and a scrape",
-            "≤ 10 ms",
-            "rtt_max",
-            lambda look: look.worst("rtt_max") <= 10,
-        ),
-        Target(
-            "wake from IDLE to the echo, seen from outside (p99)",
-            "< 1 ms",
-            "wake_p99",
-            lambda look: look.median("wake_p99") < 1,
-        ),
-        Target(
-            f"growth from {small:,} to {large:,}: RSS, accept and ping per session",
-            f"flat (≤ x {FLAT_WITHIN})",
-            f"rss_{small}",
-            is_flat,
-        ),
+        _at_most(f"RSS per idle session, {size:,}", f"rss_{size}", 2.5, "KiB"),
+        _given_back(size),
+        _ping(f"ping_{size}"),
+        _below_websockets("CPU per accepted device", "accept_us", 100),
+        _below_websockets("CPU per echoed frame", "echo_us", 10),
+        _worst_wait(size),
+        _at_most("wake from IDLE to echo, p99", "wake_p99", 1, "ms"),
+        *([_growth(plan.fleets[0], size)] if len(plan.fleets) > 1 else []),
     ]
 
 
@@ -128,3 +78,88 @@ def verdict(target: Target, results: Results) -> bool | None:
         return target.is_met(Look(results))
     except NotMeasuredError:
         return None
+
+
+def _at_most(what: str, figure: str, limit: float, unit: str) -> Target:
+    return Target(
+        what,
+        f"≤ {limit:g} {unit}",
+        unit,
+        (figure,),
+        lambda look, who: look.median(figure, who),
+        lambda look: look.median(figure) <= limit,
+    )
+
+
+def _given_back(size: int) -> Target:
+    figure = f"given_back_{size}"
+    return Target(
+        "memory given back, all gone",
+        "≥ 80 %",
+        "%",
+        (figure,),
+        lambda look, who: look.median(figure, who),
+        lambda look: look.median(figure) >= 80,
+    )
+
+
+def _ping(figure: str) -> Target:
+    def is_met(look: Look) -> bool:
+        ours = look.median(figure)
+        near_floor = ours <= 1.2 * look.median(figure, FLOOR)
+        return near_floor and ours <= look.median(figure, WEBSOCKETS) / 4
+
+    return Target(
+        "CPU per ping + pong",
+        "≤ 1.2 floor, ≤ 1/4 websockets",
+        "µs",
+        (figure,),
+        lambda look, who: look.median(figure, who),
+        is_met,
+    )
+
+
+def _below_websockets(what: str, figure: str, limit_us: float) -> Target:
+    def is_met(look: Look) -> bool:
+        ours = look.median(figure)
+        return ours <= limit_us and ours < look.median(figure, WEBSOCKETS)
+
+    return Target(
+        what,
+        f"≤ {limit_us:g} µs, < websockets",
+        "µs",
+        (figure,),
+        lambda look, who: look.median(figure, who),
+        is_met,
+    )
+
+
+def _worst_wait(size: int) -> Target:
+    return Target(
+        f"worst wait beside {size:,} idle",
+        "≤ 10 ms",
+        "ms",
+        ("rtt_max",),
+        lambda look, who: look.worst("rtt_max", who),
+        lambda look: look.worst("rtt_max") <= 10,
+    )
+
+
+def _growth(few: int, many: int) -> Target:
+    pairs = (
+        (f"rss_{few}", f"rss_{many}"),
+        (f"ping_{few}", f"ping_{many}"),
+        ("accept_us", "accept_fleet_us"),
+    )
+
+    def growth(look: Look, who: str) -> float:
+        return max(look.median(large, who) / look.median(small, who) for small, large in pairs)
+
+    return Target(
+        f"growth per session, {few:,} to {many:,}",
+        f"flat (≤ {FLAT})",
+        "fold",
+        tuple(figure for pair in pairs for figure in pair),
+        growth,
+        lambda look: growth(look, KEEPLINE) <= FLAT,
+    )

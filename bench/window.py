@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 SATURATED = 0.9  # of a core: from here on, the generator may be what is measured
 CROWDED = 0.3  # of a core, used by others: from here on, latencies and CPU are doubtful
 STARVED = 0.2  # time the server waited for a core, as a share of the window
+_SHORT_S = 0.5  # below it, the machine's 10 ms ticks say nothing
 
 
 class Window:
@@ -48,10 +48,11 @@ class Window:
             for now, then in zip(loads, loads_before, strict=True)
         ]
         ours = self.server_share + sum(self.load_shares) + (own - own_before) / self.wall_ns
-        self.foreign_share = max(0.0, (machine - machine_before) / self.wall_ns - ours)
+        foreign = max(0.0, (machine - machine_before) / self.wall_ns - ours)
+        self.foreign_share = foreign if self.wall_ns > _SHORT_S * 1e9 else 0.0
 
     def facts(self) -> dict[str, float]:
-        """Shares of one core, and of the window's time for the waiting."""
+        """In cores; the waiting as a share of the window's time."""
         return {
             "window_s": round(self.wall_ns / 1e9, 3),
             "server_cores": round(self.server_share, 3),
@@ -59,19 +60,6 @@ class Window:
             "foreign_cores": round(self.foreign_share, 3),
             "server_waited_share": round(self.server.waited_ns / self.wall_ns, 3),
         }
-
-    def doubts(self, *, of_latency: bool) -> list[str]:
-        """Why not to trust what was read in this window; the generator matters to latency only."""
-        found = []
-        if of_latency and max(self.load_shares) > SATURATED:
-            found.append(f"generator saturated ({max(self.load_shares):.0%} of a core)")
-        if self.foreign_share > CROWDED:
-            found.append(f"others used {self.foreign_share:.1f} cores")
-        if self.server.waited_ns / self.wall_ns > STARVED:
-            found.append(
-                f"waited for a core {self.server.waited_ns / self.wall_ns:.0%} of the time"
-            )
-        return found
 
     def _read(self) -> tuple[int, int, int, Cpu, list[Cpu]]:
         return (
@@ -86,15 +74,17 @@ class Window:
 def merged(
     windows: Sequence[Window], *, of_latency: bool = False
 ) -> tuple[dict[str, float], list[str]]:
-    """The worst facts and all different doubts of several windows."""
+    """The worst facts of several windows, and why not to trust what was read in them."""
     facts: dict[str, float] = {}
     for window in windows:
         for name, value in window.facts().items():
             facts[name] = max(value, facts.get(name, 0.0))
-    doubts = [doubt for window in windows for doubt in window.doubts(of_latency=of_latency)]
-    return facts, sorted(set(doubts))
-
-
-def cores() -> int:
-    """How many cores this run may use."""
-    return len(os.sched_getaffinity(0))
+    doubts = []
+    if of_latency and facts["generator_cores"] > SATURATED:
+        doubts.append(f"generator saturated ({facts['generator_cores']:.0%} of a core)")
+    if facts["foreign_cores"] > CROWDED:
+        doubts.append(f"others used up to {facts['foreign_cores']:.1f} cores")
+    if facts["server_waited_share"] > STARVED:
+        waited = facts["server_waited_share"]
+        doubts.append(f"server waited for a core up to {waited:.0%} of the time")
+    return facts, doubts

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bench.plan import Plan
 
 _WARM_UP = 100
-_QUIET_INTERVAL_S = 60.0  # no ping falls into these windows
+_QUIET_INTERVAL_S = 50.0  # no ping falls into these windows
 
 
 def measure_flow(candidate: Candidate, plan: Plan) -> Readings:

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 _WARM_UP = 20  # they pay for what is allocated once, and leave
 _ENOUGH_GIVEN_BACK = 0.95
 _POLL_S = 0.5
+IDLE_SLACK_S = 1.0  # after `idle_after_s`, until every session is idle for certain
 
 
 def measure_life(candidate: Candidate, plan: Plan) -> Readings:
-    """For each size of fleet: `rss_N`, `pss_N`, `dirty_N`, `ping_N` and `given_back_N`."""
+    """`rss_N`, `pss_N`, `dirty_N`, `ping_N` per fleet of N; `given_back_N` for the largest."""
     readings: Readings = {}
     for count in plan.fleets:
         readings |= _live(candidate, plan, count)
@@ -39,18 +40,18 @@ def _live(candidate: Candidate, plan: Plan, count: int) -> Readings:
 
         load.connect(count)
         _talk(load, count, plan)
-        time.sleep(plan.idle_after_s + 1.5)
+        time.sleep(plan.idle_after_s + IDLE_SLACK_S)
         windows = [_pinged(server, load, plan) for _ in range(plan.ping_windows)]
         full = memory(server.pid)
         own = _own_counts(server)
 
         load.order("leave", 60)
         server.await_open_files(files_before + 2, within_s=60)
-        given_back = _given_back(server, empty, full, plan.give_back_within_s)
-    return _held(empty, full, count) | {
-        f"ping_{count}": _per_ping(windows, own),
-        f"given_back_{count}": given_back,
-    }
+        readings = _held(empty, full, count) | {f"ping_{count}": _per_ping(windows, own)}
+        if count == plan.largest:
+            given_back = _given_back(server, empty, full, plan.give_back_within_s)
+            readings[f"given_back_{count}"] = given_back
+    return readings
 
 
 def _talk(load: Load, count: int, plan: Plan) -> None:

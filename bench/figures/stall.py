@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from bench.figures.life import IDLE_SLACK_S
 from bench.plan import PRODUCTION_INTERVAL_S, Plan
 from bench.processes import Load, Server, loading, running
 from bench.readings import Reading, Readings, percentile
@@ -29,7 +30,7 @@ def measure_stall(candidate: Candidate, plan: Plan) -> Readings:
         with Window(server, [fleet]) as arriving:
             fleet.connect(plan.stall_fleet)
         fleet.order("converse", 180, devices=plan.stall_fleet, frames=plan.frames_each)
-        time.sleep(plan.idle_after_s + 1.5)
+        time.sleep(plan.idle_after_s + IDLE_SLACK_S)
         with Window(server, [fleet]) as idle:
             time.sleep(plan.idle_window_s)
         probes = [_probe(server, fleet, prober, plan) for _ in range(plan.probe_repeats)]
