@@ -13,6 +13,8 @@ from keepline.wire.masking import apply_mask
 if TYPE_CHECKING:
     from keepline.wire.limits import Limits
 
+_SURROGATES = b"\xed\xa0", b"\xed\xbf"  # how U+D800 to U+DFFF would begin
+
 
 class Assembly:
     """Payload is unmasked, and text checked to be UTF-8, as it arrives (RFC 6455 §8.1).
@@ -63,9 +65,13 @@ class Assembly:
         return Text(self.payload.decode()) if self.text else Binary(bytes(self.payload))
 
     def _check_text(self) -> None:
-        with memoryview(self.payload) as payload, payload[self._checked :] as unchecked:
+        payload = self.payload
+        with memoryview(payload) as view, view[self._checked :] as unchecked:
             ended = self.final and not self.left
             self._checked += utf_8_decode(unchecked, "strict", ended)[1]
+        # Python waits for a third byte here, but two are enough to know a surrogate.
+        if self._checked == len(payload) - 2 and _SURROGATES[0] <= payload[-2:] <= _SURROGATES[1]:
+            raise UnicodeDecodeError("utf-8", bytes(payload[-2:]), 0, 2, "surrogate")
 
 
 def assembly_for(opcode: int, assembly: Assembly | None) -> Assembly:
