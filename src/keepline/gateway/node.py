@@ -144,7 +144,9 @@ class Node:
 
     def start_cleanup(self, connection: Connection) -> None:
         """The transport is gone: release everything the connection held."""
-        self._hold(self.cleanups, cleanup(connection))
+        rest = cleanup(connection)
+        if rest is not None:
+            self._hold(self.cleanups, rest)
 
     def on_refused(self, error: RefusedError) -> None:
         """Count a device that was not let in, and say why."""

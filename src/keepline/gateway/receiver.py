@@ -35,3 +35,7 @@ class Receiver:
 
     def release(self) -> None:
         """Give back what was claimed; idempotent."""
+
+
+NOBODY = Receiver()
+"""Takes what is left to tell once the session has gone."""

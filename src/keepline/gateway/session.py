@@ -196,29 +196,36 @@ class Session(Receiver):
 
     # -- the end, called by cleanup --------------------------------------------------------
 
-    async def end(self, reason: CloseReason) -> None:
+    def end(self, reason: CloseReason) -> Awaitable[None] | None:
         """Let the calls that wait come to an end, then make the last one: `closed`.
 
         Takes at most `session.closed_timeout_s` for each of the two; what is not done by then is
         cancelled. What the handler spawned is cancelled first.
         """
-        bound_s = self._node.settings.session.closed_timeout_s
         for task in self._tasks or ():
             task.cancel()
         if self._worker is not None:
-            await self._wait(self._worker, bound_s)
+            return self._end_in_turn(self._worker, reason)
+        rest = self._node.fence.call(self, self.handler.closed, reason)
+        return None if rest is None else self._end_last(rest)
+
+    async def _end_in_turn(self, worker: asyncio.Task[None], reason: CloseReason) -> None:
+        await self._wait(worker)
         rest = self._node.fence.call(self, self.handler.closed, reason)
         if rest is not None:
-            last = self._node.loop.create_task(
-                self._node.fence.wait(self, self.handler.closed, rest)
-            )
-            await self._wait(last, bound_s)
+            await self._end_last(rest)
+
+    async def _end_last(self, rest: Awaitable[None]) -> None:
+        await self._wait(
+            self._node.loop.create_task(self._node.fence.wait(self, self.handler.closed, rest))
+        )
 
     def release(self) -> None:
         """Give the device back, unless a newer session holds it already."""
         self._node.registry.release(self)
 
-    async def _wait(self, task: asyncio.Task[None], bound_s: float) -> None:
+    async def _wait(self, task: asyncio.Task[None]) -> None:
+        bound_s = self._node.settings.session.closed_timeout_s
         _, late = await asyncio.wait({task}, timeout=bound_s)
         if late:
             self._node.log.warning(
