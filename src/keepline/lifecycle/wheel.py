@@ -29,7 +29,7 @@ _NO_END: Final = 1 << 62
 _ROUNDING: Final = 1e-6
 
 # Stale entries keep their items alive: more of them than armed ones and this many, and we sweep.
-STALE_SLACK: Final = 1024
+STALE_SLACK: Final = 64
 
 
 class Timed(Protocol):

@@ -1,0 +1,60 @@
+"""The page says what the code says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from keepline.lifecycle import diagram
+from keepline.lifecycle.states import TABLE
+from keepline.reasons import CloseReason
+
+PAGE = Path(__file__).parents[3] / "docs" / "lifecycle.md"
+EMPTY = "\n".join(
+    f"<!-- begin {name}: generated -->\nold\n<!-- end {name} -->" for name in diagram.PARTS
+)
+
+
+def test_the_page_is_fresh() -> None:
+    assert diagram.main([str(PAGE), "--check"]) == 0, "see the command in docs/lifecycle.md"
+
+
+def test_a_stale_page_is_told_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(EMPTY)
+    assert diagram.main([str(page), "--check"]) == 1
+    assert "stale" in capsys.readouterr().err
+    assert page.read_text() == EMPTY
+
+
+def test_a_stale_page_is_renewed_between_its_markers_only(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{EMPTY}\nafter\n")
+    assert diagram.main([str(page)]) == 0
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert diagram.main([str(page), "--check"]) == 0
+
+
+def test_a_page_without_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="begin state diagram"):
+        diagram.renew("no markers")
+
+
+def test_the_diagram_draws_every_change_of_state_once() -> None:
+    text = diagram.state_diagram()
+    for state, rows in TABLE.items():
+        for row in rows.values():
+            drawn = text.count(f"    {state} --> {row.next} : ")
+            assert drawn == (0 if row.next is state else 1)
+
+
+def test_the_tables_have_every_row_and_every_reason() -> None:
+    rows = sum(len(rows) for rows in TABLE.values())
+    assert len(diagram.transition_table().splitlines()) == 2 + rows
+    assert all(f"`{reason.cause}`" in diagram.reason_table() for reason in CloseReason)

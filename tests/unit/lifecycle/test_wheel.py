@@ -1,0 +1,291 @@
+"""The wheel beside a model that is slow and obviously right."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from math import ceil
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from keepline.lifecycle.wheel import STALE_SLACK, TimingWheel
+
+START = 1_000.0
+ALL = 10**9
+HOUR_S = 3_600.0
+DAY_S = 24 * HOUR_S
+
+
+class Item:
+    """What waits in a wheel."""
+
+    def __init__(self, name: int = 0) -> None:
+        self.name = name
+        self.wheel_tick = -1
+
+    def __repr__(self) -> str:
+        return f"Item({self.name})"
+
+
+def items(count: int) -> list[Item]:
+    return [Item(name) for name in range(count)]
+
+
+def wheel() -> TimingWheel[Item]:
+    return TimingWheel(START)
+
+
+def test_an_item_comes_back_once_when_it_is_due_and_not_before() -> None:
+    wheel_, item = wheel(), Item()
+    wheel_.arm(item, START + 5)
+    assert wheel_.armed == 1
+    assert wheel_.advance(START + 4.95, ALL) == []
+    assert wheel_.advance(START + 5, ALL) == [item]
+    assert (wheel_.armed, item.wheel_tick) == (0, -1)
+    assert wheel_.advance(START + 500, ALL) == []
+
+
+def test_a_due_time_between_two_ticks_waits_for_the_later() -> None:
+    wheel_, item = wheel(), Item()
+    wheel_.arm(item, START + 0.11)
+    assert wheel_.advance(START + 0.19, ALL) == []
+    assert wheel_.advance(START + 0.2, ALL) == [item]
+
+
+@pytest.mark.parametrize("tick", [1, 3, 7, 301, 512, 4_999, 86_399])
+def test_a_due_time_on_a_tick_does_not_slip_by_rounding(tick: int) -> None:
+    wheel_, item = wheel(), Item()
+    wheel_.arm(item, START + tick / 10)
+    assert wheel_.advance(START + (tick - 1) / 10, ALL) == []
+    assert wheel_.advance(START + tick / 10, ALL) == [item]
+
+
+def test_what_is_overdue_comes_with_the_next_tick() -> None:
+    wheel_, item = wheel(), Item()
+    wheel_.advance(START + 60, ALL)
+    wheel_.arm(item, START + 1)
+    assert wheel_.advance(START + 60.05, ALL) == []
+    assert wheel_.advance(START + 60.1, ALL) == [item]
+
+
+@pytest.mark.parametrize("moved_to", [2.0, 20.0, 200.0, 90_000.0])
+def test_arming_again_replaces_the_earlier_arming(moved_to: float) -> None:
+    wheel_, item = wheel(), Item()
+    wheel_.arm(item, START + 10)
+    wheel_.arm(item, START + moved_to)
+    assert wheel_.armed == 1
+    assert wheel_.advance(START + moved_to - 0.2, ALL) == []
+    assert wheel_.advance(START + moved_to, ALL) == [item]
+
+
+def test_arming_back_and_forth_returns_an_item_once() -> None:
+    wheel_, item = wheel(), Item()
+    for due in (10, 60, 10, 300, 60, 10):
+        wheel_.arm(item, START + due)
+    assert wheel_.advance(START + 400, ALL) == [item]
+
+
+def test_a_cancelled_item_never_comes_back_and_may_be_cancelled_twice() -> None:
+    wheel_, item = wheel(), Item()
+    wheel_.arm(item, START + 1)
+    wheel_.cancel(item)
+    wheel_.cancel(item)
+    assert (wheel_.armed, item.wheel_tick) == (0, -1)
+    assert wheel_.advance(START + 10, ALL) == []
+
+
+def test_what_exceeds_the_limit_stays_due_and_comes_in_order() -> None:
+    wheel_, waiting = wheel(), items(7)
+    for item in waiting:
+        wheel_.arm(item, START + 1 + item.name // 4)
+    assert wheel_.advance(START + 5, 3) == waiting[:3]
+    assert wheel_.armed == 4
+    assert wheel_.advance(START + 5, 3) == waiting[3:6]
+    assert wheel_.advance(START + 5, 3) == waiting[6:]
+    assert wheel_.advance(START + 5, 3) == []
+
+
+def test_an_item_over_the_limit_may_still_be_cancelled_or_moved() -> None:
+    wheel_, waiting = wheel(), items(4)
+    for item in waiting:
+        wheel_.arm(item, START + 1)
+    assert wheel_.advance(START + 1, 1) == [waiting[0]]
+    wheel_.cancel(waiting[1])
+    wheel_.arm(waiting[2], START + 9)
+    assert wheel_.advance(START + 1, ALL) == [waiting[3]]
+    assert wheel_.advance(START + 9, ALL) == [waiting[2]]
+    assert wheel_.armed == 0
+
+
+def test_an_item_may_be_armed_again_while_it_is_being_handled() -> None:
+    wheel_, item = wheel(), Item()
+    wheel_.arm(item, START + 1)
+    fired = 0
+    for tick in range(1, 101):
+        for due in wheel_.advance(START + tick / 10, ALL):
+            fired += 1
+            wheel_.arm(due, START + tick / 10 + 1)
+    assert fired == 10
+
+
+def test_one_big_jump_returns_everything_in_the_order_of_its_ticks() -> None:
+    wheel_ = wheel()
+    delays = [3 * DAY_S, 0.1, 51.2, 51.3, HOUR_S, 2 * DAY_S, 58.3 * HOUR_S, 54 * 60.0, 0.2]
+    waiting = items(len(delays))
+    for item in waiting:
+        wheel_.arm(item, START + delays[item.name])
+    fired = wheel_.advance(START + 4 * DAY_S, ALL)
+    assert [delays[item.name] for item in fired] == sorted(delays)
+
+
+@pytest.mark.parametrize("delay_s", [51.1, 51.2, 51.3, 3_276.7, 3_276.8, 3_276.9, 58.26 * HOUR_S])
+def test_an_item_on_the_border_of_a_level_is_punctual_tick_by_tick(delay_s: float) -> None:
+    wheel_, item = wheel(), Item()
+    tick = ceil(delay_s * 10 - 1e-6)
+    wheel_.arm(item, START + delay_s)
+    wheel_.advance(START + (tick - 600) / 10, ALL)
+    fired = [t for t in range(tick - 600, tick + 600) if wheel_.advance(START + t / 10, ALL)]
+    assert fired == [tick]
+
+
+def test_items_of_one_tick_come_in_the_order_of_their_arming_through_every_level() -> None:
+    wheel_, waiting = wheel(), items(50)
+    for item in waiting[:25]:
+        wheel_.arm(item, START + 4_000)
+    wheel_.advance(START + 3_950, ALL)
+    for item in waiting[25:]:
+        wheel_.arm(item, START + 4_000)
+    assert wheel_.advance(START + 4_000, ALL) == waiting
+
+
+def test_stale_entries_let_go_of_their_items() -> None:
+    wheel_, keeper = wheel(), Item()
+    wheel_.arm(keeper, START + 30)
+    gone = items(3 * STALE_SLACK)
+    for item in gone:
+        wheel_.arm(item, START + 40)
+    watched = [weakref.ref(item) for item in gone]
+    for item in gone:
+        wheel_.cancel(item)
+    del item, gone
+    gc.collect()
+    alive = sum(ref() is not None for ref in watched)
+    assert alive <= STALE_SLACK + 2
+    assert wheel_.stale <= STALE_SLACK + 2
+    assert wheel_.advance(START + 30, ALL) == [keeper]
+
+
+def test_an_item_that_is_moved_for_ever_leaves_few_stale_entries() -> None:
+    wheel_, item = wheel(), Item()
+    for step in range(20 * STALE_SLACK):
+        wheel_.arm(item, START + 1 + step % 4_096)
+        assert wheel_.stale <= STALE_SLACK + 2
+    assert wheel_.armed == 1
+    assert wheel_.advance(START + 5_000, ALL) == [item]
+
+
+def test_what_comes_back_is_no_longer_held() -> None:
+    wheel_, item = wheel(), Item()
+    wheel_.arm(item, START + 1)
+    wheel_.advance(START + 1, ALL)
+    wheel_.advance(START + 2, ALL)
+    ref = weakref.ref(item)
+    del item
+    gc.collect()
+    assert ref() is None
+
+
+class WheelBesideModel(RuleBasedStateMachine):
+    """Random lives of a wheel; the model is a dictionary from item to tick."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = START
+        self.wheel = wheel()
+        self.twin = wheel()
+        self.items = items(12)
+        self.twins = items(12)
+        self.model: dict[int, int] = {}
+
+    @rule(
+        name=st.integers(0, 11),
+        delay_s=st.one_of(
+            st.floats(-1, 3),
+            st.floats(0, 120),
+            st.floats(3_200, 3_400),
+            st.floats(0, 3 * DAY_S),
+            st.integers(0, 1_200).map(lambda tick: tick / 10),
+        ),
+    )
+    def arm(self, name: int, delay_s: float) -> None:
+        due = self.now + delay_s
+        self.wheel.arm(self.items[name], due)
+        self.twin.arm(self.twins[name], due)
+        tick = ceil((due - START) * 10 - 1e-6)
+        self.model[name] = max(tick, self.opened + 1)
+
+    @rule(name=st.integers(0, 11))
+    def cancel(self, name: int) -> None:
+        self.wheel.cancel(self.items[name])
+        self.twin.cancel(self.twins[name])
+        self.model.pop(name, None)
+
+    @rule(
+        by_s=st.one_of(
+            st.floats(0, 0.3), st.floats(0, 60), st.floats(0, 4_000), st.floats(0, 2 * DAY_S)
+        ),
+        limit=st.one_of(st.integers(1, 4), st.just(ALL)),
+    )
+    def advance(self, by_s: float, limit: int) -> None:
+        self.now += by_s
+        self.check_advance(limit)
+
+    @precondition(lambda self: self.model)
+    @rule()
+    def jump_to_the_next(self) -> None:
+        self.now = max(self.now, START + min(self.model.values()) / 10)
+        self.check_advance(ALL)
+
+    def check_advance(self, limit: int) -> None:
+        fired = self.wheel.advance(self.now, limit)
+        again = self.twin.advance(self.now, limit)
+        assert [item.name for item in fired] == [item.name for item in again]
+        target = int((self.now - START) * 10 + 1e-6)
+        due = {name: tick for name, tick in self.model.items() if tick <= target}
+        assert len(fired) == min(limit, len(due))
+        ticks = [self.model.pop(item.name) for item in fired]
+        assert ticks == sorted(due.values())[: len(fired)]
+        assert all(item.wheel_tick == -1 for item in fired)
+
+    @property
+    def opened(self) -> int:
+        return self.wheel._tick
+
+    @invariant()
+    def what_is_armed_is_what_the_model_holds(self) -> None:
+        assert self.wheel.armed == len(self.model)
+        for item in self.items:
+            assert item.wheel_tick == self.model.get(item.name, -1)
+
+
+TestWheelBesideModel = WheelBesideModel.TestCase
+TestWheelBesideModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0, 7_000), min_size=1, max_size=60), st.floats(0.05, 400))
+def test_nothing_is_ever_early_and_nothing_later_than_one_tick_and_one_step(
+    delays: list[float], step_s: float
+) -> None:
+    wheel_ = wheel()
+    for item in items(len(delays)):
+        wheel_.arm(item, START + delays[item.name])
+    now = START
+    while wheel_.armed:
+        now += step_s
+        for item in wheel_.advance(now, ALL):
+            late_s = now - START - delays[item.name]
+            assert -1e-6 <= late_s <= step_s + 0.1 + 1e-6
