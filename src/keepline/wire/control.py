@@ -29,7 +29,7 @@ def _close(payload: bytes) -> Close:
         return Close(None, "")
     if len(payload) == 1:
         raise ProtocolError("close frame holds half a code")
-    code = int.from_bytes(payload[:2])
+    code, reason = int.from_bytes(payload[:2]), payload[2:].decode()
     if code not in _REGISTERED_CODES and code not in _PRIVATE_CODES:
         raise ProtocolError("close code is not one that may be sent")
-    return Close(code, payload[2:].decode())
+    return Close(code, reason)
