@@ -16,7 +16,9 @@ import keepline
 from keepline.admin.api import AdminServer, Readiness, create_api
 from keepline.clock import SystemClock
 from keepline.errors import StartError
+from keepline.fleet.runner import run_fleet
 from keepline.gateway.auth import OpenDoor, StaticToken
+from keepline.gateway.configuration import DEVICE_PATH
 from keepline.gateway.gateway import Gateway
 from keepline.gateway.node import Node
 from keepline.gateway.sockets import is_loopback
@@ -27,9 +29,12 @@ from keepline.monitor.metrics import Counters, Gauge, Metrics
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from keepline.fleet.report import Report
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.handler import Handler
     from keepline.settings import Settings
+
+DEMO_RAMP_PER_S = 2.0
 
 
 class App:
@@ -122,6 +127,20 @@ def serve(settings: Settings, handler: type[Handler] | None = None) -> int:
     return _run(_serve(settings, handler or Echo))
 
 
+def demo(
+    settings: Settings,
+    *,
+    devices: int,
+    announce: Callable[[App], None],
+    on_progress: Callable[[Report], None],
+) -> int:
+    """Run a gateway and a few simulated devices until SIGTERM or SIGINT; return the exit status.
+
+    Raises StartError. `announce` is called once the gateway listens, `on_progress` every second.
+    """
+    return _run(_demo(settings, devices, announce, on_progress))
+
+
 async def _serve(settings: Settings, make_handler: Callable[[], Handler]) -> int:
     app = App(settings, make_handler)
     stop_asked = _stop_on_signals()
@@ -129,6 +148,36 @@ async def _serve(settings: Settings, make_handler: Callable[[], Handler]) -> int
     await stop_asked.wait()
     await app.stop()
     return 0
+
+
+async def _demo(
+    settings: Settings,
+    devices: int,
+    announce: Callable[[App], None],
+    on_progress: Callable[[Report], None],
+) -> int:
+    app = App(settings)
+    stop_asked = _stop_on_signals()
+    await app.start()
+    announce(app)
+    fleet = asyncio.create_task(
+        run_fleet(
+            f"ws://127.0.0.1:{app.node.port}{DEVICE_PATH}/",
+            devices=devices,
+            token=settings.auth.token,
+            seconds=None,
+            seed=secrets.randbits(32),
+            ramp_per_s=DEMO_RAMP_PER_S,
+            on_progress=on_progress,
+        )
+    )
+    asked = asyncio.create_task(stop_asked.wait())
+    await asyncio.wait({fleet, asked}, return_when=asyncio.FIRST_COMPLETED)
+    await app.stop()
+    for task in (fleet, asked):
+        task.cancel()
+    await asyncio.gather(fleet, asked, return_exceptions=True)
+    return 0 if stop_asked.is_set() else 1
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, cast, Final
 from urllib.parse import urlsplit
 
 from keepline.errors import StartError
@@ -215,7 +215,7 @@ class _Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be this seat's socket, unless the run is over."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
         self.transport = transport
         self._fleet.links.add(self)
         if self.seat is not None:

@@ -1,0 +1,65 @@
+"""What `keepline demo` shows: where to connect, and what the simulated devices are doing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import keepline
+from keepline.gateway.configuration import CONFIGURATION_PATH, DEVICE_PATH
+
+if TYPE_CHECKING:
+    from keepline.app import App
+    from keepline.fleet.report import Report
+
+ROWS_PER_HEAD = 20
+_COLUMNS = ("time", "connected", "talking", "conversations", "audio sent", "heard", "pongs", "died")
+
+
+class DemoScreen:
+    """Prints the welcome once, then a row whenever the numbers have moved."""
+
+    def __init__(self) -> None:
+        self._console = Console(soft_wrap=True, highlight=False)
+        self._rows = 0
+        self._last: tuple[str, ...] = ()
+
+    def announce(self, app: App) -> None:
+        """Say where a device connects and with which token."""
+        host, port = app.settings.server.host, app.node.port
+        admin = f"http://{app.settings.admin.host}:{app.admin.port}"
+        facts = Table.grid(padding=(0, 3))
+        facts.add_row("  devices connect at", f"[bold cyan]ws://{host}:{port}{DEVICE_PATH}/[/]")
+        facts.add_row("  with the token", f"[bold]{app.settings.auth.token}[/]")
+        facts.add_row("  configuration", f"http://{host}:{port}{CONFIGURATION_PATH}/")
+        facts.add_row("  health and metrics", f"{admin}/healthz  /readyz  /metrics")
+        self._console.print(f"\n[bold green]Keepline {keepline.__version__}[/] is running.\n")
+        self._console.print(facts)
+        self._console.print("\nSimulated devices are talking to it. Ctrl-C ends it.\n")
+
+    def show(self, report: Report) -> None:
+        """Print a row for `report`, unless nothing has changed but the time."""
+        counts = report.counts
+        values = (
+            str(report.connected),
+            str(report.talking),
+            str(counts.conversations),
+            str(counts.frames_sent),
+            str(counts.frames_heard),
+            str(counts.pings_answered),
+            str(counts.died),
+        )
+        if values == self._last:
+            return
+        self._last = values
+        if self._rows % ROWS_PER_HEAD == 0:
+            self._console.print(Text(_aligned(_COLUMNS), style="dim"))
+        self._rows += 1
+        self._console.print(_aligned((f"{report.elapsed_s:.0f} s", *values)))
+
+
+def _aligned(cells: tuple[str, ...]) -> str:
+    return "".join(f"{cell:>{len(head) + 3}}" for cell, head in zip(cells, _COLUMNS, strict=True))
