@@ -1,0 +1,61 @@
+"""Simulated devices and the gateway over real sockets: who was counted where, and what is left."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from keepline.fleet.habits import Habits
+from keepline.fleet.runner import run_fleet
+
+
+async def run(gateway: Any, habits: Habits, *, seconds: float, token: str | None = None) -> Any:
+    return await run_fleet(
+        gateway.url,
+        devices=20,
+        token=token or gateway.token,
+        seconds=seconds,
+        seed=1,
+        ramp_per_s=200,
+        on_progress=lambda _: None,
+        habits=habits,
+    )
+
+
+async def until_empty(gateway: Any) -> None:
+    async with asyncio.timeout(5):
+        while len(gateway.node.registry):  # noqa: ASYNC110 (the gateway sets no event for it)
+            await asyncio.sleep(0.01)
+
+
+async def test_everybody_is_answered_with_their_own_voice_and_nobody_stays(gateway: Any) -> None:
+    habits = Habits(pause_s=(0.1, 0.5), turn_frames=(3, 10), die=0.0)
+    report = await run(gateway, habits, seconds=4)
+    counts = report.counts
+    assert counts.hellos >= 20
+    assert counts.turns_answered > 20
+    assert counts.frames_heard > 100
+    assert counts.foreign_frames == counts.turns_unanswered == counts.violations == 0
+    assert counts.lost == counts.timeouts == counts.connect_failures == 0
+    assert not counts.closed
+    assert not counts.refused
+    await until_empty(gateway)
+    ends = [line["cause"] for line in gateway.logged("device_disconnected")]
+    assert set(ends) == {"device_closed"}
+    assert len(ends) >= counts.hellos  # one may have left before it read the server's hello
+
+
+async def test_a_wrong_token_is_refused_by_status(gateway: Any) -> None:
+    report = await run(gateway, Habits(pause_s=(0.2, 0.4)), seconds=1, token="wrong")
+    assert set(report.counts.refused) == {401}
+    assert report.counts.hellos == report.counts.closed.total() == report.counts.lost == 0
+
+
+async def test_a_device_back_from_the_dead_takes_over_its_own_session(gateway: Any) -> None:
+    habits = Habits(pause_s=(0.1, 0.2), turn_frames=(2, 4), die=1.0, hang_up=0.0, dead_s=(0.2, 0.3))
+    report = await run(gateway, habits, seconds=2)
+    assert report.counts.died > 20
+    assert report.counts.hellos > 20
+    await until_empty(gateway)
+    causes = {line["cause"] for line in gateway.logged("device_disconnected")}
+    assert "replaced" in causes
