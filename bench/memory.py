@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -41,10 +42,11 @@ def show(
     if candidate not in known:
         raise typer.BadParameter(f"{candidate} is none of {', '.join(known)}")
     raise_open_files_limit()
-    plain = _growth(known[candidate], sessions, lambda server: {"rss": _rss(server)})
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        file = Path(folder) / "holdings.json"
-        traced = _growth(_traced(known[candidate], file), sessions, lambda _: _dump(_, file))
+    try:
+        plain, traced = _measure(known[candidate], sessions)
+    except BenchError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
     console = Console()
     rss_bytes = plain["rss"]["rss"][0] / sessions
     traced_bytes = sum(size for size, _ in traced["lines"].values()) / sessions
@@ -54,6 +56,15 @@ def show(
     )
     console.print(_table("Allocated at", "blocks", traced["lines"], sessions))
     console.print(_table("Objects the collector tracks", "objects", traced["types"], sessions))
+
+
+def _measure(candidate: Candidate, sessions: int) -> tuple[Holdings, Holdings]:
+    """What sessions hold in an ordinary process, and what tracing says they hold."""
+    plain = _growth(candidate, sessions, lambda server: {"rss": _rss(server)})
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        file = Path(folder) / "holdings.json"
+        traced = _growth(_traced(candidate, file), sessions, lambda server: _dump(server, file))
+    return plain, traced
 
 
 def _growth(candidate: Candidate, sessions: int, look: Callable[[Server], Holdings]) -> Holdings:
@@ -67,14 +78,14 @@ def _growth(candidate: Candidate, sessions: int, look: Callable[[Server], Holdin
         before = look(server)
         _live(load, sessions)
         after = look(server)
+    return {kind: _more(before[kind], after[kind]) for kind in after}
+
+
+def _more(before: dict[str, list[int]], after: dict[str, list[int]]) -> dict[str, list[int]]:
+    nothing = [0, 0]
     return {
-        kind: {
-            name: [
-                now - then for now, then in zip(held, before[kind].get(name, [0, 0]), strict=True)
-            ]
-            for name, held in after[kind].items()
-        }
-        for kind in after
+        name: [now - then for now, then in zip(held, before.get(name, nothing), strict=True)]
+        for name, held in after.items()
     }
 
 

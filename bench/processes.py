@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import select
 import socket
 import subprocess
@@ -164,5 +163,7 @@ def _stop(process: subprocess.Popen[Any]) -> None:
 
 
 def _tail(log: Path) -> str:
-    text = log.read_bytes()[-2000:].decode(errors="replace").strip()
-    return text.replace(os.linesep, " | ") or "(empty log)"
+    """The last words of a server: of a traceback, what was wrong."""
+    lines = log.read_text(errors="replace").split("\n")
+    words = [line.strip() for line in lines if line.strip()][-2:]
+    return " | ".join(words)[-300:] or "(empty log)"
