@@ -95,6 +95,14 @@ async def test_it_streams_opus_and_hears_itself(device: SdkDevice) -> None:
     assert max(heard) > 6_000  # a tone, not silence
 
 
+async def test_in_realtime_its_silence_is_a_symptom_also_while_it_is_spoken_to(
+    device: SdkDevice, gateway: Any
+) -> None:
+    await until(lambda: bool(device.of_type("tts")))  # the server speaks, the device still records
+    session = gateway.node.registry.by_device(MAC.lower())
+    assert session.connection.heartbeat.streaming
+
+
 async def test_typed_text_comes_back_as_what_was_understood(device: SdkDevice) -> None:
     await device.client.send_text("你好")
     await until(lambda: bool(device.of_type("stt")))

@@ -49,6 +49,7 @@ class Session(Receiver):
     """
 
     __slots__ = (
+        "_full_duplex",
         "_inbox",
         "_node",
         "_tasks",
@@ -76,6 +77,7 @@ class Session(Receiver):
         self._inbox: Backlog[Call] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] | None = None
+        self._full_duplex = False
         self.connection = connection
         self.device_id, self.client_id = identity
         self.session_id = session_id
@@ -88,8 +90,8 @@ class Session(Receiver):
 
     def send(self, message: ServerMessage) -> None:
         """Send one message of the device protocol."""
-        if type(message) is Tts and message.state == "start":
-            # A speaking device records nothing, so its silence proves nothing.
+        if type(message) is Tts and message.state == "start" and not self._full_duplex:
+            # A speaking device records nothing (except in realtime): its silence proves nothing.
             self.connection.expect_audio(flowing=False)
         self.send_text(encode_server_message(message))
 
@@ -125,6 +127,7 @@ class Session(Receiver):
         message = parse_device_message(text)
         if type(message) is Listen and message.state != "detect":
             # While listening it sends a frame every 60 ms.
+            self._full_duplex = message.mode == "realtime"
             self.connection.expect_audio(flowing=message.state == "start")
         elif type(message) is Malformed:
             counters.malformed_messages += 1
