@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Le
 from msgspec import Struct
@@ -88,13 +89,29 @@ class HeartbeatPolicy:
         return 15.0 if self.preset == "adaptive" else 30.0
 
 
+class RoundTrips(NamedTuple):
+    """What the pongs of one connection have told, in seconds."""
+
+    smoothed: float
+    deviation: float
+    shortest: float
+    latest: float
+    total: float
+
+
+# Five floats of their own would cost a connection 200 bytes, packed they cost 64.
+_PACKING: Final = struct.Struct("<4fd")
+_pack: Final = _PACKING.pack
+_unpack: Final = _PACKING.unpack
+
+
 class Heartbeat(Struct, eq=False, gc=False):
     """The heart of one connection.
 
     `last_rx` is set by the shell to the ticker's `now` whenever bytes arrive, `streaming` while
     audio should be flowing. `asked_at` is the ticker's time of the latest ping, `sent_at` its
-    precise time while its pong is awaited. Round trips are in seconds. `failures` counts the
-    pings that brought no sign of life in time.
+    precise time while its pong is awaited. `unponged` counts pings without their pong, `failures`
+    those that brought no sign of life at all in time.
     """
 
     last_rx: float
@@ -103,13 +120,9 @@ class Heartbeat(Struct, eq=False, gc=False):
     stage: int = FIRST
     streaming: bool = False
     pings: int = 0
-    pongs: int = 0
+    unponged: int = 0
     failures: int = 0
-    srtt: float = 0.0
-    rttvar: float = 0.0
-    rtt_min: float = 0.0
-    rtt_last: float = 0.0
-    rtt_sum: float = 0.0
+    packed: bytes = b""
 
     @property
     def verdict(self) -> Verdict:
@@ -119,19 +132,20 @@ class Heartbeat(Struct, eq=False, gc=False):
         return Verdict.ZOMBIE if self.stage == CONDEMNED else Verdict.SUSPICIOUS
 
     @property
+    def pongs(self) -> int:
+        """How many pings were answered by their pong while it was awaited."""
+        return self.pings - self.unponged
+
+    @property
+    def round_trips(self) -> RoundTrips | None:
+        """Smoothed, deviation, shortest, latest and total; None before the first pong."""
+        return RoundTrips._make(_unpack(self.packed)) if self.packed else None
+
+    @property
     def average_rtt_s(self) -> float | None:
         """The true mean over all pongs, None before the first."""
-        return self.rtt_sum / self.pongs if self.pongs else None
-
-    @property
-    def rtt_min_s(self) -> float | None:
-        """The shortest round trip, None before the first."""
-        return self.rtt_min if self.pongs else None
-
-    @property
-    def rtt_last_s(self) -> float | None:
-        """The latest round trip, None before the first."""
-        return self.rtt_last if self.pongs else None
+        round_trips = self.round_trips
+        return round_trips.total / self.pongs if round_trips else None
 
     def receive_pong(self, payload: bytes, now_precise: float) -> float | None:
         """Return the round trip in seconds, None for a pong that is late, unasked or foreign."""
@@ -143,20 +157,36 @@ class Heartbeat(Struct, eq=False, gc=False):
         ):
             return None
         self.sent_at = None
-        rtt = max(0.0, now_precise - sent_at)  # a stall may have been taken off in between
-        self.pongs += 1
-        self.rtt_last = rtt
-        self.rtt_sum += rtt
-        if self.pongs == 1:
-            self.rtt_min = self.srtt = rtt
-            self.rttvar = rtt / 2
-            return rtt
-        self.rtt_min = min(self.rtt_min, rtt)
-        # Jacobson and Karels 1988, RFC 6298 §2.3: the deviation first, from the old mean.
-        error = rtt - self.srtt
-        self.rttvar += (abs(error) - self.rttvar) / 4
-        self.srtt += error / 8
-        return rtt
+        self.unponged -= 1
+        rtt_s = max(0.0, now_precise - sent_at)  # a stall may have been taken off in between
+        if not self.packed:
+            self.packed = _pack(rtt_s, rtt_s / 2, rtt_s, rtt_s, rtt_s)
+            return rtt_s
+        # Jacobson and Karels 1988, RFC 6298 §2.3: the deviation from the old mean.
+        smoothed, deviation, shortest, _, total = _unpack(self.packed)
+        error = rtt_s - smoothed
+        self.packed = _pack(
+            smoothed + error / 8,
+            deviation + (abs(error) - deviation) / 4,
+            min(shortest, rtt_s),
+            rtt_s,
+            total + rtt_s,
+        )
+        return rtt_s
+
+    def patience_s(self, least_s: float, most_s: float) -> float:
+        """P: how long an answer may take, judged by the round trips seen so far."""
+        if not self.packed:
+            return least_s
+        smoothed, deviation, _, _, _ = _unpack(self.packed)
+        patience_s: float = smoothed + 4 * deviation
+        return min(max(patience_s, least_s), most_s)
+
+    def lengthen_patience(self, to_s: float) -> None:
+        """Have `patience_s` be at least `to_s` until round trips bring it down again."""
+        if self.packed:
+            smoothed, deviation, *rest = _unpack(self.packed)
+            self.packed = _pack(smoothed, max(deviation, (to_s - smoothed) / 4), *rest)
 
 
 class Look(Struct, frozen=True, gc=False):
@@ -223,7 +253,7 @@ class Judge:
             if stage == FIRST:
                 return self._look_first(hb, now)
             if hb.last_rx < hb.asked_at:
-                if self._adaptive and hb.pongs:
+                if self._adaptive and hb.packed:
                     return self._look_by_patience(hb, now)
                 return self._look_by_age(hb, now)
             if stage >= SUSPECTED:
@@ -244,12 +274,12 @@ class Judge:
     def ping_payload(self, hb: Heartbeat, now_precise: float) -> bytes:
         """Count a ping and return its id, 4 bytes: only the pong with it gives a round trip."""
         hb.pings += 1
+        hb.unponged += 1
         hb.sent_at = now_precise
         return (hb.pings & _ID_MASK).to_bytes(_ID_BYTES, "big")
 
-    def patience_s(self, hb: Heartbeat) -> float:
-        """P: how long an answer may take, from the round trips seen; not stretched."""
-        return min(max(hb.srtt + 4 * hb.rttvar, self._probe_min_s), self._probe_max_s)
+    def _patience_s(self, hb: Heartbeat) -> float:
+        return hb.patience_s(self._probe_min_s, self._probe_max_s)
 
     def _look_first(self, hb: Heartbeat, now: float) -> Look:
         # A device that begins to stream is asked at once: whether it pongs, and how fast, must be
@@ -262,7 +292,7 @@ class Judge:
         hb.stage = ASKED
         hb.asked_at = now
         if self._adaptive:
-            due = min(now + self.patience_s(hb) * self.stretch, hb.last_rx + self._zombie_s)
+            due = min(now + self._patience_s(hb) * self.stretch, hb.last_rx + self._zombie_s)
         else:
             due = min(now + self._interval_s, hb.last_rx + self._suspicious_s)
         return Look(Verdict.HEALTHY, True, due, False)
@@ -271,7 +301,7 @@ class Judge:
         """Unanswered by a peer that is known to pong: probe by probe, each given its own time."""
         waits = STREAMING_WAITS if hb.streaming else IDLE_WAITS
         stage = hb.stage
-        patience_s = self.patience_s(hb) * self.stretch
+        patience_s = self._patience_s(hb) * self.stretch
         bound = hb.last_rx + self._zombie_s
         due = min(hb.asked_at + waits[min(stage, len(waits)) - 1] * patience_s, bound)
         if stage == CONDEMNED or now >= bound or (now >= due and stage >= len(waits)):
@@ -312,5 +342,4 @@ class Judge:
         Karn 1987: a late answer gives no round trip, so without this a peer that has become slow
         would be suspected for ever.
         """
-        if hb.pongs:
-            hb.rttvar = max(hb.rttvar, (2 * self.patience_s(hb) - hb.srtt) / 4)
+        hb.lengthen_patience(2 * self._patience_s(hb))
