@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from random import Random
-from typing import TYPE_CHECKING, cast, Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 from keepline.errors import StartError
