@@ -55,8 +55,6 @@ class ResponseReader:
             part, data = data[: self._head_left], data[self._head_left :]
             self._head_left -= len(part)
             self._feed(part)
-            if not (message.has_head or self._head_left or message.excess):
-                message.excess = "response head is too large"
         if message.has_head and not message.is_over:
             self._feed(data)
         else:
@@ -67,6 +65,8 @@ class ResponseReader:
             return self._checked()
         if self._malformed:
             raise ProtocolError("response is not HTTP")
+        if not message.has_head and not self._head_left:
+            raise TooBigError("response head is too large")
         return None
 
     def _feed(self, data: bytes) -> None:
@@ -118,10 +118,12 @@ class _ResponseMessage:
             self.is_over = True
 
     def on_body(self, part: bytes) -> None:
+        if self.is_over:
+            return
         self._body_left -= len(part)
         if self._body_left < 0:
             self.excess = self.excess or "response body is larger than the limit"
-        elif not self.is_over:
+        else:
             self.body += part
 
     def on_message_complete(self) -> None:

@@ -91,9 +91,16 @@ class RequestReader:
         elif not self._head.is_over:
             self._feed(data)
         if self._head.is_over:
-            return msgspec.structs.replace(request, body=bytes(self._head.body))
+            return self._whole(request)
         self._refuse_malformed()
         return None
+
+    def _whole(self, request: Request) -> Request:
+        body = bytes(self._head.body)
+        if len(body) != request.content_length:
+            # httptools reads no body behind an Upgrade, whatever it is to.
+            raise RefusedError("an upgrade has no body")
+        return msgspec.structs.replace(request, body=body) if body else request
 
     def _feed(self, data: bytes) -> None:
         try:

@@ -89,8 +89,14 @@ def test_a_chunked_body_is_joined() -> None:
 
 
 def test_a_body_that_only_the_end_of_the_connection_would_end_is_not_waited_for() -> None:
-    response = read(encode(["HTTP/1.1 500 X", "Connection: close"]))
-    assert response == Response(500, {"connection": "close"}, b"")
+    for body in (b"", b"x", b"x" * 100_000):
+        response = read(encode(["HTTP/1.1 500 X", "Connection: close"], body))
+        assert response == Response(500, {"connection": "close"}, b"")
+
+
+def test_of_a_malformed_and_too_large_head_the_fault_does_not_depend_on_the_cuts() -> None:
+    data = b"HTTP/1.1 ?" + b"x" * 100
+    assert fault(data, Limits(head_bytes=50)) is ProtocolError
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,11 @@ def test_an_upgrade_with_a_body_is_refused(line: str) -> None:
     assert refused(head(None, line) + b"hello") is CloseReason.BAD_REQUEST
 
 
+def test_a_body_behind_an_upgrade_to_something_else_is_refused_too() -> None:
+    lines = ["Upgrade: h2c", "Connection: Upgrade", "Content-Length: 1"]
+    assert refused(plain("POST", *lines, body=b"x")) is CloseReason.BAD_REQUEST
+
+
 @pytest.mark.parametrize(
     "lines",
     [
