@@ -6,9 +6,8 @@ import json
 import signal
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,12 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.candidates import CANDIDATES, Candidate
 from bench.figures import FIGURES
-from bench.machine import machine, packages
 from bench.plan import FULL, QUICK, Plan
 from bench.procfs import raise_open_files_limit
 from bench.readings import BenchError, Measured, Results
+from bench.report import Report
 from bench.table import print_tables
-from bench.targets import targets, verdict
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -43,28 +41,19 @@ def run(
     plan = QUICK if quick else FULL
     raise_open_files_limit()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that children are ended
-    facts = machine()
     began = time.monotonic()
+    report = Report(plan, candidates)
     results = _measure(plan, candidates, figures)
-    report = {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python -m bench", *sys.argv[1:]]),
-        "took_s": round(time.monotonic() - began),
-        "machine": facts,
-        "packages": packages(candidates),
-        "plan": vars(plan),
-        "targets": _verdicts(plan, results),
-        "candidates": {name: measured.as_json() for name, measured in results.items()},
-    }
+    found = report.of(results, took_s=time.monotonic() - began)
     whole = not quick and not only
     path = RESULTS / ("latest.json" if whole else "partial.json")
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     if as_json:
-        print(json.dumps(report, ensure_ascii=False))
+        print(json.dumps(found, ensure_ascii=False))
     else:
         console = Console(width=None if sys.stdout.isatty() else 130)
         print_tables(console, plan, results)
-        console.print(f"\n{report['took_s']} s; raw figures: bench/results/{path.name}")
+        console.print(f"\n{found['took_s']} s; raw figures: bench/results/{path.name}")
     if any(measured.failures for measured in results.values()):
         raise typer.Exit(1)
 
@@ -77,9 +66,8 @@ def _chosen(only: str) -> tuple[list[Candidate], list[str]]:
         raise typer.BadParameter(f"{', '.join(sorted(unknown))} is none of {known}")
     some = words & names or names
     candidates = [candidate for candidate in CANDIDATES if candidate.name in some]
-    return candidates, [
-        figure for figure in FIGURES if figure in (words & FIGURES.keys() or FIGURES)
-    ]
+    wanted = words & FIGURES.keys() or FIGURES.keys()
+    return candidates, [figure for figure in FIGURES if figure in wanted]
 
 
 def _measure(plan: Plan, candidates: list[Candidate], figures: list[str]) -> Results:
@@ -96,20 +84,13 @@ def _measure(plan: Plan, candidates: list[Candidate], figures: list[str]) -> Res
                 began = time.monotonic()
                 try:
                     measured.readings |= FIGURES[figure](candidate, plan)
-                except (BenchError, OSError) as error:
+                except (BenchError, OSError, LookupError) as error:
                     measured.failures.append(f"{figure}: {error}")
-                    progress.console.print(f"[red]failed[/] {figure} {candidate.name}: {error}")
                 took_s = time.monotonic() - began
-                progress.console.print(f"[dim]{figure} {candidate.name} {took_s:.0f} s[/]")
+                failed = " [red]failed[/]" if measured.failures else ""
+                progress.console.print(f"[dim]{figure} {candidate.name} {took_s:.0f} s[/]{failed}")
                 progress.advance(task)
     return results
-
-
-def _verdicts(plan: Plan, results: Results) -> list[dict[str, Any]]:
-    return [
-        {"what": target.what, "target": target.aim, "met": verdict(target, results)}
-        for target in targets(plan)
-    ]
 
 
 if __name__ == "__main__":

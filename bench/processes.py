@@ -107,7 +107,11 @@ def running(
         log = folder / "server.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                candidate.command(start), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                candidate.command(start),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is ours; the block's end is theirs
             )
         try:
             _await_listening(process, start.port, log)
@@ -122,9 +126,8 @@ def running(
 def loading(server: Server) -> Iterator[Load]:
     """A load generator against `server`, ended with the block."""
     command = [sys.executable, "-m", "bench.load"]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    )
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
     try:
         yield Load(process, server)
     finally:
@@ -152,8 +155,9 @@ def _await_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> 
 
 
 def _stop(process: subprocess.Popen[Any]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
     process.terminate()
     try:
         process.wait(_STOP_WITHIN_S)

@@ -52,19 +52,19 @@ def probe(device: Device, *, every_s: float, for_s: float, listen: bytes) -> Pro
             continue
         arrived = time.perf_counter()
         rest += os.read(device.fd, 65536)
-        numbers, rest = _echoes(device.fd, rest)
+        numbers, rest = numbers_in(rest, answer_on=device.fd)
         found.rtts_s += [arrived - sent_at.pop(number) for number in numbers]
     return found
 
 
-def _echoes(fd: int, data: bytes) -> tuple[list[int], bytes]:
-    """The numbers of the echoes in `data` and what is left; answers pings on the way."""
+def numbers_in(data: bytes, *, answer_on: int) -> tuple[list[int], bytes]:
+    """The numbers of the echoes in `data`, and what is left; pings are answered on that fd."""
     numbers = []
     while len(data) >= 2 and len(data) >= 2 + data[1]:
         size = 2 + data[1]
         if data[0] == 0x82 and size == _FRAME_BYTES:
             numbers.append(int.from_bytes(data[2:10], "big"))
         elif data[0] == 0x89:
-            os.write(fd, pong(data[2:size]))
+            os.write(answer_on, pong(data[2:size]))
         data = data[size:]
     return numbers, data

@@ -223,7 +223,7 @@ class Swarm:
             device.stage = Stage.GREETING
             os.write(device.fd, next(self._frames.hello))
         while data:
-            size, start = _frame_size(data)
+            size, start = frame_size(data)
             if len(data) < size:
                 device.partial = data
                 return
@@ -261,7 +261,7 @@ class Swarm:
             os.write(device.fd, next(self._frames.listen_stop))
 
 
-def _frame_size(data: bytes) -> tuple[int, int]:
+def frame_size(data: bytes) -> tuple[int, int]:
     """Size of the whole unmasked frame at the start of `data`, and where its payload begins."""
     if len(data) < 4:
         return (2 + data[1], 2) if len(data) > 1 and data[1] < 126 else (1 << 62, 2)

@@ -1,0 +1,73 @@
+"""Small measurements of the floor with real processes: figures come out, no process stays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from bench.candidates import CANDIDATES, FLOOR, Start
+from bench.figures.flow import measure_flow
+from bench.figures.stall import measure_stall
+from bench.plan import QUICK
+from bench.procfs import tree
+from bench.readings import BenchError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+TINY = replace(
+    QUICK,
+    accepted=20,
+    accept_repeats=2,
+    echo_devices=5,
+    echo_s=0.1,
+    echo_repeats=2,
+    stall_fleet=20,
+    idle_after_s=0.1,
+    idle_window_s=0.1,
+    probe_s=0.1,
+    woken=3,
+)
+(FLOOR_SERVER,) = [candidate for candidate in CANDIDATES if candidate.name == FLOOR]
+
+
+@pytest.fixture(autouse=True)
+def _no_process_stays() -> object:
+    before = set(tree(os.getpid()))
+    yield
+    assert set(tree(os.getpid())) == before
+
+
+def test_coming_leaving_and_echoing_have_a_price_each_time() -> None:
+    readings = measure_flow(FLOOR_SERVER, TINY)
+
+    assert set(readings) == {"accept_us", "leave_us", "echo_us"}
+    assert all(len(reading.values) == 2 for reading in readings.values())
+    assert all(value > 0 for reading in readings.values() for value in reading.values)
+
+
+def test_every_frame_of_the_probe_comes_back() -> None:
+    readings = measure_stall(FLOOR_SERVER, TINY)
+
+    assert readings["rtt_max"].facts["unanswered"] == 0
+    assert readings["rtt_p50"].median <= readings["rtt_max"].median
+    assert readings["wake_p99"].median > 0
+
+
+def test_a_server_that_cannot_start_is_named_with_its_last_words() -> None:
+    def command(_start: Start) -> list[str]:
+        return [sys.executable, "-c", "raise SystemExit('no such thing')"]
+
+    with pytest.raises(BenchError, match="no such thing"):
+        measure_flow(replace(FLOOR_SERVER, command=command), TINY)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    command = [sys.executable, "-m", "bench", "--only", "nginx"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert answer.returncode == 2
+    assert "nginx is none of" in answer.stderr
