@@ -18,7 +18,7 @@ class SuspicionBreaker:
     """Trips when far more connections than usual fall under suspicion at once.
 
     While `tripped`, at most 1 % of the fleet is reaped per second. It stays so until suspicions
-    are rare again and nobody has been refused for a window, so that its release kills no one.
+    are as rare as usual and nobody has been held back for a window: its release kills no one.
     """
 
     __slots__ = (
@@ -78,7 +78,8 @@ class SuspicionBreaker:
     def settle(self, now: float) -> bool:
         """To be called every second or oftener; True when the incident is over."""
         self._roll(now)
-        quiet = self.suspicions <= self.limit / 2 and now - self._refused_at >= WINDOW_S
+        calm = self.suspicions <= (self._usual + self.limit) / 2
+        quiet = calm and now - self._refused_at >= WINDOW_S
         if not (self.tripped and quiet):
             return False
         self.tripped = False

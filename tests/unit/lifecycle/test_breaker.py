@@ -1,0 +1,130 @@
+"""Many suspicions at once are one incident, not many dead devices."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from keepline.lifecycle.breaker import LEAST, WINDOW_S, SuspicionBreaker
+
+START = 1_000.0
+FLEET = 1_000
+
+
+def tripped(suspicions: int = 200) -> SuspicionBreaker:
+    breaker = SuspicionBreaker(START)
+    for _ in range(suspicions):
+        breaker.note(START)
+    assert breaker.tripped
+    return breaker
+
+
+def reap_all(breaker: SuspicionBreaker, start: float, waiting: int, fleet: int) -> list[float]:
+    """Ask for every waiting zombie once a second; return when each was let go."""
+    reaped: list[float] = []
+    for second in range(10_000):
+        now = start + second
+        breaker.settle(now)
+        granted = sum(breaker.may_reap(now, fleet) for _ in range(waiting - len(reaped)))
+        reaped += [now] * granted
+        if len(reaped) == waiting:
+            return reaped
+    raise AssertionError("some were never let go")
+
+
+def test_five_suspicions_do_not_trip_and_everybody_may_be_reaped() -> None:
+    breaker = SuspicionBreaker(START)
+    assert not any(breaker.note(START + 0.1 * number) for number in range(5))
+    assert all(breaker.may_reap(START + 1, FLEET) for _ in range(5))
+    assert not breaker.tripped
+
+
+def test_a_mass_trips_once() -> None:
+    breaker = SuspicionBreaker(START)
+    trips = [breaker.note(START + number / 100) for number in range(500)]
+    assert trips.index(True) == LEAST
+    assert trips.count(True) == 1
+
+
+def test_the_same_number_spread_over_minutes_does_not_trip() -> None:
+    breaker = SuspicionBreaker(START)
+    assert not any(breaker.note(START + number) for number in range(500))
+
+
+def test_while_tripped_one_percent_of_the_fleet_is_reaped_per_second() -> None:
+    reaped = reap_all(tripped(), START, 200, FLEET)
+    for second in range(1, 21):
+        assert reaped.count(START + second) == 10
+    assert reaped[-1] == START + 20
+
+
+def test_asking_oftener_reaps_no_faster() -> None:
+    breaker = tripped()
+    reaped = sum(breaker.may_reap(START + number / 1_000, FLEET) for number in range(5_000))
+    assert 49 <= reaped <= 50
+
+
+def test_time_in_which_nobody_asks_is_not_saved_up() -> None:
+    breaker = tripped()
+    granted = [breaker.may_reap(START + 300, FLEET) for _ in range(100)]
+    assert granted.count(True) == 10
+
+
+def test_a_small_fleet_is_reaped_one_by_one() -> None:
+    reaped = reap_all(tripped(30), START, 5, 30)
+    gaps = [later - earlier for earlier, later in pairwise(reaped)]
+    assert all(3 <= gap <= 4 for gap in gaps)
+
+
+def test_it_releases_once_when_suspicions_are_rare_again() -> None:
+    breaker = tripped()
+    assert not breaker.settle(START + WINDOW_S - 1)
+    releases = [breaker.settle(START + second) for second in range(WINDOW_S, 60)]
+    assert releases == [True] + [False] * (59 - WINDOW_S)
+    assert breaker.may_reap(START + 60, FLEET)
+
+
+def test_it_does_not_release_while_zombies_are_still_held_back() -> None:
+    breaker = tripped()
+    for second in range(1, 15):
+        assert not breaker.settle(START + second)
+        while breaker.may_reap(START + second, FLEET):
+            pass
+    assert breaker.tripped
+    assert not breaker.settle(START + 14 + WINDOW_S - 1)
+    assert breaker.settle(START + 14 + WINDOW_S)
+
+
+def test_it_trips_again_in_the_next_incident() -> None:
+    breaker = tripped()
+    assert breaker.settle(START + 60)
+    assert any(breaker.note(START + 61) for _ in range(200))
+
+
+def test_a_fleet_that_is_always_noisy_teaches_what_is_usual() -> None:
+    breaker = SuspicionBreaker(START)
+    trips = 0
+    for second in range(3_600):
+        now = START + second
+        trips += sum(breaker.note(now) for _ in range(6))
+        breaker.settle(now)
+    assert trips <= 1
+    assert not breaker.tripped
+    assert breaker.limit > 60
+    assert any(breaker.note(START + 3_600) for _ in range(200))
+
+
+def test_an_incident_does_not_pass_for_usual() -> None:
+    breaker = tripped(5_000)
+    for second in range(30):
+        breaker.settle(START + second)
+    assert breaker.limit < 2 * LEAST
+
+
+def test_what_was_usual_is_forgotten_in_a_long_quiet_time() -> None:
+    breaker = SuspicionBreaker(START)
+    for second in range(3_600):
+        for _ in range(6):
+            breaker.note(START + second)
+    breaker.settle(START + 3 * 3_600)
+    assert breaker.limit == LEAST
+    assert breaker.suspicions == 0
