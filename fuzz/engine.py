@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
 
 Target = Callable[[bytes], Hashable]
 
@@ -103,7 +105,7 @@ def main(target: Target, corpus: Sequence[bytes], tokens: Sequence[bytes]) -> No
         print(target(bytes.fromhex(arguments.replay)))
         return
     if importlib.util.find_spec("atheris") is not None:
-        _run_atheris(target, arguments.seconds, arguments.seed)
+        _run_atheris(target, corpus, arguments.seconds, arguments.seed)
         return
     found, runs, kept = explore(
         target, corpus, tokens, seconds=arguments.seconds, seed=arguments.seed
@@ -114,12 +116,19 @@ def main(target: Target, corpus: Sequence[bytes], tokens: Sequence[bytes]) -> No
         raise found.error
 
 
-def _run_atheris(target: Target, seconds: float, seed: int) -> None:
+def _run_atheris(target: Target, corpus: Sequence[bytes], seconds: float, seed: int) -> None:
     atheris = importlib.import_module("atheris")
+    # It ends the process itself, and what it found worth keeping stays here.
+    kept = Path(mkdtemp(prefix="keepline-fuzz-"))
+    print(f"corpus in {kept}")
+    for i, data in enumerate(corpus):
+        (kept / f"start-{i}").write_bytes(data)
 
     def run(data: bytes) -> None:
         target(data)
 
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={max(1, round(seconds))}", f"-seed={seed}"], run)
+    atheris.Setup(
+        [sys.argv[0], f"-max_total_time={max(1, round(seconds))}", f"-seed={seed}", str(kept)], run
+    )
     atheris.Fuzz()
