@@ -1,0 +1,5 @@
+"""The commands: what is typed becomes `Settings`, and what goes wrong becomes advice."""
+
+from keepline.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,112 @@
+"""Every setting there is: its dotted name, its default, and in words what it may be."""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, StringConstraints
+
+from keepline.settings import Settings
+
+
+class Known(NamedTuple):
+    """One setting. `allowed` completes the sentence "it takes …"."""
+
+    annotation: Any
+    default: object
+    allowed: str
+
+
+def known_settings() -> dict[str, Known]:
+    """Return every setting by its dotted name, in the order of `Settings`."""
+    return dict(_walk(Settings(), prefix=""))
+
+
+def nearest(name: str, known: dict[str, Known]) -> str:
+    """Return advice for a name that does not exist: the likely one, or what its section has."""
+    matches = get_close_matches(name, known, n=1, cutoff=0.6)
+    if not matches:
+        last = name.rpartition(".")[2]
+        matches = [full for full in known if full.rpartition(".")[2] == last]
+    if matches:
+        return f"did you mean {matches[0]}?"
+    section = name.partition(".")[0]
+    inside = [full for full in known if full.startswith(f"{section}.")]
+    if inside:
+        return f"the section {section} has: {', '.join(inside)}"
+    sections = dict.fromkeys(full.partition(".")[0] for full in known)
+    return f"there are: {', '.join(sections)}"
+
+
+def may_be_none(annotation: Any) -> bool:
+    """Return whether `none` stands for None here: wherever it could not be meant as text."""
+    members = {_bare(member) for member in _members(annotation)}
+    return NoneType in members and bool(members & {int, float})
+
+
+def _walk(section: Any, prefix: str) -> list[tuple[str, Known]]:
+    found: list[tuple[str, Known]] = []
+    for name, annotation in get_type_hints(type(section), include_extras=True).items():
+        if name == "model_config":
+            continue
+        value = getattr(section, name)
+        if isinstance(value, BaseModel) or is_dataclass(value):
+            found += _walk(value, f"{prefix}{name}.")
+        else:
+            allowed = _allowed(annotation, name)
+            found.append((f"{prefix}{name}", Known(annotation, value, allowed)))
+    return found
+
+
+def _allowed(annotation: Any, name: str) -> str:
+    words = [_allowed_one(member, name) for member in _members(annotation)]
+    if may_be_none(annotation):
+        words.append("none")
+    return " or ".join(filter(None, words))
+
+
+def _allowed_one(annotation: Any, name: str) -> str:
+    if get_origin(annotation) is Literal:
+        return f"one of {', '.join(get_args(annotation))}"
+    bounds = _bounds(annotation)
+    kind = _bare(annotation)
+    if kind in {int, float}:
+        number = "a whole number" if kind is int else "a number"
+        return " ".join(filter(None, [number, _unit(name), bounds]))
+    if kind is str:
+        return bounds or "text"
+    return "a path" if kind is Path else ""
+
+
+def _unit(name: str) -> str:
+    if name.endswith("_per_s"):
+        return "per second"
+    return {"s": "of seconds", "bytes": "of bytes"}.get(name.rpartition("_")[2], "")
+
+
+def _bounds(annotation: Any) -> str:
+    metadata = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    words = []
+    for bound in metadata:
+        if isinstance(bound, StringConstraints):
+            words.append(f"1 to {bound.max_length} ASCII characters without spaces")
+        elif isinstance(bound, Ge):
+            words.append(f"from {bound.ge}")
+        elif isinstance(bound, Gt):
+            words.append(f"above {bound.gt}")
+        elif isinstance(bound, Le):
+            words.append(f"to {bound.le}")
+    return " ".join(words)
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation

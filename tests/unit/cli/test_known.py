@@ -1,0 +1,39 @@
+"""The list of all settings is complete and readable."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from keepline.cli.known import known_settings, may_be_none
+from keepline.settings import Settings
+
+
+def test_every_field_of_every_section_is_known_with_its_default() -> None:
+    document = Settings().model_dump()
+    expected = {
+        f"{section}.{key}": value
+        for section, table in document.items()
+        if isinstance(table, dict)
+        for key, value in table.items()
+    }
+    for name in Settings.model_fields:
+        if not isinstance(document[name], dict):
+            expected[name] = document[name]
+    assert {name: known.default for name, known in known_settings().items()} == expected
+
+
+def test_every_setting_says_what_it_takes() -> None:
+    assert [name for name, known in known_settings().items() if not known.allowed] == []
+
+
+def test_only_optional_numbers_may_be_none() -> None:
+    assert may_be_none(float | None)
+    assert not may_be_none(float)
+    assert not may_be_none(str | None)
+
+
+def test_every_section_refuses_unknown_names_and_changes() -> None:
+    for section in (Settings(), *(getattr(Settings(), name) for name in Settings.model_fields)):
+        if isinstance(section, BaseModel):
+            assert section.model_config["extra"] == "forbid"
+            assert section.model_config["frozen"] is True
