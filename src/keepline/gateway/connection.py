@@ -7,6 +7,7 @@ ticker calls `on_due`, and everything that can change its state goes through `ad
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING
 
 from keepline.errors import FloodError, PeerError
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 # Ended because nobody reads: what the kernel still holds for them will never be acknowledged.
 UNREAD = frozenset({CloseReason.HEARTBEAT_TIMEOUT, CloseReason.SLOW_READER})
+
+UNHEARD_LOOK_S = 1.0
+
+# Looked up a few times for every ping; an enum's own look-up is slow in Python 3.11.
+_ACTIVE, _IDLE, _HEALTHY = State.ACTIVE, State.IDLE, Verdict.HEALTHY
 
 HOLD_OUTPUT = 1  # the peer does not read: hear it again when it does
 HOLD_TURN = 2  # its frames used up this loop turn: the others first
@@ -79,16 +85,19 @@ class Connection(asyncio.Protocol):
         node = self.node
         self.heartbeat.last_rx = node.ticker.now
         node.counters.bytes_in += len(data)
-        for event in self._reader.receive(data):
+        reader = self._reader
+        for event in reader.receive(data):
             self._on_event(event)
-        if self._reader.pending:
+        if reader.pending:
             self._hold(HOLD_TURN)
             node.loop.call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
+        """Go on with what the last turn had no time for; not while the peer does not read."""
+        if self._holds & HOLD_OUTPUT or self.transport.is_closing():
+            return
         self._unhold(HOLD_TURN)
-        if not self.transport.is_closing():
-            self.data_received(b"")
+        self.data_received(b"")
 
     def _on_event(self, event: WireEvent) -> None:
         self.node.counters.frames_in += 1
@@ -110,7 +119,7 @@ class Connection(asyncio.Protocol):
     def _touch(self) -> None:
         """Only data messages are activity; the first one wakes an idle session."""
         self._last_activity = self.node.ticker.now
-        if self.lifecycle.state is State.IDLE:
+        if self.lifecycle.state is _IDLE:
             self.advance(Event.ACTIVITY)
 
     def _on_pong(self, payload: bytes) -> None:
@@ -181,10 +190,12 @@ class Connection(asyncio.Protocol):
             frame = outbox.take()
             if frame is None:
                 self.outbox = None
-                return
+                break
             self.node.counters.frames_out += 1
             self.node.counters.bytes_out += len(frame)
             self.transport.write(frame)
+        if self._holds & HOLD_TURN:
+            self._next_turn()
 
     def _hold(self, why: int) -> None:
         if not self._holds:
@@ -201,40 +212,47 @@ class Connection(asyncio.Protocol):
     def on_due(self, now: float) -> None:
         """Look at this connection again; the ticker calls it when the nearest deadline passes."""
         state = self.lifecycle.state
-        if state is State.ACTIVE or state is State.IDLE:
-            self._look(now)
+        if state is _IDLE:
+            self._look(now, inf)
+        elif state is _ACTIVE:
+            idle_due = self._last_activity + self.node.idle_after_s
+            if now >= idle_due:
+                self.advance(Event.QUIET)
+                idle_due = inf
+            self._look(now, idle_due)
         elif state is State.DISCONNECTING:
             self.advance(Event.CLOSE_DUE)
 
-    def _look(self, now: float) -> None:
+    def _look(self, now: float, idle_due: float) -> None:
+        """Judge the silence, ping if it asks for it, and arm the next look."""
+        if self._holds:
+            self._look_unheard(now)
+            return
         node = self.node
-        idle_due = self._last_activity + node.idle_after_s
-        if self.lifecycle.state is State.ACTIVE and now >= idle_due:
-            self.advance(Event.QUIET)
+        heartbeat = self.heartbeat
+        u = node.random.random()
+        verdict, ping, due, became_suspicious = node.judge.look(heartbeat, now, u)
+        if verdict is not _HEALTHY:
+            if became_suspicious:
+                node.on_suspicion(now)
+            if verdict is Verdict.ZOMBIE:
+                self._on_zombie(now)
+                return
+        if ping:
+            node.counters.pings_sent += 1
+            payload = node.judge.ping_payload(heartbeat, node.ticker.precise())
+            self.transport.write(frames.ping_frame(payload))
+            if verdict is _HEALTHY and node.judge.is_patient(heartbeat):
+                node.ticker.expect(self)
+                due = node.judge.calm_due(now, u)
+        node.wheel.arm(self, due if due < idle_due else idle_due)
+
+    def _look_unheard(self, now: float) -> None:
+        """We are not listening, so silence proves nothing; what counts is whether it reads."""
         if self.outbox is not None and self._is_stuck(now):
             self.close(CloseReason.SLOW_READER)
-            return
-        if self._holds:  # we are not listening, so silence proves nothing
-            node.wheel.arm(self, now + 1.0)
-            return
-        look = node.judge.look(self.heartbeat, now, node.random.random())
-        if look.became_suspicious:
-            node.on_suspicion(now)
-        if look.verdict is Verdict.ZOMBIE:
-            self._on_zombie(now)
-            return
-        if look.ping:
-            self._send_ping()
-        due = look.due
-        if self.lifecycle.state is State.ACTIVE and idle_due < due:
-            due = idle_due
-        node.wheel.arm(self, due)
-
-    def _send_ping(self) -> None:
-        node = self.node
-        node.counters.pings_sent += 1
-        payload = node.judge.ping_payload(self.heartbeat, node.ticker.precise())
-        self.transport.write(frames.ping_frame(payload))
+        else:
+            self.node.wheel.arm(self, now + UNHEARD_LOOK_S)
 
     def _on_zombie(self, now: float) -> None:
         if self.node.may_reap(now):

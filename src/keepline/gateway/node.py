@@ -81,7 +81,12 @@ class Node:
         self.judge = Judge(settings.heartbeat)
         self.breaker = SuspicionBreaker(clock.now())
         self.ticker: Ticker = Ticker(
-            self.wheel, clock, counters, due_limit=DUE_PER_TICK, on_stall=self._on_stall
+            self.wheel,
+            clock,
+            counters,
+            due_limit=DUE_PER_TICK,
+            patience_s=settings.heartbeat.probe_min_s,
+            on_stall=self._on_stall,
         )
         self.port = settings.server.port
         self.draining = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from keepline.lifecycle.wheel import TICK_S
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from keepline.clock import Clock
+    from keepline.lifecycle.heartbeat import Heartbeat
     from keepline.lifecycle.wheel import TimingWheel
     from keepline.monitor.metrics import Counters
 
@@ -27,6 +29,12 @@ class Due(Protocol):
         """Look again: the nearest deadline has passed."""
 
 
+class Asked(Due, Protocol):
+    """What can be asked for a sign of life."""
+
+    heartbeat: Heartbeat
+
+
 class Ticker:
     """Advances the wheel every tick and keeps two readings of attentive time.
 
@@ -36,6 +44,7 @@ class Ticker:
     """
 
     __slots__ = (
+        "_asked",
         "_clock",
         "_counters",
         "_due_limit",
@@ -43,6 +52,7 @@ class Ticker:
         "_last",
         "_loop",
         "_on_stall",
+        "_patience_s",
         "now",
         "stalled_s",
         "wheel",
@@ -55,6 +65,7 @@ class Ticker:
         counters: Counters,
         *,
         due_limit: int,
+        patience_s: float,
         on_stall: Callable[[float], None],
     ) -> None:
         self.wheel = wheel
@@ -63,6 +74,8 @@ class Ticker:
         self._counters = counters
         self._due_limit = due_limit
         self._on_stall = on_stall
+        self._patience_s = patience_s
+        self._asked: deque[tuple[float, list[Asked]]] = deque()
         self._last = self.now = clock.now()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
@@ -100,5 +113,24 @@ class Ticker:
             self._counters.loop_stalled_s += lost_s
             self._on_stall(lost_s)
         self.now = reading - self.stalled_s
-        for item in self.wheel.advance(self.now, self._due_limit):
-            item.on_due(self.now)
+        now = self.now
+        for item in self.wheel.advance(now, self._due_limit):
+            item.on_due(now)
+        self._call_the_roll(now - self._patience_s)
+
+    def expect(self, asked: Asked) -> None:
+        """`asked` was pinged just now: look at it again if nothing comes within `patience_s`.
+
+        Nearly all answer, so they are crossed off in passing, a whole tick's worth at a time;
+        only who stays silent costs another turn through the wheel.
+        """
+        if not self._asked or self._asked[-1][0] != self.now:
+            self._asked.append((self.now, []))
+        self._asked[-1][1].append(asked)
+
+    def _call_the_roll(self, asked_until: float) -> None:
+        while self._asked and self._asked[0][0] <= asked_until:
+            for item in self._asked.popleft()[1]:
+                heartbeat = item.heartbeat
+                if heartbeat.last_rx < heartbeat.asked_at:
+                    item.on_due(self.now)

@@ -189,7 +189,7 @@ class Heartbeat(Struct, eq=False, gc=False):
             self.packed = _pack(smoothed, max(deviation, (to_s - smoothed) / 4), *rest)
 
 
-class Look(Struct, frozen=True, gc=False):
+class Look(NamedTuple):
     """One look at a heart: what to do now, and `due`, when to look again."""
 
     verdict: Verdict
@@ -270,6 +270,18 @@ class Judge:
             due = earliest + self._spread_s * u
             early = now < earliest
         return Look(Verdict.HEALTHY, False, due, False) if early else self._ask(hb, now)
+
+    def is_patient(self, hb: Heartbeat) -> bool:
+        """Whether an answer that comes within `probe_min_s` changes nothing for `hb`.
+
+        Then the shell may check the many at once instead of looking at each at its own `due`, and
+        looks at those who answered at `calm_due`.
+        """
+        return self._adaptive and not hb.streaming
+
+    def calm_due(self, asked_at: float, u: float) -> float:
+        """Return when a peer that answered at once is to be asked again; `u` as in `look`."""
+        return asked_at + self._quiet_s + self._spread_s * u
 
     def ping_payload(self, hb: Heartbeat, now_precise: float) -> bytes:
         """Count a ping and return its id, 4 bytes: only the pong with it gives a round trip."""
