@@ -51,7 +51,7 @@ def run(
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
     else:
-        console = Console(width=None if sys.stdout.isatty() else 130)
+        console = Console(width=None if sys.stdout.isatty() else 120)
         print_tables(console, plan, results)
         console.print(f"\n{found['took_s']} s; raw figures: bench/results/{path.name}")
     if any(measured.failures for measured in results.values()):

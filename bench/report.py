@@ -32,7 +32,11 @@ class Report:
     def of(self, results: Results, *, took_s: float) -> dict[str, Any]:
         """The whole report; `met` is null where a verdict needs what was not measured."""
         verdicts = [
-            {"what": target.what, "target": target.aim, "met": verdict(target, results)}
+            {
+                "what": target.what,
+                "target": target.aim.replace("\n", " "),
+                "met": verdict(target, results),
+            }
             for target in targets(self._plan)
         ]
         candidates = {name: measured.as_json() for name, measured in results.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.table import Table
 
 from bench.candidates import CANDIDATES, KEEPLINE
@@ -44,8 +45,8 @@ def _names(results: Results) -> list[str]:
 
 def _target_table(plan: Plan, results: Results) -> Table:
     peers = [name for name in _names(results) if name != KEEPLINE]
-    table = Table(title="Targets", title_justify="left")
-    table.add_column("figure", no_wrap=True)
+    table = Table(title="Targets", title_justify="left", box=box.SIMPLE)
+    table.add_column("figure")
     table.add_column("target", no_wrap=True)
     table.add_column(KEEPLINE, justify="right", style="bold", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -71,15 +72,16 @@ def _shown(target: Target, results: Results, name: str) -> tuple[float | None, s
 
 def _beside(target: Target, results: Results, name: str, ours: float | None) -> str:
     value, shown = _shown(target, results, name)
-    if value is None or ours is None or value <= 0:
+    if value is None or ours is None or min(ours, value) <= 0:
         return shown
-    return f"{shown} ({_number(ours / value)})"
+    return f"{shown}\n({_number(ours / value)})"
 
 
 def _figure_table(results: Results) -> Table:
     names = _names(results)
     figures = dict.fromkeys(figure for name in names for figure in results[name].readings)
-    table = Table(title="All figures: median (min-max of the repeats)", title_justify="left")
+    title = "All figures: median, min-max of the repeats"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
     table.add_column("figure", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
@@ -100,7 +102,7 @@ def _spread(reading: Reading | None) -> str:
     shown = f"{_number(reading.median)} {reading.unit}{' !' if reading.doubts else ''}"
     if len(reading.values) == 1:
         return shown
-    return f"{shown} ({_number(min(reading.values))}-{_number(max(reading.values))})"
+    return f"{shown}\n{_number(min(reading.values))}-{_number(max(reading.values))}"
 
 
 def _doubts(results: Results) -> list[str]:

@@ -111,7 +111,7 @@ def _ping(figure: str) -> Target:
 
     return Target(
         "CPU per ping + pong",
-        "≤ 1.2 floor, ≤ 1/4 websockets",
+        "≤ 1.2 of floor,\n≤ 1/4 of websockets",
         "µs",
         (figure,),
         lambda look, who: look.median(figure, who),
@@ -126,7 +126,7 @@ def _below_websockets(what: str, figure: str, limit_us: float) -> Target:
 
     return Target(
         what,
-        f"≤ {limit_us:g} µs, < websockets",
+        f"≤ {limit_us:g} µs,\nbelow websockets",
         "µs",
         (figure,),
         lambda look, who: look.median(figure, who),
