@@ -34,7 +34,7 @@ lint: $(VENV)/.test  ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.test  ## check types, strictly
+types: $(VENV)/.test $(VENV)/.bench  ## check types, strictly
 	$(BIN)/mypy
 
 imports: $(VENV)/.test  ## check who may import whom
