@@ -85,19 +85,26 @@ class Connection(asyncio.Protocol):
         node = self.node
         self.heartbeat.last_rx = node.ticker.now
         node.counters.bytes_in += len(data)
-        reader = self._reader
-        for event in reader.receive(data):
+        event = self._reader.receive_whole(data)
+        if event is not None:
             self._on_event(event)
-        if reader.pending:
+        else:
+            self._receive_parts(data)
+
+    def _receive_parts(self, data: bytes) -> None:
+        """Several frames or parts of them; what is beyond one turn's worth waits for the next."""
+        for event in self._reader.receive(data):
+            self._on_event(event)
+        if self._reader.pending:
             self._hold(HOLD_TURN)
-            node.loop.call_soon(self._next_turn)
+            self.node.loop.call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
         """Go on with what the last turn had no time for; not while the peer does not read."""
         if self._holds & HOLD_OUTPUT or self.transport.is_closing():
             return
         self._unhold(HOLD_TURN)
-        self.data_received(b"")
+        self._receive_parts(b"")
 
     def _on_event(self, event: WireEvent) -> None:
         self.node.counters.frames_in += 1
@@ -123,11 +130,11 @@ class Connection(asyncio.Protocol):
             self.advance(Event.ACTIVITY)
 
     def _on_pong(self, payload: bytes) -> None:
-        counters = self.node.counters
-        counters.pongs_received += 1
-        rtt_s = self.heartbeat.receive_pong(payload, self.node.ticker.precise())
+        node = self.node
+        node.counters.pongs_received += 1
+        rtt_s = self.heartbeat.receive_pong(payload, node.ticker.precise())
         if rtt_s is not None:
-            counters.rtt.observe(rtt_s)
+            node.counters.rtt.observe(rtt_s)
 
     def _on_ping(self, payload: bytes) -> None:
         self.node.counters.pings_received += 1

@@ -24,6 +24,8 @@ class Verdict(StrEnum):
     ZOMBIE = "zombie"
 
 
+_HEALTHY: Final = Verdict.HEALTHY  # an enum's own look-up is slow in Python 3.11
+
 # Stages of a heartbeat: how many pings in a row have found no answer so far.
 FIRST: Final = -1  # nothing asked yet; `asked_at` is when the first ping is due
 ANSWERED: Final = 0
@@ -261,15 +263,17 @@ class Judge:
             hb.stage = ANSWERED
         if not self._adaptive:
             due = hb.asked_at + self._interval_s
-            early = now < due
+            if now < due:
+                return Look(_HEALTHY, False, due, False)
         elif hb.streaming:
             due = hb.last_rx + self._streaming_s
-            early = now < due
+            if now < due:
+                return Look(_HEALTHY, False, due, False)
         else:
             earliest = hb.last_rx + self._quiet_s
-            due = earliest + self._spread_s * u
-            early = now < earliest
-        return Look(Verdict.HEALTHY, False, due, False) if early else self._ask(hb, now)
+            if now < earliest:
+                return Look(_HEALTHY, False, earliest + self._spread_s * u, False)
+        return self._ask(hb, now)
 
     def is_patient(self, hb: Heartbeat) -> bool:
         """Whether an answer that comes within `probe_min_s` changes nothing for `hb`.
@@ -304,10 +308,10 @@ class Judge:
         hb.stage = ASKED
         hb.asked_at = now
         if self._adaptive:
-            due = min(now + self._patience_s(hb) * self.stretch, hb.last_rx + self._zombie_s)
-        else:
-            due = min(now + self._interval_s, hb.last_rx + self._suspicious_s)
-        return Look(Verdict.HEALTHY, True, due, False)
+            # How long the answer may really take is worked out only if it has not come by then.
+            return Look(_HEALTHY, True, now + self._probe_min_s, False)
+        due = min(now + self._interval_s, hb.last_rx + self._suspicious_s)
+        return Look(_HEALTHY, True, due, False)
 
     def _look_by_patience(self, hb: Heartbeat, now: float) -> Look:
         """Unanswered by a peer that is known to pong: probe by probe, each given its own time."""

@@ -57,10 +57,9 @@ class FrameReader:
         If `pending` is true afterwards, call `receive(b"")` in the next turn of the loop and read
         nothing from the network until then. A broken rule is the last event, never an exception.
         """
-        if self._calm:
-            event = self._whole_frame(data)
-            if event is not None:
-                return [event]
+        event = self.receive_whole(data)
+        if event is not None:
+            return [event]
         if self._ended:
             return []
         events: list[Event] = []
@@ -75,13 +74,13 @@ class FrameReader:
             events.append(Violation(InvalidDataError("text is not UTF-8")))
         return events
 
-    def _whole_frame(self, data: bytes) -> Event | None:
+    def receive_whole(self, data: bytes) -> Event | None:
         """Take the short way: `data` is exactly one frame, and one that breaks no rule.
 
-        None for everything else, which `_parse` then looks at without hurry.
+        None for everything else, of which nothing is kept: give it to `receive`.
         """
         size = len(data)
-        if size < 6:  # noqa: PLR2004 (every masked frame has six bytes)
+        if not self._calm or size < 6:  # noqa: PLR2004 (every masked frame has six bytes)
             return None
         length = data[1] ^ self._mask
         start = 6 if self._mask else 2
