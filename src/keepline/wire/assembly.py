@@ -61,14 +61,16 @@ class Assembly:
         return at + size
 
     def message(self) -> Text | Binary:
-        """Return the whole message, after its final frame."""
+        """Return the whole message, after its final frame.
+
+        Raises UnicodeDecodeError when a text ends inside a character.
+        """
         return Text(self.payload.decode()) if self.text else Binary(bytes(self.payload))
 
     def _check_text(self) -> None:
         payload = self.payload
         with memoryview(payload) as view, view[self._checked :] as unchecked:
-            ended = self.final and not self.left
-            self._checked += utf_8_decode(unchecked, "strict", ended)[1]
+            self._checked += utf_8_decode(unchecked, "strict", False)[1]
         # Python waits for a third byte here, but two are enough to know a surrogate.
         if self._checked == len(payload) - 2 and _SURROGATES[0] <= payload[-2:] <= _SURROGATES[1]:
             raise UnicodeDecodeError("utf-8", bytes(payload[-2:]), 0, 2, "surrogate")

@@ -51,7 +51,7 @@ def _check_start(first: int, second: int, mask: int) -> None:
     if not first & _FIN:
         raise ProtocolError("control frame is fragmented")
     if second & 0x7F > _SHORT:
-        raise ProtocolError("control frame is longer than 125 bytes")
+        raise ProtocolError("control frame has an extended length")
 
 
 def _extended_length(encoded: bytes) -> int:

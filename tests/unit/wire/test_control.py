@@ -64,6 +64,7 @@ def test_half_a_code_breaks_the_protocol() -> None:
     (event,) = read(close(b"\x03"))
     assert isinstance(event, Violation)
     assert isinstance(event.error, ProtocolError)
+    assert "half a code" in event.error.detail
 
 
 @pytest.mark.parametrize("reason", [b"\xff", b"ok\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"])

@@ -71,6 +71,14 @@ def test_every_single_cut_gives_the_same_events() -> None:
         assert subject.receive(CONVERSATION[:at]) + subject.receive(CONVERSATION[at:]) == EVENTS
 
 
+def test_the_second_half_of_a_frame_may_look_like_a_whole_frame() -> None:
+    key = b"\x8a\x88ab"  # like the head of a pong with eight bytes
+    ping = encode_masked(Opcode.PING, b"0123456789", key)
+    subject = reader()
+    assert subject.receive(ping[:2]) == []
+    assert subject.receive(ping[2:]) == [Ping(b"0123456789")]
+
+
 def test_an_empty_read_changes_nothing() -> None:
     subject = reader()
     assert subject.receive(b"") == []
@@ -199,6 +207,13 @@ def test_after_its_last_partial_frame_a_reader_is_as_small_as_new() -> None:
     kept = gc.get_referents(subject)
     assert all(isinstance(item, type | int | bytes | Limits | None) for item in kept)
     assert subject.buffered_bytes == 0
+
+
+@pytest.mark.parametrize("ending", [b"", PING[:3], frame(Opcode.BINARY, bytes(9))[:8]])
+def test_a_large_read_is_not_kept_for_the_little_that_is_left_of_it(ending: bytes) -> None:
+    subject = reader()
+    subject.receive(frame(Opcode.BINARY, bytes(60_000)) + PING + ending)
+    assert all(len(kept) < 10 for kept in gc.get_referents(subject) if isinstance(kept, bytes))
 
 
 def test_buffered_bytes_never_exceed_the_limit_by_more_than_a_header() -> None:
