@@ -173,11 +173,14 @@ async def _demo(
     )
     asked = asyncio.create_task(stop_asked.wait())
     await asyncio.wait({fleet, asked}, return_when=asyncio.FIRST_COMPLETED)
+    failure = fleet.exception() if fleet.done() else None
     await app.stop()
     for task in (fleet, asked):
         task.cancel()
     await asyncio.gather(fleet, asked, return_exceptions=True)
-    return 0 if stop_asked.is_set() else 1
+    if failure is not None:
+        raise failure
+    return 0
 
 
 def _stop_on_signals() -> asyncio.Event:

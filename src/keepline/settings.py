@@ -76,6 +76,7 @@ class Inbox(Section):
 
     audio_frames: Count = 64
     control_messages: Count = 64
+    bytes: Count = 262_144
 
 
 class Outbox(Section):
@@ -83,6 +84,7 @@ class Outbox(Section):
 
     audio_frames: Count = 64
     control_messages: Count = 256
+    bytes: Count = 1_048_576
     high_water_bytes: Count = 65_536
     stuck_after_s: Seconds = 30.0
 
@@ -113,4 +115,13 @@ class Settings(Section):
     def _ports_differ(self) -> Self:
         if self.admin.port == self.server.port != 0:
             raise ValueError("admin.port must differ from server.port")
+        return self
+
+    @model_validator(mode="after")
+    def _a_message_fits_the_inbox(self) -> Self:
+        if self.inbox.bytes < self.wire.message_bytes:
+            raise ValueError(
+                f"inbox.bytes must be at least wire.message_bytes ({self.wire.message_bytes}),"
+                f" not {self.inbox.bytes}"
+            )
         return self

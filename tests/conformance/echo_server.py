@@ -22,12 +22,11 @@ from keepline.gateway.handler import Handler
 from keepline.gateway.node import Node
 from keepline.gateway.receiver import Receiver
 from keepline.gateway.sockets import open_listener
-from keepline.lifecycle.heartbeat import HeartbeatPolicy
 from keepline.lifecycle.states import Event
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
 from keepline.reasons import CloseReason
-from keepline.settings import Server, Settings
+from keepline.settings import Inbox, Server, Settings
 from keepline.wire import frames
 from keepline.wire.limits import Limits
 
@@ -82,7 +81,7 @@ async def _admit(door: Door) -> None:
 
 def make_node(loop: asyncio.AbstractEventLoop) -> Node:
     clock = SystemClock()
-    settings = Settings(wire=LIMITS, heartbeat=HeartbeatPolicy(), server=Server(port=0))
+    settings = Settings(wire=LIMITS, inbox=Inbox(bytes=MESSAGE_BYTES), server=Server(port=0))
     return Node(
         settings,
         loop=loop,

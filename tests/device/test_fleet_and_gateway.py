@@ -41,7 +41,8 @@ async def test_everybody_is_answered_with_their_own_voice_and_nobody_stays(gatew
     assert not counts.refused
     await until_empty(gateway)
     ends = [line["cause"] for line in gateway.logged("device_disconnected")]
-    assert set(ends) == {"device_closed"}
+    # Who hangs up with something unread sends a RST instead of a FIN; both are the device's.
+    assert set(ends) <= {"device_closed", "device_reset"}
     assert len(ends) >= counts.hellos  # one may have left before it read the server's hello
 
 

@@ -143,6 +143,8 @@ class Door(asyncio.Protocol):
             raise ConnectionResetError("left before it was answered")
         connection = Connection(self.node, self.transport, self.lifecycle, receiver)
         self.connection = connection
+        high_bytes = self.node.settings.outbox.high_water_bytes
+        self.transport.set_write_buffer_limits(high=high_bytes)
         self.transport.set_protocol(connection)
         self.transport.write(upgrade_response(request))
         return connection

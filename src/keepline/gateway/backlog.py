@@ -13,50 +13,57 @@ class Put(Enum):
     """What became of an item."""
 
     KEPT = "kept"
-    DROPPED_AUDIO = "dropped_audio"  # kept, at the price of the oldest audio item
+    DROPPED_AUDIO = "dropped_audio"  # at the price of the oldest audio, if need be its own
     OVERFLOW = "overflow"  # not kept: control is never dropped, so the session has to end
 
 
 class Backlog(Generic[T]):
-    """A queue with a limit for each of its two classes; created when first needed."""
+    """A queue with a limit for each of its two classes and one on bytes; made when first needed."""
 
-    __slots__ = ("_audio", "_audio_limit", "_control_limit", "_items")
+    __slots__ = ("_audio", "_audio_limit", "_bytes", "_bytes_limit", "_control_limit", "_items")
 
-    def __init__(self, *, audio_limit: int, control_limit: int) -> None:
-        self._items: deque[tuple[bool, T]] = deque()
+    def __init__(self, *, audio_limit: int, control_limit: int, bytes_limit: int) -> None:
+        self._items: deque[tuple[bool, int, T]] = deque()
         self._audio = 0
+        self._bytes = 0
         self._audio_limit = audio_limit
         self._control_limit = control_limit
+        self._bytes_limit = bytes_limit
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def put(self, item: T, *, audio: bool) -> Put:
-        """Append `item`; at the limit drop the oldest audio, or refuse more control."""
-        if not audio:
-            if len(self._items) - self._audio >= self._control_limit:
-                return Put.OVERFLOW
-            self._items.append((False, item))
-            return Put.KEPT
-        dropped = self._audio >= self._audio_limit
-        if dropped:
+    def put(self, item: T, size_bytes: int, *, audio: bool) -> Put:
+        """Append `item`; at a limit drop the oldest audio, or refuse more control."""
+        if not audio and len(self._items) - self._audio >= self._control_limit:
+            return Put.OVERFLOW
+        dropped = False
+        while self._audio and (
+            (audio and self._audio >= self._audio_limit)
+            or self._bytes + size_bytes > self._bytes_limit
+        ):
             self._drop_oldest_audio()
-        self._items.append((True, item))
-        self._audio += 1
+            dropped = True
+        if self._bytes + size_bytes > self._bytes_limit:
+            return Put.DROPPED_AUDIO if audio else Put.OVERFLOW
+        self._items.append((audio, size_bytes, item))
+        self._audio += audio
+        self._bytes += size_bytes
         return Put.DROPPED_AUDIO if dropped else Put.KEPT
 
     def take(self) -> T | None:
         """Return the item that has waited longest, or None."""
         if not self._items:
             return None
-        audio, item = self._items.popleft()
-        if audio:
-            self._audio -= 1
+        audio, size_bytes, item = self._items.popleft()
+        self._audio -= audio
+        self._bytes -= size_bytes
         return item
 
     def _drop_oldest_audio(self) -> None:
-        for index, (audio, _) in enumerate(self._items):
+        for index, (audio, size_bytes, _) in enumerate(self._items):
             if audio:
                 del self._items[index]
                 self._audio -= 1
+                self._bytes -= size_bytes
                 return

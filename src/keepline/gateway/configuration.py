@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from keepline.wire.handshake import Request
 
 CONFIGURATION_PATH = "/xiaozhi/ota"
+FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
+"""Headers of a proxy: then the one who asks is somebody else than this machine."""
+
 DEVICE_PATH = "/xiaozhi/v1"
 
 
@@ -29,7 +32,7 @@ def answer_configuration(node: Node, request: Request) -> bytes:
         raise RefusedError(
             "the configuration is asked for with POST", CloseReason.METHOD_NOT_ALLOWED
         )
-    if not node.enrolment_open:
+    if not node.enrolment_open or not FORWARDED.isdisjoint(request.headers):
         raise RefusedError(
             "enrolment is closed: configure the token on the device", CloseReason.FORBIDDEN
         )

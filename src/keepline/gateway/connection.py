@@ -109,13 +109,13 @@ class Connection(asyncio.Protocol):
     def _on_event(self, event: WireEvent) -> None:
         self.node.counters.frames_in += 1
         if isinstance(event, Binary):
-            self._touch()
-            self.receiver.receive_binary(event.data)
+            if self._is_heard():
+                self.receiver.receive_binary(event.data)
         elif isinstance(event, Pong):
             self._on_pong(event.data)
         elif isinstance(event, Text):
-            self._touch()
-            self.receiver.receive_text(event.text)
+            if self._is_heard():
+                self.receiver.receive_text(event.text)
         elif isinstance(event, Ping):
             self._on_ping(event.data)
         elif isinstance(event, Close):
@@ -123,11 +123,16 @@ class Connection(asyncio.Protocol):
         else:
             self.fail(event.error)
 
-    def _touch(self) -> None:
-        """Only data messages are activity; the first one wakes an idle session."""
+    def _is_heard(self) -> bool:
+        """A data message: it is activity, and wakes who was idle; nobody hears it at the end."""
         self._last_activity = self.node.ticker.now
-        if self.lifecycle.state is _IDLE:
+        state = self.lifecycle.state
+        if state is _ACTIVE:
+            return True
+        if state is _IDLE:
             self.advance(Event.ACTIVITY)
+            return True
+        return state is State.AUTHENTICATING
 
     def _on_pong(self, payload: bytes) -> None:
         node = self.node
@@ -169,7 +174,7 @@ class Connection(asyncio.Protocol):
             counters.bytes_out += len(frame)
             self.transport.write(frame)
             return
-        put = self.outbox.put(frame, audio=audio)
+        put = self.outbox.put(frame, len(frame), audio=audio)
         if put is Put.DROPPED_AUDIO:
             counters.outbox_audio_dropped += 1
         elif put is Put.OVERFLOW:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 EARLY_LIMIT = 16
 """Messages a device may send behind its hello before it was answered; stock firmware sends none."""
 
+CACHED_CHARACTERS = 1_024
+"""Stock hellos have about 200; longer ones are parsed every time."""
+
 
 class HelloCache:
     """One shared `Hello` for all devices that say the same words, as a firmware's all do.
@@ -37,7 +40,7 @@ class HelloCache:
             if not isinstance(message, Hello):
                 raise HelloError("the first message was no hello")
             hello = message
-            if len(self._by_text) < self._limit:
+            if len(self._by_text) < self._limit and len(text) <= CACHED_CHARACTERS:
                 self._by_text[text] = hello
         return hello
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 DUE_PER_TICK = 2_000
 MOST_UNWELL = 8
 RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
-SPOKEN = AudioParams(sample_rate=24_000)
+SPOKEN_HZ = 24_000
 
 
 class Node:
@@ -133,7 +133,9 @@ class Node:
             self.counters.takeovers += 1
             older.close(CloseReason.REPLACED)
         connection.greet(session)
-        session.send(ServerHello(session_id=session_id, audio_params=SPOKEN))
+        heard = hello.audio_params or AudioParams()
+        spoken = AudioParams(sample_rate=SPOKEN_HZ, frame_duration=heard.frame_duration)
+        session.send(ServerHello(session_id=session_id, audio_params=spoken))
         self.counters.sessions_opened += 1
         self.log.info(
             "device_connected",

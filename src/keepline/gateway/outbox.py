@@ -20,7 +20,11 @@ class Outbox(Backlog[bytes]):
     __slots__ = ("_lowest_at", "_lowest_bytes", "_stuck_after_s", "unanswered_ping")
 
     def __init__(self, settings: OutboxLimits, *, now: float, buffered_bytes: int) -> None:
-        super().__init__(audio_limit=settings.audio_frames, control_limit=settings.control_messages)
+        super().__init__(
+            audio_limit=settings.audio_frames,
+            control_limit=settings.control_messages,
+            bytes_limit=settings.bytes,
+        )
         self._stuck_after_s = settings.stuck_after_s
         self._lowest_bytes = buffered_bytes
         self._lowest_at = now

@@ -135,12 +135,12 @@ class Session(Receiver):
                 "malformed_message", device_id=self.device_id, detail=message.detail
             )
             return
-        self._deliver(self.handler.text, message, audio=False)
+        self._deliver(self.handler.text, message, size_bytes=len(text))
 
     def receive_binary(self, data: bytes) -> None:
         """Hand an audio frame to the handler (version 1: the message is the Opus frame)."""
         self._node.counters.audio_in += 1
-        self._deliver(self.handler.audio, data, audio=True)
+        self._deliver(self.handler.audio, data, size_bytes=len(data), audio=True)
 
     def tell_opened(self) -> None:
         """Tell the handler that its session is live."""
@@ -164,7 +164,11 @@ class Session(Receiver):
         self._deliver(self.handler.draining)
 
     def _deliver(
-        self, method: Callable[..., object], *arguments: object, audio: bool = False
+        self,
+        method: Callable[..., object],
+        *arguments: object,
+        size_bytes: int = 0,
+        audio: bool = False,
     ) -> None:
         if self._worker is None:
             rest = self._node.fence.call(self, method, *arguments)
@@ -174,9 +178,11 @@ class Session(Receiver):
         if self._inbox is None:
             limits = self._node.settings.inbox
             self._inbox = Backlog(
-                audio_limit=limits.audio_frames, control_limit=limits.control_messages
+                audio_limit=limits.audio_frames,
+                control_limit=limits.control_messages,
+                bytes_limit=limits.bytes,
             )
-        put = self._inbox.put(Call(method, arguments), audio=audio)
+        put = self._inbox.put(Call(method, arguments), size_bytes, audio=audio)
         if put is Put.DROPPED_AUDIO:
             self._node.counters.inbox_audio_dropped += 1
         elif put is Put.OVERFLOW:
