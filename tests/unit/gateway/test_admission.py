@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keepline.errors import RefusedError
+from keepline.gateway.admission import Door
+from keepline.gateway.session import Identity
+from keepline.lifecycle.states import State
+from keepline.reasons import CloseReason
+from keepline.wire.frames import Opcode, encode_masked
+from tests.unit.gateway.fakes import KEY, TOKEN, FakeTransport, World, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keepline.wire.handshake import Request
+
+HELLO = encode_masked(Opcode.TEXT, b'{"type":"hello","version":1}', KEY)
+AUDIO = encode_masked(Opcode.BINARY, b"opus", KEY)
+
+
+def head(path: str = "/xiaozhi/v1/", **changes: str | None) -> bytes:
+    """Return a device's upgrade request; None leaves a header out."""
+    headers: dict[str, str | None] = {
+        "Host": "gateway",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Version": "13",
+        "Authorization": f"Bearer {TOKEN}",
+        "Device-Id": "device-1",
+        "Client-Id": "client-1",
+        "Protocol-Version": "1",
+    }
+    headers |= {name.replace("_", "-"): value for name, value in changes.items()}
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items() if value is not None]
+    return f"GET {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode()
+
+
+class Entrance:
+    """A socket that has just been accepted."""
+
+    def __init__(self, world: World) -> None:
+        self.transport = FakeTransport()
+        self.door = Door(world.node)
+        self.door.connection_made(self.transport)
+
+    @property
+    def protocol(self) -> Any:
+        return self.transport.protocol or self.door
+
+    async def gets(self, data: bytes) -> None:
+        await settle()
+        self.protocol.data_received(data)
+        await settle()
+
+    async def loses_tcp(self) -> None:
+        self.transport.closed = self.transport.gone = True
+        self.protocol.connection_lost(None)
+        await settle()
+
+    @property
+    def status(self) -> int | None:
+        answer = b"".join(self.transport.written)
+        return int(answer.split(b" ", 2)[1]) if answer else None
+
+    @property
+    def answer(self) -> str:
+        return b"".join(self.transport.written).decode()
+
+
+class Judge:
+    """Decides when it is told to, or raises what it is given."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.go = asyncio.Event()
+
+    async def judge(self, request: Request) -> Identity:
+        await self.go.wait()
+        if self.error is not None:
+            raise self.error
+        return Identity("device-1", "client-1")
+
+
+@pytest.fixture(autouse=True)
+def complaints() -> Iterator[None]:
+    """Nothing may end in the loop's own handler for what nobody has caught."""
+    yield
+
+
+async def test_a_device_is_let_in_and_its_session_opened() -> None:
+    world = World()
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    assert entrance.status == 101
+    await entrance.gets(HELLO)
+    assert world.counters.sessions_opened == 1
+    assert not world.node.admissions
+
+
+async def test_a_head_in_single_bytes_is_as_good_as_in_one() -> None:
+    world = World()
+    entrance = Entrance(world)
+    for byte in head():
+        entrance.protocol.data_received(bytes((byte,)))
+    await entrance.gets(b"")
+    assert entrance.status == 101
+
+
+async def test_frames_behind_the_request_are_not_lost() -> None:
+    world = World()
+    entrance = Entrance(world)
+    await entrance.gets(head() + HELLO + AUDIO)
+    (session,) = world.node.registry
+    assert session.handler.names == ["opened", "audio"]  # type: ignore[attr-defined]
+
+
+async def test_frames_that_come_while_it_is_judged_are_not_lost() -> None:
+    judge = Judge()
+    world = World(authenticator=judge)
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    await entrance.gets(HELLO)
+    await entrance.gets(AUDIO)
+    assert entrance.status is None
+    judge.go.set()
+    await settle()
+    assert entrance.status == 101
+    (session,) = world.node.registry
+    assert session.handler.names == ["opened", "audio"]  # type: ignore[attr-defined]
+
+
+async def test_who_sends_too_much_before_its_answer_is_not_read_until_then() -> None:
+    judge = Judge()
+    world = World(authenticator=judge, wire={"head_bytes": 1_024})
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    await entrance.gets(HELLO + AUDIO * 200)
+    assert not entrance.transport.reading
+    judge.go.set()
+    for _ in range(5):
+        await settle()
+    assert entrance.transport.reading
+    assert world.counters.audio_in == 16  # what may come right behind a hello
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (head(Authorization=None), 401),
+        (head(Authorization="Bearer wrong"), 401),
+        (head(Device_Id=None), 403),
+        (head(Device_Id="not an id"), 403),
+        (head("/elsewhere"), 404),
+        (head("/xiaozhi/v1/more"), 404),
+        (head(Upgrade=None, Connection=None, Sec_WebSocket_Key=None), 426),
+        (head(Sec_WebSocket_Version="8"), 426),
+        (head(Sec_WebSocket_Key="short"), 400),
+        (head(Protocol_Version="9"), 400),
+        (head(Host=None), 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40), 400),
+        (head(Filler="x" * 9_000), 431),
+    ],
+)
+async def test_who_is_not_let_in_hears_it_in_http(request_head: bytes, status: int) -> None:
+    world = World()
+    entrance = Entrance(world)
+    await entrance.gets(request_head)
+    assert entrance.status == status
+    assert entrance.transport.closed
+    assert "Connection: close" in entrance.answer
+    assert sum(world.counters.disconnects.values()) == 1
+    await entrance.loses_tcp()
+    assert entrance.door.lifecycle.state is State.CLOSED
+    assert world.node.wheel.armed == 0
+
+
+async def test_a_path_is_good_with_and_without_its_slash() -> None:
+    entrance = Entrance(World())
+    await entrance.gets(head("/xiaozhi/v1"))
+    assert entrance.status == 101
+
+
+async def test_a_refusal_that_is_not_taken_is_not_waited_for_longer_than_the_bound() -> None:
+    world = World(session={"close_timeout_s": 2})
+    entrance = Entrance(world)
+    await entrance.gets(head("/elsewhere"))
+    world.pass_time(1.8)
+    assert not entrance.transport.aborted
+    world.pass_time(0.4)
+    assert entrance.transport.aborted
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no database"), ConnectionRefusedError("callback"), TimeoutError("slow")]
+)
+async def test_an_authenticator_that_fails_is_our_failure(error: Exception) -> None:
+    judge = Judge(error)
+    judge.go.set()
+    world = World(authenticator=judge)
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    assert entrance.status == 500
+    assert str(error) not in entrance.answer
+    assert len(world.logged("admission_failed")) == 1
+
+
+async def test_an_authenticator_may_refuse_as_it_likes() -> None:
+    judge = Judge(RefusedError("ask again", CloseReason.FULL, retry_after_s=3))
+    judge.go.set()
+    entrance = Entrance(World(authenticator=judge))
+    await entrance.gets(head())
+    assert entrance.status == 503
+    assert "Retry-After: 3" in entrance.answer
+
+
+@pytest.mark.parametrize("error", [None, RefusedError("no", CloseReason.UNAUTHORIZED)])
+async def test_a_device_that_leaves_while_it_is_judged_leaves_nothing(
+    error: Exception | None,
+) -> None:
+    judge = Judge(error)
+    world = World(authenticator=judge)
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    await entrance.loses_tcp()
+    (admission,) = world.node.admissions
+    judge.go.set()
+    await admission  # and does not raise
+    assert entrance.status is None
+    assert entrance.door.lifecycle.state is State.CLOSED
+    assert world.node.wheel.armed == 0
+
+
+async def test_too_many_handshakes_at_once_are_refused_and_not_let_pile_up() -> None:
+    world = World(server={"port": 0, "max_admissions": 2})
+    first, second, third = Entrance(world), Entrance(world), Entrance(world)
+    await third.gets(head())
+    assert third.status == 503
+    assert "Retry-After: 10" in third.answer
+    assert len(world.node.admissions) == 2
+    await first.gets(head() + HELLO)
+    fourth = Entrance(world)
+    await fourth.gets(head())
+    assert fourth.status == 101
+    await second.loses_tcp()
+
+
+async def test_a_handshake_under_way_is_refused_when_we_leave() -> None:
+    world = World()
+    entrance = Entrance(world)
+    await entrance.gets(head()[:50])
+    (admission,) = world.node.admissions
+    admission.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await admission
+    assert entrance.status == 503
+    assert "Retry-After: 10" in entrance.answer
+
+
+async def test_a_socket_accepted_while_we_leave_is_refused() -> None:
+    world = World()
+    world.node.draining = True
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    assert entrance.status == 503
+    assert "Retry-After: 10" in entrance.answer
+    assert world.counters.disconnects[CloseReason.DRAINING] == 1
+
+
+async def test_one_deadline_runs_from_accept_to_hello() -> None:
+    world = World(session={"hello_timeout_s": 0.05})
+    silent, half, upgraded = Entrance(world), Entrance(world), Entrance(world)
+    await half.gets(head()[:50])
+    await upgraded.gets(head())
+    await asyncio.gather(*world.node.admissions)
+    assert silent.status == half.status == 408
+    assert upgraded.status == 101
+    assert upgraded.door.lifecycle.reason is CloseReason.HELLO_TIMEOUT
+
+
+async def test_a_first_message_that_is_no_hello_is_closed_with_1008() -> None:
+    world = World()
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    entrance.transport.written.clear()
+    await entrance.gets(AUDIO)
+    assert entrance.transport.close_code == 1008
+    assert entrance.door.lifecycle.reason is CloseReason.HELLO_INVALID
+    assert not world.node.admissions
+
+
+async def test_a_handler_that_cannot_be_made_is_closed_with_1011() -> None:
+    world = World(make_handler=broken)
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    entrance.transport.written.clear()
+    await entrance.gets(HELLO)
+    assert entrance.transport.close_code == 1011
+    assert len(world.node.registry) == 0
+
+
+def broken() -> Any:
+    raise RuntimeError("no handler")

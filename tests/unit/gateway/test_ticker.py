@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keepline.clock import ManualClock
+from keepline.gateway.ticker import STALL_S, Ticker
+from keepline.lifecycle.heartbeat import Heartbeat
+from keepline.lifecycle.wheel import TICK_S, TimingWheel
+from keepline.monitor.metrics import Counters
+
+if TYPE_CHECKING:
+    from keepline.gateway.ticker import Due
+
+
+class Item:
+    def __init__(self) -> None:
+        self.wheel_tick = -1
+        self.heartbeat = Heartbeat(last_rx=0.0)
+        self.due_at: list[float] = []
+
+    def on_due(self, now: float) -> None:
+        self.due_at.append(now)
+
+
+class Ticking:
+    """A ticker on a clock that is moved by hand."""
+
+    def __init__(self, due_limit: int = 100) -> None:
+        self.clock = ManualClock(now=0.0)
+        self.counters = Counters()
+        self.stalls: list[float] = []
+        self.wheel: TimingWheel[Due] = TimingWheel(0.0)
+        self.ticker = Ticker(
+            self.wheel,
+            self.clock,
+            self.counters,
+            due_limit=due_limit,
+            patience_s=1.0,
+            on_stall=self.stalls.append,
+        )
+
+    def tick(self, after_s: float = TICK_S, times: int = 1) -> None:
+        for _ in range(times):
+            self.clock.advance(after_s)
+            self.ticker.advance()
+
+
+def test_what_is_due_is_looked_at_once() -> None:
+    ticking, item = Ticking(), Item()
+    ticking.wheel.arm(item, 0.5)
+    ticking.tick(times=4)
+    assert item.due_at == []
+    ticking.tick(times=4)
+    assert item.due_at == [pytest.approx(0.5)]
+
+
+def test_now_is_coarse_and_one_object_for_all_who_store_it() -> None:
+    ticking = Ticking()
+    ticking.tick()
+    before = ticking.ticker.now
+    ticking.clock.advance(0.05)
+    assert ticking.ticker.now is before
+    assert ticking.ticker.precise() == pytest.approx(0.15)
+
+
+def test_a_late_turn_is_our_own_stall_and_no_silence_is_counted_for_it() -> None:
+    ticking = Ticking()
+    ticking.tick(times=10)
+    ticking.tick(after_s=5.0)
+    assert ticking.ticker.now == pytest.approx(1.0 + TICK_S)
+    assert ticking.stalls == [pytest.approx(5.0 - TICK_S)]
+    assert ticking.counters.loop_stalls == 1
+    assert ticking.counters.loop_stalled_s == pytest.approx(4.9)
+
+
+def test_a_turn_a_little_late_is_no_stall() -> None:
+    ticking = Ticking()
+    ticking.tick(after_s=STALL_S - 0.01)
+    assert ticking.stalls == []
+    assert ticking.ticker.now == pytest.approx(0.24)
+
+
+def test_precise_time_leaves_stalls_out_too() -> None:
+    ticking = Ticking()
+    ticking.tick(after_s=5.0)
+    assert ticking.ticker.precise() == pytest.approx(ticking.ticker.now)
+
+
+def test_deadlines_wait_as_much_longer_as_we_stood_still() -> None:
+    ticking, item = Ticking(), Item()
+    ticking.wheel.arm(item, 2.0)
+    ticking.tick(times=10)
+    ticking.tick(after_s=5.0)
+    assert item.due_at == []
+    ticking.tick(times=9)
+    assert item.due_at == [pytest.approx(2.0)]
+
+
+def test_what_exceeds_the_limit_of_a_tick_comes_in_the_next() -> None:
+    ticking, items = Ticking(due_limit=3), [Item() for _ in range(5)]
+    for item in items:
+        ticking.wheel.arm(item, 0.1)
+    ticking.tick()
+    assert [len(item.due_at) for item in items] == [1, 1, 1, 0, 0]
+    ticking.tick()
+    assert [len(item.due_at) for item in items] == [1, 1, 1, 1, 1]
+
+
+def test_of_those_asked_only_the_silent_are_looked_at_again() -> None:
+    ticking, silent, lively = Ticking(), Item(), Item()
+    ticking.tick()
+    for item in (silent, lively):
+        item.heartbeat.asked_at = ticking.ticker.now
+        item.heartbeat.last_rx = 0.0
+        ticking.ticker.expect(item)
+    ticking.tick(times=2)
+    lively.heartbeat.last_rx = ticking.ticker.now
+    ticking.tick(times=9)
+    assert lively.due_at == []
+    assert silent.due_at == [pytest.approx(1.15, abs=TICK_S)]
+
+
+class StandingLoop:
+    """A loop that only keeps what it was told to call later."""
+
+    def __init__(self) -> None:
+        self.handles: list[StandingHandle] = []
+
+    def call_later(self, delay_s: float, callback: object) -> StandingHandle:
+        self.handles.append(StandingHandle(delay_s, callback))
+        return self.handles[-1]
+
+
+class StandingHandle:
+    def __init__(self, delay_s: float, callback: object) -> None:
+        self.delay_s = delay_s
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+def test_it_ticks_by_itself_until_it_is_stopped() -> None:
+    ticking, loop = Ticking(), StandingLoop()
+    ticking.ticker.start(loop)  # type: ignore[arg-type]
+    ticking.clock.advance(TICK_S)
+    loop.handles[0].callback()  # type: ignore[operator]
+    assert ticking.ticker.now == pytest.approx(TICK_S)
+    assert [handle.delay_s for handle in loop.handles] == [TICK_S, TICK_S]
+    ticking.ticker.stop()
+    ticking.ticker.stop()
+    assert loop.handles[1].cancelled
