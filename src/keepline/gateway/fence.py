@@ -37,16 +37,20 @@ class Fence:
     async def wait(
         self, session: Session, method: Callable[..., object], rest: Awaitable[None]
     ) -> None:
-        """Await the rest of a call; cancellation passes through."""
+        """Await the rest of a call; our own cancellation passes through."""
         try:
             await rest
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled the call: it awaited something that was, and did not mind.
+            self._on_failure(session, method, error)
         except Exception as error:  # noqa: BLE001 (the fence)
             self._on_failure(session, method, error)
 
     def _on_failure(
-        self, session: Session, method: Callable[..., object], error: Exception
+        self, session: Session, method: Callable[..., object], error: BaseException
     ) -> None:
         self._counters.handler_failures += 1
         self._log.error(

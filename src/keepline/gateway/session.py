@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from keepline.gateway.backlog import Backlog, Put
 from keepline.gateway.receiver import Receiver
+from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire import frames
 from keepline.wire.messages import (
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from keepline.gateway.handler import Handler
     from keepline.gateway.node import Node
     from keepline.wire.messages import Hello, ServerMessage
+
+# The connection is lost and the handler's calls come to their end.
+GONE = frozenset({State.CLEANUP, State.CLOSED})
 
 
 class Identity(NamedTuple):
@@ -110,13 +114,20 @@ class Session(Receiver):
         self.connection.close(reason)
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
-        """Run `work` beside the handler's calls; it is cancelled when the session ends."""
+        """Run `work` beside the handler's calls; it is cancelled when the session ends.
+
+        Once the session has lost its connection, `work` is not begun at all.
+        """
+        if self.connection.lifecycle.state in GONE:
+            work.close()
+            return
         if self._tasks is None:
             self._tasks = set()
-        method = self.spawn
-        task = self._node.loop.create_task(self._node.fence.wait(self, method, work))
+        task = self._node.loop.create_task(self._node.fence.wait(self, self.spawn, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Cancelled before its first turn it would be left unawaited.
+        task.add_done_callback(lambda _: work.close())
 
     # -- from the connection ---------------------------------------------------------------
 
@@ -160,8 +171,9 @@ class Session(Receiver):
         self._deliver(self.handler.woken)
 
     def tell_draining(self) -> None:
-        """Tell the handler that the end is near."""
-        self._deliver(self.handler.draining)
+        """Tell the handler that the end is near, unless its session is ending already."""
+        if self.connection.lifecycle.reason is None:
+            self._deliver(self.handler.draining)
 
     def _deliver(
         self,
