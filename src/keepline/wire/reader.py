@@ -23,6 +23,7 @@ _WHOLE_TEXT = _FIN | Opcode.TEXT
 _WHOLE_BINARY = _FIN | Opcode.BINARY
 _WHOLE_PING = _FIN | Opcode.PING
 _WHOLE_PONG = _FIN | Opcode.PONG
+_WHOLE = frozenset({_WHOLE_TEXT, _WHOLE_BINARY, _WHOLE_PING, _WHOLE_PONG})
 
 
 class FrameReader:
@@ -82,9 +83,11 @@ class FrameReader:
         size = len(data)
         if not self._calm or size < 6:  # noqa: PLR2004 (every masked frame has six bytes)
             return None
+        first = data[0]
+        if first not in _WHOLE:
+            return None
         length = data[1] ^ self._mask
         start = 6 if self._mask else 2
-        first = data[0]
         if length > _SHORT:
             length = data[2] << 8 | data[3] if length == _SHORT + 1 else 0
             if length <= _SHORT or first & _CONTROL:
@@ -99,12 +102,10 @@ class FrameReader:
             return Pong(payload)
         if first == _WHOLE_PING:
             return Ping(payload)
-        if first == _WHOLE_TEXT:
-            try:
-                return Text(payload.decode())
-            except UnicodeDecodeError:
-                return None
-        return None
+        try:
+            return Text(payload.decode())
+        except UnicodeDecodeError:
+            return None
 
     def _parse(self, data: bytes, events: list[Event]) -> None:
         """Handle at most one turn's frames, append their events and keep what is left."""

@@ -79,6 +79,40 @@ def test_the_second_half_of_a_frame_may_look_like_a_whole_frame() -> None:
     assert subject.receive(ping[2:]) == [Ping(b"0123456789")]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        PING[:5],
+        PING * 2,
+        PING + b"x",
+        UNMASKED + bytes(4),
+        frame(Opcode.TEXT, b"\xff"),
+        frame(Opcode.BINARY, b"a", fin=False),
+        frame(Opcode.CONTINUATION, b"a"),
+        frame(Opcode.CLOSE, b""),
+        frame(Opcode.PING, bytes(126)),
+        frame(Opcode.BINARY, bytes(101)),
+        frame(Opcode.BINARY, bytes(70_000)),
+    ],
+)
+def test_the_short_way_takes_nothing_of_what_it_cannot_take(data: bytes) -> None:
+    subject = reader(message_bytes=100)
+    assert subject.receive_whole(data) is None
+    assert subject.buffered_bytes == 0
+    assert repr(subject.receive(data)) == repr(reader(message_bytes=100).receive(data))
+
+
+def test_the_short_way_is_closed_while_a_frame_is_open_and_after_the_end() -> None:
+    subject = reader()
+    subject.receive(frame(Opcode.BINARY, b"abc")[:7])
+    assert subject.receive_whole(PING) is None
+    subject = reader()
+    assert subject.receive_whole(PING) == Ping(b"")
+    subject.receive(UNMASKED)
+    assert subject.receive_whole(PING) is None
+
+
 def test_an_empty_read_changes_nothing() -> None:
     subject = reader()
     assert subject.receive(b"") == []
