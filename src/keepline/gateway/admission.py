@@ -13,6 +13,7 @@ from keepline.gateway.configuration import (
 )
 from keepline.gateway.connection import Connection
 from keepline.gateway.greeting import Greeting
+from keepline.gateway.node import RETRY_AFTER_S
 from keepline.gateway.sockets import reason_of_loss
 from keepline.lifecycle.machine import Lifecycle
 from keepline.lifecycle.states import Effect, Event
@@ -22,6 +23,7 @@ from keepline.wire.handshake import Request, RequestReader, refusal, upgrade_res
 if TYPE_CHECKING:
     from keepline.gateway.node import Node
     from keepline.gateway.receiver import Receiver
+    from keepline.gateway.session import Identity
 
 
 async def admit(door: Door) -> None:
@@ -40,7 +42,7 @@ async def admit(door: Door) -> None:
                 return
             _check(node, request)
             door.advance(Event.REQUEST_ACCEPTED)
-            identity = await node.authenticator.judge(request)
+            identity = await _judge(node, request)
             connection = door.upgrade(request, greeting)
             door.pass_early_on()
             hello = await greeting.hello()
@@ -57,7 +59,7 @@ async def admit(door: Door) -> None:
     except asyncio.CancelledError:
         door.give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
         raise
-    except Exception as error:  # noqa: BLE001 (authenticators are outside code: a fence)
+    except Exception as error:  # noqa: BLE001 (handlers are made by outside code: a fence)
         node.log.error("admission_failed", error=error)
         door.give_up(CloseReason.REFUSED_INTERNAL, CloseReason.INTERNAL_ERROR)
 
@@ -70,6 +72,18 @@ def _check(node: Node, request: Request) -> None:
     if request.headers.get("protocol-version", "1") != "1":
         raise RefusedError("only audio version 1 is spoken here", CloseReason.BAD_REQUEST)
     node.check_room()
+
+
+async def _judge(node: Node, request: Request) -> Identity:
+    """Ask the authenticator; raises RefusedError, 500 for whatever else it raises."""
+    try:
+        return await node.authenticator.judge(request)
+    except RefusedError:
+        raise
+    except Exception as error:  # noqa: BLE001 (authenticators are outside code: a fence)
+        # A ConnectionError or TimeoutError of its own must not pass for the device's.
+        node.log.error("admission_failed", error=error)
+        raise RefusedError("the authenticator failed", CloseReason.REFUSED_INTERNAL) from None
 
 
 class Door(asyncio.Protocol):
@@ -106,6 +120,8 @@ class Door(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read the request; what comes early after it is kept for the frame reader."""
+        if self.lifecycle.reason is not None:
+            return  # answered: nobody reads what comes now
         if self._request.done():
             self._keep_early(data)
             return
@@ -166,7 +182,8 @@ class Door(asyncio.Protocol):
     def refuse(self, error: RefusedError) -> None:
         """Answer with the status that the error carries."""
         self.node.on_refused(error)
-        self.transport.write(refusal(error))
+        if not self.transport.is_closing():
+            self.transport.write(refusal(error))
         self.advance(Event.REFUSED, error.reason)
 
     def give_up(self, before: CloseReason, after: CloseReason) -> None:
@@ -174,7 +191,8 @@ class Door(asyncio.Protocol):
         if self.connection is not None:
             self.connection.close(after)
         else:
-            self.refuse(RefusedError(before.cause, before))
+            wait_s = RETRY_AFTER_S if before is CloseReason.DRAINING else None
+            self.refuse(RefusedError(before.cause, before, retry_after_s=wait_s))
 
     # -- decisions -------------------------------------------------------------------------
 
@@ -186,7 +204,10 @@ class Door(asyncio.Protocol):
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Effect.CLOSE_TRANSPORT:
-                self.transport.close()
+                # Only our side. Closing over bytes still unread would reset the connection, and
+                # the peer would lose the answer; it closes its side, or the bound does.
+                if not self.transport.is_closing():
+                    self.transport.write_eof()
             case Effect.ARM_CLOSE_BOUND:
                 bound_s = self.node.settings.session.close_timeout_s
                 self.node.wheel.arm(self, self.node.ticker.now + bound_s)
@@ -201,4 +222,5 @@ class Door(asyncio.Protocol):
         self.node.wheel.cancel(self)
         if not self._request.done():
             self._request.set_exception(ConnectionResetError("left before its request was whole"))
+            self._request.exception()  # nobody waits for it when it was refused at once
         self.advance(Event.CLEANED)

@@ -55,9 +55,11 @@ class Gateway:
         node.draining = True
         if self._server is not None:
             self._server.close()
+        await asyncio.sleep(0)  # what is about to be admitted has its first turn, to be refused
         await _cancelled(node.admissions)
         await self._close_sessions()
-        while node.registry or node.cleanups:
+        # Whoever is on the way out has a deadline in the wheel, also those without a session.
+        while node.registry or node.cleanups or node.wheel.armed:
             await asyncio.sleep(TICK_S)
         node.ticker.stop()
         if self._minder is not None:

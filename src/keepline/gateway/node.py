@@ -104,7 +104,9 @@ class Node:
     ) -> None:
         """A socket was accepted; `admit` takes it from here."""
         self.counters.connections_accepted += 1
-        if len(self.admissions) >= self.settings.server.max_admissions:
+        if self.draining:
+            door.refuse(self._leaving())
+        elif len(self.admissions) >= self.settings.server.max_admissions:
             door.refuse(self._no_room("too many handshakes at once"))
         else:
             self._hold(self.admissions, admit(door))
@@ -112,9 +114,7 @@ class Node:
     def check_room(self) -> None:
         """Raise RefusedError 503 when no device can be taken now."""
         if self.draining:
-            raise RefusedError(
-                "this gateway is leaving", CloseReason.DRAINING, retry_after_s=RETRY_AFTER_S
-            )
+            raise self._leaving()
         if len(self.registry) >= self.settings.server.max_connections:
             raise self._no_room("no room for another device")
 
@@ -218,6 +218,11 @@ class Node:
         task = self.loop.create_task(work)
         owner.add(task)
         task.add_done_callback(owner.discard)
+
+    def _leaving(self) -> RefusedError:
+        return RefusedError(
+            "this gateway is leaving", CloseReason.DRAINING, retry_after_s=RETRY_AFTER_S
+        )
 
     def _no_room(self, detail: str) -> RefusedError:
         return RefusedError(detail, CloseReason.FULL, retry_after_s=RETRY_AFTER_S)

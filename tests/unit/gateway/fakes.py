@@ -50,7 +50,7 @@ class FakeTransport(asyncio.Transport):
         self.written: list[bytes] = []
         self.reading = True
         self.closed = False
-        self.ended = False
+        self.ended = False  # our side only
         self.aborted = False
         self.gone = False
         self.buffered_bytes = 0
@@ -60,8 +60,8 @@ class FakeTransport(asyncio.Transport):
         self.on_write: Callable[[], None] | None = None
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        if self.gone:  # as uvloop does
-            raise RuntimeError("the handler is closed")
+        if self.gone or self.ended:  # as uvloop does
+            raise RuntimeError("nothing can be written any more")
         self.written.append(bytes(data))
         if self.on_write is not None:
             self.on_write()
@@ -74,6 +74,9 @@ class FakeTransport(asyncio.Transport):
 
     def abort(self) -> None:
         self.closed = self.aborted = True
+
+    def can_write_eof(self) -> bool:
+        return True
 
     def is_closing(self) -> bool:
         return self.closed

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
 from keepline.errors import RefusedError
 from keepline.gateway.admission import Door
@@ -14,7 +16,7 @@ from keepline.wire.frames import Opcode, encode_masked
 from tests.unit.gateway.fakes import KEY, TOKEN, FakeTransport, World, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
 
     from keepline.wire.handshake import Request
 
@@ -86,10 +88,14 @@ class Judge:
         return Identity("device-1", "client-1")
 
 
-@pytest.fixture(autouse=True)
-def complaints() -> Iterator[None]:
-    """Nothing may end in the loop's own handler for what nobody has caught."""
+@pytest_asyncio.fixture(autouse=True)
+async def complaints() -> AsyncIterator[None]:
+    """Nothing may end with the loop, which is told of what nobody has caught."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     yield
+    gc.collect()
+    assert told == []
 
 
 async def test_a_device_is_let_in_and_its_session_opened() -> None:
@@ -100,6 +106,12 @@ async def test_a_device_is_let_in_and_its_session_opened() -> None:
     await entrance.gets(HELLO)
     assert world.counters.sessions_opened == 1
     assert not world.node.admissions
+
+
+async def test_the_mark_at_which_a_device_counts_as_slow_is_a_setting() -> None:
+    entrance = Entrance(World(outbox={"high_water_bytes": 12_345}))
+    await entrance.gets(head())
+    assert entrance.transport.limits[0] == 12_345
 
 
 async def test_a_head_in_single_bytes_is_as_good_as_in_one() -> None:
@@ -171,7 +183,9 @@ async def test_who_is_not_let_in_hears_it_in_http(request_head: bytes, status: i
     entrance = Entrance(world)
     await entrance.gets(request_head)
     assert entrance.status == status
-    assert entrance.transport.closed
+    assert entrance.transport.ended
+    assert entrance.transport.reading  # closing over what is unread would lose the answer
+    await entrance.gets(b"more of what is not understood")
     assert "Connection: close" in entrance.answer
     assert sum(world.counters.disconnects.values()) == 1
     await entrance.loses_tcp()
@@ -242,6 +256,8 @@ async def test_too_many_handshakes_at_once_are_refused_and_not_let_pile_up() -> 
     assert third.status == 503
     assert "Retry-After: 10" in third.answer
     assert len(world.node.admissions) == 2
+    silent = Entrance(world)
+    await silent.loses_tcp()
     await first.gets(head() + HELLO)
     fourth = Entrance(world)
     await fourth.gets(head())

@@ -16,6 +16,8 @@ from keepline.wire.frames import Opcode, encode_masked
 from tests.unit.gateway.fakes import KEY, Life, Recorder, World, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from keepline.gateway.session import Session
 
 ABORT = '{"type":"abort"}'
@@ -392,18 +394,13 @@ async def test_a_buffer_filled_anew_is_judged_anew() -> None:
     assert life.connection.lifecycle.reason is None
 
 
-def filling(life: Life) -> object:
+def filling(life: Life) -> Callable[[], None]:
     def fill() -> None:
         life.transport.buffered_bytes += 1_000
         if life.transport.buffered_bytes >= 70_000:
             life.connection.pause_writing()
 
     return fill
-
-
-async def test_the_mark_at_which_a_peer_counts_as_slow_is_a_setting() -> None:
-    life = World(outbox={"high_water_bytes": 12_345}).connect()
-    assert life.transport.limits[0] == 12_345
 
 
 # -- fairness ------------------------------------------------------------------------------
