@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help run test soak bench conformance lint types imports check lock clean
 
 help:  ## show this list

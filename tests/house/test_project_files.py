@@ -1,0 +1,77 @@
+"""What is not Python: locks, make targets, links between the documents."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.house.sources import ROOT, named
+
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+LINK = re.compile(r"\[[^\]]*\]\((?!\w+:|#)([^)#\s]+)(?:#[^)]*)?\)")
+REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)==\S+(?: ;.*)? \\$", re.MULTILINE)
+
+
+def test_there_is_a_lock_for_running_testing_and_measuring() -> None:
+    assert [path.stem for path in LOCKS] == ["bench", "run", "test"]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=named)
+def test_a_lock_names_no_place_to_download_from(lock: Path) -> None:
+    text = lock.read_text("utf-8")
+    assert "://" not in text
+    options = [line for line in text.splitlines() if line.startswith("-")]
+    assert options == []
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=named)
+def test_every_requirement_of_a_lock_has_hashes(lock: Path) -> None:
+    requirements = re.split(r"\n(?=\S)", lock.read_text("utf-8"))
+    unhashed = [each for each in requirements if not each.startswith("#") and "--hash" not in each]
+    assert unhashed == []
+
+
+def test_every_dependency_is_in_its_lock() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wanted = {
+        "run": [*project["project"]["dependencies"], *project["dependency-groups"]["build"]],
+        "test": project["dependency-groups"]["test"],
+        "bench": project["dependency-groups"]["bench"],
+    }
+    for lock in LOCKS:
+        locked = {name.lower() for name in REQUIREMENT.findall(lock.read_text("utf-8"))}
+        names = {re.split(r"[<>=\[ ]", each)[0].lower() for each in wanted[lock.stem]}
+        assert names - locked == set(), named(lock)
+
+
+def test_the_locks_agree_on_every_version() -> None:
+    """A package may have two versions, for older and newer Pythons, but the same two everywhere."""
+    seen: dict[str, tuple[str, set[str]]] = {}
+    for lock in LOCKS:
+        lines = re.findall(r"^(\S+)==(.*) \\$", lock.read_text("utf-8"), re.MULTILINE)
+        for name in {name for name, _ in lines}:
+            versions = {version for other, version in lines if other == name}
+            first, expected = seen.setdefault(name, (lock.stem, versions))
+            assert versions == expected, f"{name} differs between {first} and {lock.stem}"
+
+
+def test_every_make_target_is_phony_and_explained() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    [phony] = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    targets = re.findall(r"^([a-z]+):.*?(##.*)?$", makefile, re.MULTILINE)
+    assert {name for name, _ in targets} == set(phony.split())
+    assert [name for name, explanation in targets if not explanation] == []
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")]
+    broken = [
+        f"{named(document)}: {target}"
+        for document in documents
+        for target in LINK.findall(document.read_text("utf-8"))
+        if not (document.parent / target).exists()
+    ]
+    assert broken == []

@@ -1,0 +1,64 @@
+"""Time is handed in, waits are named, queues are bounded, numbers carry their unit."""
+
+from __future__ import annotations
+
+import ast
+
+from keepline.cli.known import known_settings
+from tests.house.sources import calls, named, python_files
+
+# Numbers that count things, or that are a share of something, have no unit.
+WITHOUT_UNIT = {
+    *("port", "max_connections", "max_admissions", "backlog", "head_lines", "message_fragments"),
+    *("frames_per_turn", "jitter", "audio_frames", "control_messages"),
+}
+
+
+NEVER_S = 3_600  # a sleep this long is a task that never ends: no test waits for it
+
+
+def number(node: ast.expr) -> float:
+    """Return a literal's value, 0 for anything else."""
+    known = isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+    return node.value if known else 0  # type: ignore[attr-defined]
+
+
+def test_no_unit_test_sleeps() -> None:
+    sleeping = [
+        f"{named(path)}:{call.lineno}"
+        for path in python_files("tests/unit")
+        for call in calls(path, "sleep")
+        if any(0 < number(argument) < NEVER_S for argument in call.args)
+    ]
+    assert sleeping == []
+
+
+def test_no_wait_has_a_limit_without_a_name() -> None:
+    unnamed = [
+        f"{named(path)}:{call.lineno}"
+        for path in python_files("src")
+        for call in calls(path, "wait_for", "timeout", "sleep", "call_later")
+        if any(number(argument) > 0 for argument in call.args)
+    ]
+    assert unnamed == []
+
+
+def test_no_queue_is_unbounded() -> None:
+    unbounded = [
+        f"{named(path)}:{call.lineno}"
+        for path in python_files("src")
+        for call in calls(path, "Queue", "SimpleQueue", "LifoQueue", "PriorityQueue")
+        if not (call.args or call.keywords)
+    ]
+    assert unbounded == []
+
+
+def test_every_number_among_the_settings_carries_its_unit() -> None:
+    bare = {
+        name
+        for name, known in known_settings().items()
+        if isinstance(known.default, int | float)
+        and not name.endswith(("_s", "_bytes", ".bytes"))
+        and name.rpartition(".")[2] not in WITHOUT_UNIT
+    }
+    assert bare == set()

@@ -1,0 +1,126 @@
+"""Keepline as outsiders start it: a process in the foreground, stopped by a signal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+KEEPLINE = [sys.executable, "-m", "keepline"]
+PORTS = ["--port", "0", "--admin-port", "0"]
+TOKEN = "a-token-of-the-process-tests"
+GIVE_UP_AFTER_S = 30
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start processes; none outlives its test."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*KEEPLINE, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def read_until(stream: IO[str] | None, event: str) -> dict[str, object]:
+    """Read log lines up to the first of `event`, and return that one."""
+    assert stream is not None
+    for text in stream:
+        line: dict[str, object] = json.loads(text)
+        if line["event"] == event:
+            return line
+    raise AssertionError(f"the log ended without {event}")
+
+
+def get(port: object, path: str) -> tuple[int, bytes]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"http://127.0.0.1:{port}{path}", timeout=GIVE_UP_AFTER_S) as answer:
+        return answer.status, answer.read()
+
+
+def ends(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    output, complaints = process.communicate(timeout=GIVE_UP_AFTER_S)
+    return process.returncode, output, complaints
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_is_ready_and_ends_with_0_on_a_signal(start: Start, number: signal.Signals) -> None:
+    process = start("serve", *PORTS, "--token", TOKEN)
+    ports = read_until(process.stderr, "started")
+    assert get(ports["admin_port"], "/readyz")[0] == 200
+    assert b"\nkeepline_sessions 0.0\n" in get(ports["admin_port"], "/metrics")[1]
+    process.send_signal(number)
+    status, output, complaints = ends(process)
+    assert (status, output) == (0, "")
+    assert [json.loads(line)["event"] for line in complaints.splitlines()][-1] == "stopped"
+    assert TOKEN not in complaints
+
+
+@pytest.mark.parametrize("option", ["--port", "--admin-port"])
+def test_a_taken_port_is_told_with_the_option_that_chooses_another(
+    start: Start, option: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, _, complaints = ends(start("serve", *PORTS, option, port))
+    assert status == 2
+    assert f"127.0.0.1:{port}" in complaints
+    assert f"{option}" in complaints
+    assert "Traceback" not in complaints
+
+
+def test_an_application_beside_the_command_is_served(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "myapp.py").write_text(
+        "from keepline.gateway.handler import Handler\nclass Assistant(Handler): pass\n"
+    )
+    process = start("serve", "myapp:Assistant", *PORTS)
+    read_until(process.stderr, "started")
+    process.terminate()
+    assert ends(process)[0] == 0
+
+
+def test_everybody_is_let_in_on_loopback_only(start: Start) -> None:
+    status, _, complaints = ends(start("serve", *PORTS, "--host", "0.0.0.0"))
+    assert status == 2
+    assert "--token" in complaints
+    assert "Traceback" not in complaints
+
+
+def test_demo_says_where_to_connect_and_ends_with_0_on_ctrl_c(start: Start) -> None:
+    process = start("demo", *PORTS, "--token", TOKEN)
+    read_until(process.stderr, "started")
+    assert process.stdout is not None
+    seen = ""
+    while "pongs" not in seen:  # the head of the table of what is going on
+        line = process.stdout.readline()
+        assert line, seen
+        seen += line
+    assert "ws://127.0.0.1:" in seen
+    assert "/xiaozhi/v1/" in seen
+    assert TOKEN in seen
+    process.send_signal(signal.SIGINT)
+    status, _, complaints = ends(process)
+    assert status == 0, complaints
+    assert "Traceback" not in complaints
