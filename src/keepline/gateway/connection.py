@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
         elif isinstance(event, Close):
             self._on_close(event)
         else:
-            self.fail(event.error)
+            self._on_violation(event.error)
 
     def _is_heard(self) -> bool:
         """A data message: it is activity, and wakes who was idle; nobody hears it at the end."""
@@ -130,8 +130,9 @@ class Connection(asyncio.Protocol):
         if state is _ACTIVE:
             return True
         if state is _IDLE:
+            self.node.wheel.arm_by(self, self._last_activity + self.node.idle_after_s)
             self.advance(Event.ACTIVITY)
-            return True
+            return self.lifecycle.state is _ACTIVE
         return state is State.AUTHENTICATING
 
     def _on_pong(self, payload: bytes) -> None:
@@ -156,6 +157,16 @@ class Connection(asyncio.Protocol):
             self.transport.write(frames.close_frame(event.code))
         self.advance(Event.PEER_CLOSED, CloseReason.DEVICE_SAID_CLOSE)
 
+    def _on_violation(self, error: PeerError) -> None:
+        """Fail the connection: the reader takes nothing more, so no answer is awaited (§7.1.7).
+
+        Only our side ends. Closing over bytes still unread would reset the connection, and the
+        peer would lose the Close frame that tells it why.
+        """
+        self.fail(error)
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
     def _may_send_control(self) -> bool:
         second = int(self.node.ticker.now)
         if second != self._control_second:
@@ -167,7 +178,9 @@ class Connection(asyncio.Protocol):
     # -- outbound --------------------------------------------------------------------------
 
     def send(self, frame: bytes, *, audio: bool = False) -> None:
-        """Write a whole frame, or queue it while the peer does not read."""
+        """Write a whole frame, or queue it while the peer does not read; nothing once it ends."""
+        if self.lifecycle.reason is not None:  # no data after a Close frame (RFC 6455 §5.5.1)
+            return
         counters = self.node.counters
         if self.outbox is None:
             counters.frames_out += 1
@@ -182,12 +195,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop hearing a peer that does not read us: its pings would only queue pongs."""
+        now = self.node.ticker.now
+        buffered_bytes = self.transport.get_write_buffer_size()
         if self.outbox is None:
-            self.outbox = Outbox(
-                self.node.settings.outbox,
-                now=self.node.ticker.now,
-                buffered_bytes=self.transport.get_write_buffer_size(),
-            )
+            settings = self.node.settings.outbox
+            self.outbox = Outbox(settings, now=now, buffered_bytes=buffered_bytes)
+        else:
+            self.outbox.begin_anew(now=now, buffered_bytes=buffered_bytes)
         self._hold(HOLD_OUTPUT)
 
     def resume_writing(self) -> None:
@@ -195,6 +209,9 @@ class Connection(asyncio.Protocol):
         self._unhold(HOLD_OUTPUT)
         outbox = self.outbox
         assert outbox is not None, "resumed, so it was paused"
+        if self.lifecycle.reason is not None:
+            self.outbox = None
+            return
         if (payload := outbox.unanswered_ping) is not None:
             outbox.unanswered_ping = None
             self.transport.write(frames.pong_frame(payload))
@@ -230,10 +247,12 @@ class Connection(asyncio.Protocol):
             idle_due = self._last_activity + self.node.idle_after_s
             if now >= idle_due:
                 self.advance(Event.QUIET)
+                if self.lifecycle.state is not _IDLE:
+                    return  # the handler closed it: the bound is armed and must stay
                 idle_due = inf
             self._look(now, idle_due)
-        elif state is State.DISCONNECTING:
-            self.advance(Event.CLOSE_DUE)
+        elif state is State.DISCONNECTING and self.wheel_tick < 0:
+            self.advance(Event.CLOSE_DUE)  # still armed: only the roll of the pinged was called
 
     def _look(self, now: float, idle_due: float) -> None:
         """Judge the silence, ping if it asks for it, and arm the next look."""
@@ -280,8 +299,8 @@ class Connection(asyncio.Protocol):
     def expect_audio(self, *, flowing: bool) -> None:
         """While audio should be flowing, silence itself is a symptom: look sooner."""
         self.heartbeat.streaming = flowing
-        if flowing:
-            self.node.wheel.arm(self, self.node.ticker.now + self.node.streaming_silence_s)
+        if flowing and self.lifecycle.reason is None:
+            self.node.wheel.arm_by(self, self.node.ticker.now + self.node.streaming_silence_s)
 
     # -- decisions -------------------------------------------------------------------------
 

@@ -31,6 +31,11 @@ class Outbox(Backlog[bytes]):
         # Only the newest ping needs a pong (RFC 6455 §5.5.3).
         self.unanswered_ping: bytes | None = None
 
+    def begin_anew(self, *, now: float, buffered_bytes: int) -> None:
+        """The socket's buffer was emptied and filled again: that was progress."""
+        self._lowest_bytes = buffered_bytes
+        self._lowest_at = now
+
     def is_stuck(self, *, now: float, buffered_bytes: int) -> bool:
         """Return whether the socket's buffer has made no new low for `stuck_after_s`."""
         if buffered_bytes < self._lowest_bytes:

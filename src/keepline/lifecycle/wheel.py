@@ -99,6 +99,12 @@ class TimingWheel(Generic[T]):
         elif self._entries - 2 * self._armed > STALE_SLACK:
             self._compact()
 
+    def arm_by(self, item: T, due: float) -> None:
+        """As `arm`, unless `item` is armed for an earlier time already."""
+        tick = ceil((due - self._start) * self._ticks_per_s - _ROUNDING)
+        if not 0 <= item.wheel_tick <= tick:
+            self.arm(item, due)
+
     def cancel(self, item: T) -> None:
         """Forget `item`; harmless when it is not armed."""
         if item.wheel_tick < 0:

@@ -81,6 +81,16 @@ def test_arming_again_replaces_the_earlier_arming(moved_to: float) -> None:
     assert wheel_.advance(START + moved_to, ALL) == [item]
 
 
+@pytest.mark.parametrize(("first", "then", "comes"), [(10, 60, 10), (60, 10, 10), (10, 10, 10)])
+def test_arming_by_a_time_never_puts_an_item_off(first: int, then: int, comes: int) -> None:
+    wheel_, item = wheel(), Item()
+    wheel_.arm_by(item, START + first)
+    wheel_.arm_by(item, START + then)
+    assert wheel_.advance(START + comes - 0.2, ALL) == []
+    assert wheel_.advance(START + comes, ALL) == [item]
+    assert wheel_.armed == 0
+
+
 def test_arming_back_and_forth_returns_an_item_once() -> None:
     wheel_, item = wheel(), Item()
     for due in (10, 60, 10, 300, 60, 10):
