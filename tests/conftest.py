@@ -90,7 +90,10 @@ async def start_gateway() -> AsyncIterator[Callable[..., Any]]:
     async def start(
         make_handler: Callable[[], Handler] = Echo, **sections: dict[str, Any]
     ) -> RunningGateway:
-        document = {"server": {"host": "127.0.0.1", "port": 0}, "auth": {"token": TOKEN}}
+        document: dict[str, Any] = {
+            "server": {"host": "127.0.0.1", "port": 0},
+            "auth": {"token": TOKEN},
+        }
         for name, section in sections.items():
             document[name] = {**document.get(name, {}), **section}
         lines = StringIO()

@@ -16,7 +16,7 @@ from keepline.wire.frames import Opcode, encode_masked
 from tests.unit.gateway.fakes import KEY, TOKEN, FakeTransport, World, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from keepline.wire.handshake import Request
 
@@ -75,16 +75,16 @@ class Entrance:
 
 
 class Judge:
-    """Decides when it is told to, or raises what it is given."""
+    """Decides when it is told to, or raises what it is told to make."""
 
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error = error
+    def __init__(self, fail: Callable[[], Exception] | None = None) -> None:
+        self.fail = fail
         self.go = asyncio.Event()
 
     async def judge(self, request: Request) -> Identity:
         await self.go.wait()
-        if self.error is not None:
-            raise self.error
+        if self.fail is not None:
+            raise self.fail()
         return Identity("device-1", "client-1")
 
 
@@ -209,22 +209,20 @@ async def test_a_refusal_that_is_not_taken_is_not_waited_for_longer_than_the_bou
     assert entrance.transport.aborted
 
 
-@pytest.mark.parametrize(
-    "error", [RuntimeError("no database"), ConnectionRefusedError("callback"), TimeoutError("slow")]
-)
-async def test_an_authenticator_that_fails_is_our_failure(error: Exception) -> None:
-    judge = Judge(error)
+@pytest.mark.parametrize("kind", [RuntimeError, ConnectionRefusedError, TimeoutError])
+async def test_an_authenticator_that_fails_is_our_failure(kind: type[Exception]) -> None:
+    judge = Judge(lambda: kind("our database"))
     judge.go.set()
     world = World(authenticator=judge)
     entrance = Entrance(world)
     await entrance.gets(head())
     assert entrance.status == 500
-    assert str(error) not in entrance.answer
+    assert "our database" not in entrance.answer
     assert len(world.logged("admission_failed")) == 1
 
 
 async def test_an_authenticator_may_refuse_as_it_likes() -> None:
-    judge = Judge(RefusedError("ask again", CloseReason.FULL, retry_after_s=3))
+    judge = Judge(lambda: RefusedError("ask again", CloseReason.FULL, retry_after_s=3))
     judge.go.set()
     entrance = Entrance(World(authenticator=judge))
     await entrance.gets(head())
@@ -232,11 +230,11 @@ async def test_an_authenticator_may_refuse_as_it_likes() -> None:
     assert "Retry-After: 3" in entrance.answer
 
 
-@pytest.mark.parametrize("error", [None, RefusedError("no", CloseReason.UNAUTHORIZED)])
+@pytest.mark.parametrize("fail", [None, lambda: RefusedError("no", CloseReason.UNAUTHORIZED)])
 async def test_a_device_that_leaves_while_it_is_judged_leaves_nothing(
-    error: Exception | None,
+    fail: Callable[[], Exception] | None,
 ) -> None:
-    judge = Judge(error)
+    judge = Judge(fail)
     world = World(authenticator=judge)
     entrance = Entrance(world)
     await entrance.gets(head())

@@ -53,12 +53,12 @@ def broken_at(name: str, *, late: bool) -> tuple[tuple[Step, ...], list[str]]:
     return tuple(watched(step) for step in STEPS), begun
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["at once", "when awaited"])
+@pytest.mark.parametrize("when", ["at once", "when awaited"])
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_fault_in_a_step_does_not_stop_the_next(
-    name: str, late: bool, monkeypatch: pytest.MonkeyPatch
+    name: str, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps, begun = broken_at(name, late=late)
+    steps, begun = broken_at(name, late=when == "when awaited")
     monkeypatch.setattr(cleanup_module, "STEPS", steps)
     world = World()
     life = world.connect()

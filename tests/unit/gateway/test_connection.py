@@ -50,6 +50,10 @@ def answer_pings(life: Life) -> None:
     transport.on_write = answer
 
 
+def state_of(life: Life) -> State:
+    return life.connection.lifecycle.state
+
+
 def pings_of(life: Life) -> list[bytes]:
     return [payload for opcode, payload in life.transport.frames if opcode == Opcode.PING]
 
@@ -61,9 +65,9 @@ async def test_without_data_messages_a_session_goes_idle_and_gives_its_buffers_b
     world = World(session={"idle_after_s": 5})
     life = world.connect()
     world.pass_time(4.8)
-    assert life.connection.lifecycle.state is State.ACTIVE
+    assert state_of(life) is State.ACTIVE
     world.pass_time(0.4)
-    assert life.connection.lifecycle.state is State.IDLE
+    assert state_of(life) is State.IDLE
     assert life.handler.names == ["opened", "idle"]
 
 
@@ -74,9 +78,9 @@ async def test_pings_and_pongs_are_life_but_no_activity() -> None:
     for _ in range(6):
         world.pass_time(1.0)
         life.pings()
-    assert life.connection.lifecycle.state is State.IDLE
+    assert state_of(life) is State.IDLE
     life.pings()
-    assert life.connection.lifecycle.state is State.IDLE
+    assert state_of(life) is State.IDLE
 
 
 async def test_data_messages_keep_a_session_active() -> None:
@@ -85,9 +89,9 @@ async def test_data_messages_keep_a_session_active() -> None:
     for _ in range(4):
         world.pass_time(3.0)
         life.streams(b"x")
-    assert life.connection.lifecycle.state is State.ACTIVE
+    assert state_of(life) is State.ACTIVE
     world.pass_time(5.2)
-    assert life.connection.lifecycle.state is State.IDLE
+    assert state_of(life) is State.IDLE
 
 
 async def test_the_first_data_message_wakes_and_is_delivered_right_after() -> None:
@@ -95,7 +99,7 @@ async def test_the_first_data_message_wakes_and_is_delivered_right_after() -> No
     life = world.connect()
     world.pass_time(6.0)
     life.says(ABORT)
-    assert life.connection.lifecycle.state is State.ACTIVE
+    assert state_of(life) is State.ACTIVE
     assert life.handler.names == ["opened", "idle", "woken", "text"]
     world.pass_time(6.0)
     assert life.handler.names[-1] == "idle"
@@ -107,7 +111,7 @@ async def test_waking_takes_less_than_a_millisecond() -> None:
     took_s = []
     for _ in range(50):
         world.pass_time(6.0)
-        assert life.connection.lifecycle.state is State.IDLE
+        assert state_of(life) is State.IDLE
         frame = encode_masked(Opcode.TEXT, ABORT.encode(), KEY)
         started = time.perf_counter()
         life.connection.data_received(frame)
@@ -441,7 +445,7 @@ async def test_a_fin_without_close_is_how_a_device_hangs_up() -> None:
     life = world.connect()
     life.loses_tcp()
     assert world.counters.disconnects[CloseReason.DEVICE_CLOSED] == 1
-    assert life.connection.lifecycle.state is State.CLOSED
+    assert state_of(life) is State.CLOSED
 
 
 @pytest.mark.parametrize(

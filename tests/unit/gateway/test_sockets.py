@@ -21,14 +21,14 @@ def test_what_others_can_reach(host: str) -> None:
 
 
 def test_a_listener_lets_accepted_sockets_inherit_what_they_need() -> None:
-    with open_listener("127.0.0.1", 0, backlog=16, kernel_timeout_s=12.5) as listener:
-        with (
-            socket.create_connection(listener.getsockname()),
-            accepted(listener) as peer,
-        ):
-            assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
-                assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 12_500
+    with (
+        open_listener("127.0.0.1", 0, backlog=16, kernel_timeout_s=12.5) as listener,
+        socket.create_connection(listener.getsockname()),
+        accepted(listener) as peer,
+    ):
+        assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 12_500
 
 
 def accepted(listener: socket.socket) -> socket.socket:
