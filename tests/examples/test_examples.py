@@ -1,0 +1,106 @@
+"""Every example does what it says, against a real gateway."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from examples import configuration_server
+from examples.egg_timer import EggTimer
+from keepline.cli.handler_name import load_handler
+from tests.house.sources import named, python_files
+from tests.waiting import eventually
+
+DEVICE_ID = "02:00:00:00:00:01"
+HELLO = {"type": "hello", "version": 1, "transport": "websocket", "features": {"mcp": True}}
+
+
+@asynccontextmanager
+async def device_of(gateway: Any, url: str = "") -> AsyncIterator[ClientConnection]:
+    """A device that has said hello and was answered."""
+    headers = {"Authorization": f"Bearer {gateway.token}", "Device-Id": DEVICE_ID}
+    async with connect(url or gateway.url, additional_headers=headers) as device:
+        await device.send(json.dumps(HELLO))
+        assert (await next_message(device))["type"] == "hello"
+        yield device
+
+
+async def next_message(device: ClientConnection) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(await device.recv())
+    return message
+
+
+async def says(device: ClientConnection, text: str) -> None:
+    await device.send(json.dumps({"type": "listen", "state": "detect", "text": text}))
+
+
+@contextmanager
+def running_configuration_server(url: str, token: str) -> Iterator[str]:
+    server = configuration_server.make_server(url, token, port=0)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/xiaozhi/ota/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def asked_by_a_device(address: str) -> dict[str, Any]:
+    request = urllib.request.Request(address, data=b"{}", headers={"Device-Id": DEVICE_ID})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        configuration: dict[str, Any] = json.load(answer)
+    return configuration
+
+
+def test_every_example_is_tested_here() -> None:
+    examples = {named(path) for path in python_files("examples")}
+    assert examples == {"examples/egg_timer.py", "examples/configuration_server.py"}
+
+
+def test_the_egg_timer_is_found_by_the_name_that_is_typed() -> None:
+    assert load_handler("examples.egg_timer:EggTimer").__name__ == "EggTimer"
+
+
+async def test_the_egg_timer_rings_while_other_things_are_said(start_gateway: Any) -> None:
+    async with device_of(await start_gateway(EggTimer)) as device:
+        assert (await next_message(device))["type"] == "llm"
+        await says(device, "timer 0")
+        await says(device, "what a day")
+        heard = [await next_message(device) for _ in range(3)]
+    by_type = {message["type"]: message for message in heard}
+    assert [message["text"] for message in heard if message["type"] == "stt"] == [
+        "timer 0",
+        "what a day",
+    ]
+    assert by_type["alert"]["message"] == "Your egg is ready"
+
+
+async def test_the_egg_timer_says_which_eggs_were_left(
+    start_gateway: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway = await start_gateway(EggTimer)
+    async with device_of(gateway) as device:
+        await says(device, "timer 600")
+        await next_message(device)
+        await next_message(device)
+    await eventually(lambda: gateway.logged("device_disconnected"))
+    assert (
+        capsys.readouterr().out == f"{DEVICE_ID} left (device_said_close); eggs on the stove: 1\n"
+    )
+
+
+async def test_the_configuration_server_leads_a_device_to_the_gateway(gateway: Any) -> None:
+    with running_configuration_server(gateway.url, gateway.token) as address:
+        websocket = asked_by_a_device(address)["websocket"]
+    assert websocket["token"] == gateway.token
+    async with device_of(gateway, url=websocket["url"]):
+        assert gateway.node.registry.by_device(DEVICE_ID) is not None
