@@ -1,18 +1,18 @@
 """The exception tree.
 
-    KeeplineError
-    ├── PeerError                 the peer's fault; carries the reason its connection ends with
-    │   ├── ProtocolError         RFC 6455 was broken
-    │   ├── InvalidDataError      bytes that are not what they claim to be (UTF-8)
-    │   ├── TooBigError           beyond a limit on size
-    │   ├── FloodError            beyond a limit on rate or count
-    │   ├── RefusedError          not let in; answered in HTTP, before the upgrade
-    │   └── HelloError            upgraded, but no usable hello
-    └── OurError                  our fault or our operator's
-        ├── StartError            cannot start; the message says what to do next
-        │   └── SettingsError     a setting is wrong; names the field and the allowed values
-        ├── HandlerError          the application's code failed
-        └── IllegalTransitionError  an event that its state does not know
+KeeplineError
+├── PeerError                 the peer's fault; carries the reason its connection ends with
+│   ├── ProtocolError         RFC 6455 was broken
+│   ├── InvalidDataError      bytes that are not what they claim to be (UTF-8)
+│   ├── TooBigError           beyond a limit on size
+│   ├── FloodError            beyond a limit on rate or count
+│   ├── RefusedError          not let in; answered in HTTP, before the upgrade
+│   └── HelloError            upgraded, but no usable hello
+└── OurError                  our fault or our operator's
+    ├── StartError            cannot start; the message says what to do next
+    │   └── SettingsError     a setting is wrong; names the field and the allowed values
+    ├── HandlerError          the application's code failed
+    └── IllegalTransitionError  an event that its state does not know
 """
 
 from __future__ import annotations

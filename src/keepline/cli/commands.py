@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 import keepline
+from keepline.cli.allocator import use_system_allocator
 from keepline.cli.configuration import Given, load
 from keepline.cli.handler_name import load_handler
 from keepline.errors import StartError
@@ -152,6 +154,8 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line; exits the process."""
+    if sys.argv[1:2] in (["serve"], ["demo"]):
+        use_system_allocator()
     app(prog_name="keepline")
 
 

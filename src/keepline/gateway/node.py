@@ -15,6 +15,7 @@ from keepline.lifecycle.breaker import SuspicionBreaker
 from keepline.lifecycle.heartbeat import Judge
 from keepline.lifecycle.states import State
 from keepline.lifecycle.wheel import TimingWheel
+from keepline.monitor.heap import Heap, give_back
 from keepline.reasons import CloseReason
 from keepline.wire.messages import AudioParams, ServerHello
 
@@ -75,6 +76,7 @@ class Node:
         self.make_handler = make_handler
         self.make_session_id = make_session_id
         self.registry = Registry()
+        self.heap = Heap()
         self.fence = Fence(log, counters)
         self.hellos = HelloCache()
         self.wheel: TimingWheel[Due] = TimingWheel(clock.now())
@@ -200,6 +202,8 @@ class Node:
     def each_second(self) -> None:
         """Report storms that are over, end an incident, and judge our own health."""
         self.log.flush()
+        if self.heap.is_due(len(self.registry)):
+            self.loop.run_in_executor(self.executor, give_back)
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
         stalls = self.counters.loop_stalls

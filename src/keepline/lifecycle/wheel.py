@@ -52,6 +52,7 @@ class TimingWheel(Generic[T]):
         "_middle",
         "_near",
         "_open",
+        "_spare",
         "_start",
         "_tick",
         "_ticks_per_s",
@@ -64,6 +65,7 @@ class TimingWheel(Generic[T]):
         self._armed = 0
         self._entries = 0
         self._open: Iterator[T] = iter(())
+        self._spare: list[T] = []  # what `_open` runs over, then room for another slot
         self._clear()
 
     @property
@@ -130,6 +132,7 @@ class TimingWheel(Generic[T]):
                     if len(due) == limit:
                         break
             else:
+                self._spare.clear()
                 if tick >= target:
                     break
                 self._open_next(target)
@@ -148,7 +151,10 @@ class TimingWheel(Generic[T]):
                 self._cascade(tick)
             slot = near[tick & _NEAR_MASK]
             if slot:
-                near[tick & _NEAR_MASK] = []
+                # The two lists change places: new ones all the time would end up spread over the
+                # whole heap, and each would keep a piece of it from being given back.
+                near[tick & _NEAR_MASK] = self._spare
+                self._spare = slot
                 self._entries -= len(slot)
                 self._open = iter(slot)
                 return
