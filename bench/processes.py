@@ -87,7 +87,8 @@ class Load:
         if "error" in answer:
             raise BenchError(f"{do}: {answer['error']}; server log: {_tail(self._server.log)}")
         if answer["lost"]:
-            raise BenchError(f"{do}: the server dropped {answer['lost']} devices")
+            lost = f"the server dropped {answer['lost']} devices"
+            raise BenchError(f"{do}: {lost}; server log: {_tail(self._server.log)}")
         return answer
 
     def pings(self) -> int:

@@ -23,7 +23,8 @@ class Commands:
 
     def __init__(self, swarm: Swarm) -> None:
         self.swarm = swarm
-        self._next_number = 1
+        # No two generators play the same device: the newer would replace the older.
+        self._next_number = os.getpid() % 65_536 << 20
 
     def connect(self, *, count: int, port: int, token: str, within_s: float) -> Answer:
         first, self._next_number = self._next_number, self._next_number + count
