@@ -6,13 +6,11 @@ import asyncio
 import json
 import random
 import secrets
-import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-import pytest
 import pytest_asyncio
 import uvloop
 
