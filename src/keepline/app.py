@@ -69,7 +69,12 @@ class App:
         )
         self.node.enrolment_open = is_loopback(settings.server.host)
         self.gateway = Gateway(self.node)
-        metrics = Metrics(self.counters, self._gauges(), version=keepline.__version__)
+        metrics = Metrics(
+            self.counters,
+            self._gauges(),
+            version=keepline.__version__,
+            executor=self._executor,
+        )
         self.admin = AdminServer(
             settings.admin.host,
             settings.admin.port,

@@ -14,7 +14,7 @@ from keepline.errors import StartError
 from keepline.gateway.sockets import open_listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 _BACKLOG = 128
 _CONNECTIONS = 64  # more are answered 503: operators are few
@@ -42,7 +42,9 @@ class Ready(BaseModel):
     reason: str
 
 
-def create_api(*, ready: Callable[[], Readiness], metrics: Callable[[], bytes]) -> FastAPI:
+def create_api(
+    *, ready: Callable[[], Readiness], metrics: Callable[[], Awaitable[bytes]]
+) -> FastAPI:
     """Return the application. `metrics` returns a Prometheus text exposition."""
     # The interactive pages of FastAPI load scripts from other hosts; the description does not.
     api = FastAPI(title="Keepline", docs_url=None, redoc_url=None)
@@ -61,7 +63,7 @@ def create_api(*, ready: Callable[[], Readiness], metrics: Callable[[], bytes]) 
     @api.get("/metrics", response_class=Response)
     async def prometheus() -> Response:
         """Return all metrics in the text format of Prometheus."""
-        return Response(metrics(), media_type=_TEXT_FORMAT)
+        return Response(await metrics(), media_type=_TEXT_FORMAT)
 
     return api
 

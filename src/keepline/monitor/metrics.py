@@ -5,11 +5,12 @@ Counting costs one integer addition; names, labels and text come into being at t
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -23,7 +24,8 @@ from prometheus_client.registry import Collector
 
 from keepline.reasons import CloseReason
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 # From a device on the same switch to one behind a congested mobile link.
 RTT_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -173,17 +175,32 @@ class Gauge(NamedTuple):
 class Metrics(Collector):
     """The registry of one gateway: its counters, its gauges, its build and its process."""
 
-    def __init__(self, counters: Counters, gauges: tuple[Gauge, ...], *, version: str) -> None:
+    def __init__(
+        self,
+        counters: Counters,
+        gauges: tuple[Gauge, ...],
+        *,
+        version: str,
+        executor: Executor | None = None,
+    ) -> None:
         self._counters = counters
         self._gauges = gauges
         self._version = version
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+        self._executor = executor
+        self._ours = CollectorRegistry()
+        self._ours.register(self)
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
 
-    def text(self) -> bytes:
-        """Return the exposition, to be served as `CONTENT_TYPE`."""
-        return generate_latest(self._registry)
+    async def text(self) -> bytes:
+        """Return the exposition.
+
+        Our own numbers are read on the loop, which changes them, and the process's in the
+        executor: listing 15,000 descriptors takes 5 ms.
+        """
+        ours = generate_latest(self._ours)
+        loop = asyncio.get_running_loop()
+        return ours + await loop.run_in_executor(self._executor, generate_latest, self._process)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family of ours; called by the registry."""

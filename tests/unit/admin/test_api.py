@@ -25,7 +25,7 @@ class Asked:
             "127.0.0.1", 0, create_api(ready=lambda: self.readiness, metrics=self.metrics)
         )
 
-    def metrics(self) -> bytes:
+    async def metrics(self) -> bytes:
         self.scrapes += 1
         return b"keepline_sessions 3.0\n"
 
@@ -105,7 +105,7 @@ async def test_stopping_is_idempotent_and_needs_no_start() -> None:
 async def test_a_taken_port_says_which_port_and_which_option_to_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        api = create_api(ready=lambda: Readiness(ready=True), metrics=bytes)
+        api = create_api(ready=lambda: Readiness(ready=True), metrics=Asked().metrics)
         with pytest.raises(StartError) as failure:
             await AdminServer("127.0.0.1", port, api).start()
     assert str(port) in failure.value.problem

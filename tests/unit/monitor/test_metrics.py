@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import current_thread
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,7 +17,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def scraped(counters: Counters, *gauges: Gauge) -> Samples:
-    text = Metrics(counters, gauges, version="1.2.3").text().decode()
+    text = asyncio.run(Metrics(counters, gauges, version="1.2.3").text()).decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -68,13 +71,13 @@ def test_an_ending_is_counted_by_who_and_why() -> None:
     assert value(samples, "keepline_refusals_total", **refused) == 3
 
 
-def test_a_gauge_is_read_at_each_scrape() -> None:
+async def test_a_gauge_is_read_at_each_scrape() -> None:
     readings = iter([1.0, 2.0])
     metrics = Metrics(
         Counters(), (Gauge("keepline_sessions", "Live.", lambda: next(readings)),), version="1"
     )
-    assert b"\nkeepline_sessions 1.0\n" in metrics.text()
-    assert b"\nkeepline_sessions 2.0\n" in metrics.text()
+    assert b"\nkeepline_sessions 1.0\n" in await metrics.text()
+    assert b"\nkeepline_sessions 2.0\n" in await metrics.text()
 
 
 def test_a_gauge_with_a_label_has_one_number_for_each_of_its_values() -> None:
@@ -92,6 +95,21 @@ def test_the_build_is_told() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 def test_the_process_is_told() -> None:
     assert value(scraped(Counters()), "process_resident_memory_bytes") > 1_000_000
+
+
+async def test_the_process_is_looked_at_in_the_executor_and_our_own_numbers_on_the_loop() -> None:
+    seen: list[str] = []
+
+    def read() -> float:
+        seen.append(current_thread().name)
+        return 1.0
+
+    with ThreadPoolExecutor(1, "looking") as executor:
+        gauges = (Gauge("keepline_x", "X.", read),)
+        metrics = Metrics(Counters(), gauges, version="1", executor=executor)
+        await metrics.text()
+        assert [thread.name for thread in executor._threads] == ["looking_0"]
+    assert seen == [current_thread().name]
 
 
 def test_two_gateways_in_one_process_count_apart() -> None:
