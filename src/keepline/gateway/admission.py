@@ -93,6 +93,7 @@ class Door(asyncio.Protocol):
         "_early",
         "_reader",
         "_request",
+        "_turned_away",
         "connection",
         "lifecycle",
         "node",
@@ -110,6 +111,7 @@ class Door(asyncio.Protocol):
         self._reader = RequestReader(node.limits)
         self._request: asyncio.Future[Request] = node.loop.create_future()
         self._early = b""
+        self._turned_away: RefusedError | None = None
 
     # -- from the socket and the ticker ----------------------------------------------------
 
@@ -122,6 +124,9 @@ class Door(asyncio.Protocol):
         """Read the request; what comes early after it is kept for the frame reader."""
         if self.lifecycle.reason is not None:
             return  # answered: nobody reads what comes now
+        if self._turned_away is not None:
+            self.refuse(self._turned_away)
+            return
         if self._request.done():
             self._keep_early(data)
             return
@@ -139,8 +144,11 @@ class Door(asyncio.Protocol):
         self.advance(Event.TRANSPORT_LOST, reason_of_loss(exc))
 
     def on_due(self, now: float) -> None:  # noqa: ARG002 (the wheel tells it)
-        """The peer did not take its answer in time."""
-        self.advance(Event.CLOSE_DUE)
+        """The peer did not take its answer in time, or did not even ask."""
+        if self._turned_away is not None and self.lifecycle.reason is None:
+            self.refuse(self._turned_away)
+        else:
+            self.advance(Event.CLOSE_DUE)
 
     def _keep_early(self, data: bytes) -> None:
         self._early += data
@@ -179,6 +187,11 @@ class Door(asyncio.Protocol):
         self.transport.write(response)
         self.advance(Event.CLOSE, CloseReason.ANSWERED)
 
+    def turn_away(self, error: RefusedError) -> None:
+        """Refuse without a look at the request, but not before it comes: clients mind that."""
+        self._turned_away = error
+        self._arm_close_bound()
+
     def refuse(self, error: RefusedError) -> None:
         """Answer with the status that the error carries."""
         self.node.on_refused(error)
@@ -209,14 +222,17 @@ class Door(asyncio.Protocol):
                 if not self.transport.is_closing():
                     self.transport.write_eof()
             case Effect.ARM_CLOSE_BOUND:
-                bound_s = self.node.settings.session.close_timeout_s
-                self.node.wheel.arm(self, self.node.ticker.now + bound_s)
+                self._arm_close_bound()
             case Effect.ABORT_TRANSPORT:
                 self.transport.abort()
             case Effect.START_CLEANUP:
                 self._clean_up()
             case _:
                 raise AssertionError(f"{effect} before the upgrade")
+
+    def _arm_close_bound(self) -> None:
+        bound_s = self.node.settings.session.close_timeout_s
+        self.node.wheel.arm(self, self.node.ticker.now + bound_s)
 
     def _clean_up(self) -> None:
         self.node.wheel.cancel(self)

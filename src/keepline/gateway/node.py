@@ -48,6 +48,37 @@ class Node:
     Everything outside is handed in: the loop, the clock, the random source, the executor.
     """
 
+    __slots__ = (
+        "_stalls_seen",
+        "_unwell",
+        "admissions",
+        "authenticator",
+        "breaker",
+        "cleanups",
+        "clock",
+        "counters",
+        "draining",
+        "enrolment_open",
+        "executor",
+        "fence",
+        "heap",
+        "hellos",
+        "idle_after_s",
+        "judge",
+        "limits",
+        "log",
+        "loop",
+        "make_handler",
+        "make_session_id",
+        "port",
+        "random",
+        "registry",
+        "settings",
+        "streaming_silence_s",
+        "ticker",
+        "wheel",
+    )
+
     def __init__(
         self,
         settings: Settings,
@@ -107,9 +138,9 @@ class Node:
         """A socket was accepted; `admit` takes it from here."""
         self.counters.connections_accepted += 1
         if self.draining:
-            door.refuse(self._leaving())
+            door.turn_away(self._leaving())
         elif len(self.admissions) >= self.settings.server.max_admissions:
-            door.refuse(self._no_room("too many handshakes at once"))
+            door.turn_away(self._no_room("too many handshakes at once"))
         else:
             self._hold(self.admissions, admit(door))
 

@@ -256,11 +256,28 @@ async def test_too_many_handshakes_at_once_are_refused_and_not_let_pile_up() -> 
     assert len(world.node.admissions) == 2
     silent = Entrance(world)
     await silent.loses_tcp()
+    assert silent.status is None
     await first.gets(head() + HELLO)
     fourth = Entrance(world)
     await fourth.gets(head())
     assert fourth.status == 101
     await second.loses_tcp()
+
+
+async def test_who_is_turned_away_is_answered_when_it_asks_or_at_the_bound() -> None:
+    world = World(server={"port": 0, "max_admissions": 1}, session={"close_timeout_s": 1})
+    Entrance(world)
+    asks, silent = Entrance(world), Entrance(world)
+    assert asks.status is None  # some clients fail on an answer that comes before they ask
+    await asks.gets(head()[:10])
+    assert asks.status == 503
+    world.pass_time(1.2)
+    assert silent.status == 503
+    assert not silent.transport.aborted
+    world.pass_time(1.2)
+    assert silent.transport.aborted
+    assert world.counters.disconnects[CloseReason.FULL] == 2
+    assert world.node.wheel.armed == 0
 
 
 async def test_a_handshake_under_way_is_refused_when_we_leave() -> None:
