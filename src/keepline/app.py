@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import secrets
 import signal
@@ -89,6 +90,9 @@ class App:
         except StartError:
             await self.stop()
             raise
+        # What was built is here to stay: a full collection need not look at it again.
+        gc.collect()
+        gc.freeze()
         self.log.info("started", port=self.node.port, admin_port=self.admin.port)
 
     async def stop(self) -> None:

@@ -260,9 +260,10 @@ class Connection(asyncio.Protocol):
             self._look_unheard(now)
             return
         node = self.node
+        judge = node.judge
         heartbeat = self.heartbeat
         u = node.random.random()
-        verdict, ping, due, became_suspicious = node.judge.look(heartbeat, now, u)
+        verdict, ping, due, became_suspicious = judge.look(heartbeat, now, u)
         if verdict is not _HEALTHY:
             if became_suspicious:
                 node.on_suspicion(now)
@@ -271,11 +272,12 @@ class Connection(asyncio.Protocol):
                 return
         if ping:
             node.counters.pings_sent += 1
-            payload = node.judge.ping_payload(heartbeat, node.ticker.precise())
+            ticker = node.ticker
+            payload = judge.ping_payload(heartbeat, ticker.precise())
             self.transport.write(frames.ping_frame(payload))
-            if verdict is _HEALTHY and node.judge.is_patient(heartbeat):
-                node.ticker.expect(self)
-                due = node.judge.calm_due(now, u)
+            if verdict is _HEALTHY and (calm_due := judge.calm_due(heartbeat, u)) is not None:
+                ticker.expect(self)
+                due = calm_due
         node.wheel.arm(self, due if due < idle_due else idle_due)
 
     def _look_unheard(self, now: float) -> None:

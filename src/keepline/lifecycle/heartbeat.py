@@ -160,7 +160,9 @@ class Heartbeat(Struct, eq=False, gc=False):
             return None
         self.sent_at = None
         self.unponged -= 1
-        rtt_s = max(0.0, now_precise - sent_at)  # a stall may have been taken off in between
+        rtt_s = now_precise - sent_at
+        if rtt_s < 0.0:  # a stall was taken off in between
+            rtt_s = 0.0
         if not self.packed:
             self.packed = _pack(rtt_s, rtt_s / 2, rtt_s, rtt_s, rtt_s)
             return rtt_s
@@ -170,7 +172,7 @@ class Heartbeat(Struct, eq=False, gc=False):
         self.packed = _pack(
             smoothed + error / 8,
             deviation + (abs(error) - deviation) / 4,
-            min(shortest, rtt_s),
+            shortest if shortest < rtt_s else rtt_s,
             rtt_s,
             total + rtt_s,
         )
@@ -275,17 +277,15 @@ class Judge:
                 return Look(_HEALTHY, False, earliest + self._spread_s * u, False)
         return self._ask(hb, now)
 
-    def is_patient(self, hb: Heartbeat) -> bool:
-        """Whether an answer that comes within `probe_min_s` changes nothing for `hb`.
+    def calm_due(self, hb: Heartbeat, u: float) -> float | None:
+        """Return when `hb`, asked just now, is to be asked again if it answers; `u` as in `look`.
 
-        Then the shell may check the many at once instead of looking at each at its own `due`, and
-        looks at those who answered at `calm_due`.
+        The shell may then cross off all who answer within `probe_min_s` at once, and looks only
+        at the others. None for a peer that has to be looked at by itself.
         """
-        return self._adaptive and not hb.streaming
-
-    def calm_due(self, asked_at: float, u: float) -> float:
-        """Return when a peer that answered at once is to be asked again; `u` as in `look`."""
-        return asked_at + self._quiet_s + self._spread_s * u
+        if hb.streaming or not self._adaptive:
+            return None
+        return hb.asked_at + self._quiet_s + self._spread_s * u
 
     def ping_payload(self, hb: Heartbeat, now_precise: float) -> bytes:
         """Count a ping and return its id, 4 bytes: only the pong with it gives a round trip."""
