@@ -66,7 +66,9 @@ async def _admit(door: Door) -> None:
     try:
         request = await door.request()
         if not request.is_upgrade:
-            raise RefusedError("a WebSocket upgrade is expected", CloseReason.UPGRADE_REQUIRED)
+            raise RefusedError(  # noqa: TRY301 (answered right below)
+                "a WebSocket upgrade is expected", CloseReason.UPGRADE_REQUIRED
+            )
     except RefusedError as error:
         door.refuse(error)
         return
@@ -105,7 +107,7 @@ async def serve(host: str, port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    print(f"echo on ws://{host}:{sock.getsockname()[1]}/", flush=True)
+    print(f"echo on ws://{host}:{sock.getsockname()[1]}/", flush=True)  # noqa: T201
     await stop.wait()
     server.close()
     node.ticker.stop()

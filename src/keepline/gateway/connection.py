@@ -278,7 +278,7 @@ class Connection(asyncio.Protocol):
             if verdict is _HEALTHY and (calm_due := judge.calm_due(heartbeat, u)) is not None:
                 ticker.expect(self)
                 due = calm_due
-        node.wheel.arm(self, due if due < idle_due else idle_due)
+        node.wheel.arm(self, due if due < idle_due else idle_due)  # noqa: FURB136 (no call)
 
     def _look_unheard(self, now: float) -> None:
         """We are not listening, so silence proves nothing; what counts is whether it reads."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from keepline.errors import HelloError
@@ -11,6 +10,8 @@ from keepline.reasons import CloseReason
 from keepline.wire.messages import Hello, parse_device_message
 
 if TYPE_CHECKING:
+    import asyncio
+
     from keepline.gateway.session import Session
 
 EARLY_LIMIT = 16

@@ -161,7 +161,7 @@ class Heartbeat(Struct, eq=False, gc=False):
         self.sent_at = None
         self.unponged -= 1
         rtt_s = now_precise - sent_at
-        if rtt_s < 0.0:  # a stall was taken off in between
+        if rtt_s < 0.0:  # noqa: PLR1730 (no call; a stall was taken off in between)
             rtt_s = 0.0
         if not self.packed:
             self.packed = _pack(rtt_s, rtt_s / 2, rtt_s, rtt_s, rtt_s)
@@ -172,7 +172,7 @@ class Heartbeat(Struct, eq=False, gc=False):
         self.packed = _pack(
             smoothed + error / 8,
             deviation + (abs(error) - deviation) / 4,
-            shortest if shortest < rtt_s else rtt_s,
+            shortest if shortest < rtt_s else rtt_s,  # noqa: FURB136 (no call)
             rtt_s,
             total + rtt_s,
         )

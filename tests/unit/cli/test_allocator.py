@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from typing import Any
@@ -19,7 +20,7 @@ class Library:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
     monkeypatch.setattr(os, "execve", lambda *arguments: calls.append(arguments))
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: Library())
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: Library())
     monkeypatch.delenv("PYTHONMALLOC", raising=False)
     return calls
 
@@ -46,6 +47,6 @@ def test_who_has_chosen_an_allocator_keeps_it(
 def test_a_c_library_that_cannot_trim_is_not_chosen(
     started: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: object())
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
     allocator.use_system_allocator()
     assert not started
