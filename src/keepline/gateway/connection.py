@@ -141,6 +141,8 @@ class Connection(asyncio.Protocol):
         rtt_s = self.heartbeat.receive_pong(payload, node.ticker.precise())
         if rtt_s is not None:
             node.counters.rtt.observe(rtt_s)
+        elif not self._may_send_control():  # nobody asked for it
+            self.fail(FloodError("more control frames per second than allowed"))
 
     def _on_ping(self, payload: bytes) -> None:
         self.node.counters.pings_received += 1
