@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keepline.fleet.report import Report
 
 PROGRESS_EVERY_S: Final = 1.0
+TIMER_EARLY_S = 0.001  # what uvloop rounds a delay to
 GOODBYE_S: Final = 1.0  # what is not closed by then is dropped
 
 
@@ -51,7 +52,7 @@ async def run_fleet(
         for index in range(devices):
             random = Random(f"{seed}/{index}")  # noqa: S311 (a simulation)
             fleet.add(token, habits or Habits(), random, first_due=started + index / ramp_per_s)
-        while seconds is None or loop.time() - started < seconds:
+        while seconds is None or loop.time() - started < seconds - TIMER_EARLY_S:
             left_s = PROGRESS_EVERY_S if seconds is None else started + seconds - loop.time()
             await asyncio.sleep(min(PROGRESS_EVERY_S, left_s))
             on_progress(report())
