@@ -5,40 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
 
 from examples import configuration_server
 from examples.egg_timer import EggTimer
 from keepline.cli.handler_name import load_handler
+from tests.examples.device import DEVICE_ID, device_of, next_message, says
 from tests.house.sources import named, python_files
 from tests.waiting import eventually
-
-DEVICE_ID = "02:00:00:00:00:01"
-HELLO = {"type": "hello", "version": 1, "transport": "websocket", "features": {"mcp": True}}
-
-
-@asynccontextmanager
-async def device_of(gateway: Any, url: str = "") -> AsyncIterator[ClientConnection]:
-    """A device that has said hello and was answered."""
-    headers = {"Authorization": f"Bearer {gateway.token}", "Device-Id": DEVICE_ID}
-    async with connect(url or gateway.url, additional_headers=headers) as device:
-        await device.send(json.dumps(HELLO))
-        assert (await next_message(device))["type"] == "hello"
-        yield device
-
-
-async def next_message(device: ClientConnection) -> dict[str, Any]:
-    message: dict[str, Any] = json.loads(await device.recv())
-    return message
-
-
-async def says(device: ClientConnection, text: str) -> None:
-    await device.send(json.dumps({"type": "listen", "state": "detect", "text": text}))
 
 
 @contextmanager
