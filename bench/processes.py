@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import select
 import socket
 import subprocess
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 _START_WITHIN_S = 20.0
 _STOP_WITHIN_S = 10.0
-_ports = itertools.count(18_100)  # below the range from which source ports are taken
+# Below the range that source ports are taken from; two runs at once start apart.
+_ports = itertools.count(18_100 + os.getpid() % 10_000)
 
 
 @dataclass
