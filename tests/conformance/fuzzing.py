@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -56,10 +57,11 @@ class Client:
         a server that goes away in the middle only makes the list shorter, and so do
         cases that do not exist.
         """
-        index = self.work / "report/index.json"
-        index.unlink(missing_ok=True)
+        report = self.work / "report"
+        shutil.rmtree(report, ignore_errors=True)
         log = self.work / "client.log"
         self._drive(self._specification(url, patterns), log, started)
+        index = report / "index.json"
         if not index.exists():
             said = log.read_text(errors="replace")
             if "Ok, will run 0 " in said or "\nKeyError: '" in said:
