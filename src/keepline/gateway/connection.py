@@ -269,6 +269,8 @@ class Connection(asyncio.Protocol):
         if verdict is not _HEALTHY:
             if became_suspicious:
                 node.on_suspicion(now)
+            if ping or verdict is Verdict.ZOMBIE:
+                node.counters.ping_failures += 1
             if verdict is Verdict.ZOMBIE:
                 self._on_zombie(now)
                 return

@@ -221,7 +221,6 @@ class Node:
     def on_suspicion(self, now: float) -> None:
         """A device did not answer in time; many at once are an incident of ours."""
         self.counters.suspicions += 1
-        self.counters.ping_failures += 1
         if self.breaker.note(now):
             self.counters.mass_suspicions += 1
             self.log.error("mass_suspicion", connections=len(self.registry))
