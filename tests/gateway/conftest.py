@@ -15,5 +15,5 @@ async def nothing_is_left_to_the_loop() -> AsyncIterator[None]:
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     yield
-    gc.collect()
+    gc.collect(1)
     assert told == []

@@ -119,7 +119,11 @@ class Peer:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_buffer_bytes is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+        except OSError:
+            sock.close()
+            raise
         return cls(sock)
 
     @classmethod
@@ -147,9 +151,9 @@ class Peer:
         self._received = bytearray(rest)
         return int(head.split(b" ", 2)[1]), head.decode()
 
-    async def frame(self) -> tuple[int, bytes]:
+    async def frame(self, within_s: float = PATIENCE_S) -> tuple[int, bytes]:
         """Read one whole frame up to 64 KiB; return its opcode and payload."""
-        await self._read_until(2)
+        await self._read_until(2, within_s)
         length, start = self._received[1], 2
         if length == 126:
             await self._read_until(4)
@@ -179,10 +183,11 @@ class Peer:
         except ConnectionError:
             return "rst"
 
-    async def read(self, size: int) -> bytes:
+    async def read(self, size: int, within_s: float = PATIENCE_S) -> bytes:
         """Read what is there, `size` bytes at most."""
         loop = asyncio.get_running_loop()
-        return await asyncio.wait_for(loop.sock_recv(self._socket, size), PATIENCE_S)
+        async with asyncio.timeout(within_s):
+            return await loop.sock_recv(self._socket, size)
 
     def fin(self) -> None:
         """Say that nothing more will come, as `close` of a device does."""
@@ -196,12 +201,12 @@ class Peer:
     def close(self) -> None:
         self._socket.close()
 
-    async def _read_until(self, size: int) -> None:
+    async def _read_until(self, size: int, within_s: float = PATIENCE_S) -> None:
         while len(self._received) < size:
-            await self._read_more()
+            await self._read_more(within_s)
 
-    async def _read_more(self) -> None:
-        data = await self.read(65_536)
+    async def _read_more(self, within_s: float = PATIENCE_S) -> None:
+        data = await self.read(65_536, within_s)
         assert data, f"the gateway has hung up after {bytes(self._received)!r}"
         self._received += data
 

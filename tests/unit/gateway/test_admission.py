@@ -94,7 +94,7 @@ async def complaints() -> AsyncIterator[None]:
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     yield
-    gc.collect()
+    gc.collect(1)
     assert told == []
 
 
