@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from examples import configuration_server
 from examples.egg_timer import EggTimer
 from keepline.cli.handler_name import load_handler
 from tests.examples.device import DEVICE_ID, device_of, next_message, says
-from tests.house.sources import named, python_files
+from tests.house.sources import ROOT, named, python_files
 from tests.waiting import eventually
 
 
@@ -82,3 +84,16 @@ async def test_the_configuration_server_leads_a_device_to_the_gateway(gateway: A
     assert websocket["token"] == gateway.token
     async with device_of(gateway, url=websocket["url"]):
         assert gateway.node.registry.by_device(DEVICE_ID) is not None
+
+
+async def test_the_handler_in_the_readme_answers(
+    start_gateway: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [source] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "assistant.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    handler = load_handler("assistant:Assistant")
+    async with device_of(await start_gateway(handler)) as device:
+        await says(device, "hello")
+        assert (await next_message(device))["text"] == "You said hello"
