@@ -88,7 +88,7 @@ class App:
             await self.gateway.start()
             await self.admin.start()
         except StartError:
-            await self.stop()
+            await self._release()
             raise
         # What was built is here to stay: a full collection need not look at it again.
         gc.collect()
@@ -98,10 +98,13 @@ class App:
     async def stop(self) -> None:
         """Stop in order: devices leave, then the operators' view of it; idempotent."""
         self.log.info("stopping", connections=len(self.node.registry))
+        await self._release()
+        self.log.info("stopped")
+
+    async def _release(self) -> None:
         await self.gateway.stop()
         await self.admin.stop()
         self._executor.shutdown(wait=True)
-        self.log.info("stopped")
 
     def readiness(self) -> Readiness:
         """Say whether a balancer should send devices here."""

@@ -184,6 +184,7 @@ class Door(asyncio.Protocol):
 
     def answer(self, response: bytes) -> None:
         """Send a whole HTTP response and close."""
+        self.node.counters.disconnects[CloseReason.ANSWERED] += 1
         self.transport.write(response)
         self.advance(Event.CLOSE, CloseReason.ANSWERED)
 

@@ -207,6 +207,11 @@ class Metrics(Collector):
         counters = self._counters
         for name, (attribute, text) in _PLAIN.items():
             yield CounterMetricFamily(name, text, value=getattr(counters, attribute))
+        yield CounterMetricFamily(
+            "keepline_configurations_answered",
+            "Configuration requests that were answered with where to connect.",
+            value=counters.disconnects[CloseReason.ANSWERED],
+        )
         yield self._refusals()
         yield self._disconnects()
         yield HistogramMetricFamily(
@@ -225,7 +230,7 @@ class Metrics(Collector):
         text = "Connections refused before the upgrade."
         family = CounterMetricFamily("keepline_refusals", text, labels=["cause", "status"])
         for reason, count in self._counters.disconnects.items():
-            if reason.status is not None:
+            if reason.status is not None and reason is not CloseReason.ANSWERED:
                 family.add_metric([reason.cause, str(reason.status)], count)
         return family
 
