@@ -76,6 +76,7 @@ def make_node(
         counters=counters,
         authenticator=StaticToken(TOKEN),
         make_handler=make_handler,
+        enrolment_open=True,
         make_session_id=lambda: secrets.token_hex(8),
     )
 
@@ -96,7 +97,6 @@ async def start_gateway() -> AsyncIterator[Callable[..., Any]]:
             document[name] = {**document.get(name, {}), **section}
         lines = StringIO()
         node = make_node(Settings.model_validate(document), lines, make_handler)
-        node.enrolment_open = True
         gateway = RunningGateway(node, Gateway(node), lines)
         running.append(gateway)
         await gateway.gateway.start()

@@ -67,8 +67,8 @@ class App:
             authenticator=authenticator,
             make_handler=make_handler,
             make_session_id=lambda: secrets.token_hex(8),
+            enrolment_open=is_loopback(settings.server.host),
         )
-        self.node.enrolment_open = is_loopback(settings.server.host)
         self.gateway = Gateway(self.node)
         metrics = Metrics(
             self.counters,

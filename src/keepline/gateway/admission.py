@@ -46,6 +46,7 @@ async def admit(door: Door) -> None:
             connection = door.upgrade(request, greeting)
             door.pass_early_on()
             hello = await greeting.hello()
+        # From here on nothing is awaited, so nothing can come between.
         session = node.open_session(connection, identity, hello)
         greeting.pass_on(session)
     except RefusedError as error:

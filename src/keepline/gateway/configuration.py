@@ -34,7 +34,8 @@ def answer_configuration(node: Node, request: Request) -> bytes:
         )
     if not node.enrolment_open or not FORWARDED.isdisjoint(request.headers):
         raise RefusedError(
-            "enrolment is closed: configure the token on the device", CloseReason.FORBIDDEN
+            "enrolment is open to this machine only: serve devices their configuration yourself",
+            CloseReason.FORBIDDEN,
         )
     read_identity(request)
     host = request.headers.get("host", "")

@@ -272,7 +272,7 @@ class Connection(asyncio.Protocol):
             if ping or verdict is Verdict.ZOMBIE:
                 node.counters.ping_failures += 1
             if verdict is Verdict.ZOMBIE:
-                self._on_zombie(now)
+                self._on_zombie(now, due)
                 return
         if ping:
             node.counters.pings_sent += 1
@@ -291,12 +291,13 @@ class Connection(asyncio.Protocol):
         else:
             self.node.wheel.arm(self, now + UNHEARD_LOOK_S)
 
-    def _on_zombie(self, now: float) -> None:
+    def _on_zombie(self, now: float, due: float) -> None:
+        """Carry the verdict out, or look again at `due` while the breaker holds it back."""
         if self.node.may_reap(now):
-            self.advance(Event.SILENT)
+            self.advance(Event.SILENT)  # which is the reason for what follows
             self.advance(Event.CLOSE)
         else:
-            self.node.wheel.arm(self, now + 1.0)
+            self.node.wheel.arm(self, due)
 
     def _is_stuck(self, now: float) -> bool:
         assert self.outbox is not None
@@ -334,7 +335,7 @@ class Connection(asyncio.Protocol):
             self._perform(effect)
 
     def _perform(self, effect: Effect) -> None:
-        """Turn one effect into I/O; the only place where that happens."""
+        """Turn one effect into I/O."""
         match effect:
             case Effect.START_HEARTBEAT:
                 self._start_heartbeat()

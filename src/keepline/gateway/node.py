@@ -49,6 +49,7 @@ class Node:
     """
 
     __slots__ = (
+        "_giving_back",
         "_stalls_seen",
         "_unwell",
         "admissions",
@@ -92,6 +93,7 @@ class Node:
         authenticator: Authenticator,
         make_handler: Callable[[], Handler],
         make_session_id: Callable[[], str],
+        enrolment_open: bool,
     ) -> None:
         self.settings = settings
         self.limits = settings.wire
@@ -125,7 +127,8 @@ class Node:
         self.draining = False
         self._unwell = 0
         self._stalls_seen = 0
-        self.enrolment_open = False
+        self.enrolment_open = enrolment_open
+        self._giving_back: asyncio.Future[None] | None = None
         # Tasks are held here from before they can run until they are done.
         self.admissions: set[asyncio.Task[None]] = set()
         self.cleanups: set[asyncio.Task[None]] = set()
@@ -135,7 +138,7 @@ class Node:
     def begin_admission(
         self, door: Door, admit: Callable[[Door], Coroutine[object, object, None]]
     ) -> None:
-        """A socket was accepted; `admit` takes it from here."""
+        """A socket was accepted; `admit`, which the door brings along, takes it from here."""
         self.counters.connections_accepted += 1
         if self.draining:
             door.turn_away(self._leaving())
@@ -233,7 +236,7 @@ class Node:
         """Report storms that are over, end an incident, and judge our own health."""
         self.log.flush()
         if self.heap.is_due(len(self.registry)):
-            self.loop.run_in_executor(self.executor, give_back)
+            self._giving_back = self.loop.run_in_executor(self.executor, give_back)
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
         stalls = self.counters.loop_stalls

@@ -239,6 +239,7 @@ class World:
             counters=self.counters,
             authenticator=authenticator or StaticToken(TOKEN),
             make_handler=make_handler,
+            enrolment_open=False,
             make_session_id=lambda: f"session-{next(numbers)}",
         )
 

@@ -54,10 +54,18 @@ def test_every_reason_after_the_upgrade_is_there_before_it_happens() -> None:
 
 def test_every_reason_before_the_upgrade_is_there_before_it_happens() -> None:
     samples = scraped(Counters())
-    for reason in CloseReason:
+    for reason in set(CloseReason) - {CloseReason.ANSWERED}:
         if reason.status is not None:
             labels = {"cause": reason.cause, "status": str(reason.status)}
             assert value(samples, "keepline_refusals_total", **labels) == 0
+
+
+def test_an_answered_configuration_request_is_no_refusal() -> None:
+    counters = Counters()
+    counters.disconnects[CloseReason.ANSWERED] += 2
+    samples = scraped(counters)
+    assert value(samples, "keepline_configurations_answered_total") == 2
+    assert not any(("cause", "answered") in labels for _, labels in samples)
 
 
 def test_an_ending_is_counted_by_who_and_why() -> None:
