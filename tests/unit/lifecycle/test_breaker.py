@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from keepline.lifecycle.breaker import LEAST, WINDOW_S, SuspicionBreaker
+import pytest
+
+from keepline.lifecycle.breaker import SuspicionBreaker
 
 START = 1_000.0
 FLEET = 1_000
@@ -41,7 +43,7 @@ def test_five_suspicions_do_not_trip_and_everybody_may_be_reaped() -> None:
 def test_a_mass_trips_once() -> None:
     breaker = SuspicionBreaker(START)
     trips = [breaker.note(START + number / 100) for number in range(500)]
-    assert trips.index(True) == LEAST
+    assert trips.index(True) == 20
     assert trips.count(True) == 1
 
 
@@ -67,6 +69,8 @@ def test_time_in_which_nobody_asks_is_not_saved_up() -> None:
     breaker = tripped()
     granted = [breaker.may_reap(START + 300, FLEET) for _ in range(100)]
     assert granted.count(True) == 10
+    small = tripped()
+    assert [small.may_reap(START + 10_000, 30) for _ in range(3)] == [True, False, False]
 
 
 def test_a_small_fleet_is_reaped_one_by_one() -> None:
@@ -77,9 +81,9 @@ def test_a_small_fleet_is_reaped_one_by_one() -> None:
 
 def test_it_releases_once_when_suspicions_are_rare_again() -> None:
     breaker = tripped()
-    assert not breaker.settle(START + WINDOW_S - 1)
-    releases = [breaker.settle(START + second) for second in range(WINDOW_S, 60)]
-    assert releases == [True] + [False] * (59 - WINDOW_S)
+    assert not breaker.settle(START + 10 - 1)
+    releases = [breaker.settle(START + second) for second in range(10, 60)]
+    assert releases == [True] + [False] * 49
     assert breaker.may_reap(START + 60, FLEET)
 
 
@@ -90,8 +94,8 @@ def test_it_does_not_release_while_zombies_are_still_held_back() -> None:
         while breaker.may_reap(START + second, FLEET):
             pass
     assert breaker.tripped
-    assert not breaker.settle(START + 14 + WINDOW_S - 1)
-    assert breaker.settle(START + 14 + WINDOW_S)
+    assert not breaker.settle(START + 14 + 10 - 1)
+    assert breaker.settle(START + 14 + 10)
 
 
 def test_it_trips_again_in_the_next_incident() -> None:
@@ -109,15 +113,23 @@ def test_a_fleet_that_is_always_noisy_teaches_what_is_usual() -> None:
         breaker.settle(now)
     assert trips <= 1
     assert not breaker.tripped
-    assert breaker.limit > 60
+    assert breaker.limit == pytest.approx(60 + 4 * 60**0.5, rel=0.01)
     assert any(breaker.note(START + 3_600) for _ in range(200))
+
+
+def test_what_is_usual_is_learned_within_minutes() -> None:
+    breaker = SuspicionBreaker(START)
+    for second in range(310):
+        breaker.settle(START + second)
+        breaker.note(START + second)
+    assert breaker._usual == pytest.approx(10 * (1 - 1 / 2.718), rel=0.05)
 
 
 def test_an_incident_does_not_pass_for_usual() -> None:
     breaker = tripped(5_000)
     for second in range(30):
         breaker.settle(START + second)
-    assert breaker.limit < 2 * LEAST
+    assert breaker.limit < 30
 
 
 def test_what_was_usual_is_forgotten_in_a_long_quiet_time() -> None:
@@ -125,6 +137,8 @@ def test_what_was_usual_is_forgotten_in_a_long_quiet_time() -> None:
     for second in range(3_600):
         for _ in range(6):
             breaker.note(START + second)
+    breaker.settle(START + 3_600 + 300)
+    assert breaker._usual == pytest.approx(60 / 2.718, rel=0.05)
     breaker.settle(START + 3 * 3_600)
-    assert breaker.limit == LEAST
+    assert breaker.limit == 20
     assert breaker.suspicions == 0
