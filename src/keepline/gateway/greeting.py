@@ -66,6 +66,8 @@ class Greeting(Receiver):
         if self._overflowed:
             session.close(CloseReason.INBOX_OVERFLOW)
         for message in self._early:
+            if session.connection.lifecycle.reason is not None:
+                return
             if isinstance(message, str):
                 session.receive_text(message)
             else:

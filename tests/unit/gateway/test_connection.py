@@ -13,6 +13,7 @@ from keepline.gateway.receiver import Receiver
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode, encode_masked
+from keepline.wire.messages import Tts
 from tests.unit.gateway.fakes import KEY, Life, Recorder, World
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ async def test_data_messages_keep_a_session_active() -> None:
     for _ in range(4):
         world.pass_time(3.0)
         life.streams(b"x")
-    assert state_of(life) is State.ACTIVE
+    assert "idle" not in life.handler.names
     world.pass_time(5.2)
     assert state_of(life) is State.IDLE
 
@@ -170,6 +171,16 @@ async def test_a_ping_flood_is_closed_with_1008() -> None:
     life.pings()
     assert life.connection.lifecycle.reason is CloseReason.FLOODING
     assert life.transport.close_code == 1008
+
+
+async def test_pongs_that_nobody_asked_for_are_limited_like_pings() -> None:
+    world = World()
+    life = world.connect()
+    for _ in range(20):
+        life.pongs(b"")
+    assert life.connection.lifecycle.reason is None
+    life.pongs(b"")
+    assert life.connection.lifecycle.reason is CloseReason.FLOODING
 
 
 async def test_a_steady_rate_of_pings_at_the_limit_is_no_flood() -> None:
@@ -354,6 +365,8 @@ async def test_a_broken_rule_ends_with_its_code_after_what_came_before_it() -> N
     assert life.handler.calls[-1] == ("audio", b"ok")
     assert life.connection.lifecycle.reason is CloseReason.PROTOCOL_ERROR
     assert life.transport.close_code == 1002
+    assert life.transport.ended  # no answer is awaited
+    assert not life.transport.closed  # over bytes still unread it would lose the Close
 
 
 async def test_text_that_is_no_text_ends_with_1007() -> None:
@@ -401,6 +414,15 @@ async def test_a_device_that_is_spoken_to_streams_nothing_and_is_not_suspected()
     world.pass_time(10.0)
     assert world.counters.suspicions == 0
     assert len(pings_of(life)) <= 1
+
+
+async def test_a_device_that_is_silent_because_we_speak_is_not_suspected() -> None:
+    world = World()
+    life = world.connect()
+    life.says(LISTEN)
+    life.session.send(Tts("start"))
+    world.pass_time(7.0)
+    assert pings_of(life) == []
 
 
 async def test_first_pings_are_spread_so_that_a_fleet_is_not_pinged_at_once() -> None:

@@ -74,6 +74,16 @@ async def test_more_than_a_few_messages_behind_the_hello_end_the_session() -> No
     assert life.connection.lifecycle.reason is CloseReason.INBOX_OVERFLOW
 
 
+async def test_a_session_that_is_ending_hears_nothing_of_it() -> None:
+    world, waiting = World(), greeting()
+    waiting.receive_text(HELLO)
+    waiting.receive_text('{"type":"listen","state":"start"}')
+    life = world.connect()
+    life.session.close()
+    waiting.pass_on(life.session)
+    assert life.handler.names == ["opened"]
+
+
 def test_devices_that_say_the_same_words_share_one_hello() -> None:
     cache = HelloCache()
     assert cache.read(HELLO) is cache.read(HELLO)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from keepline.gateway.admission import Door
+from keepline.gateway.gateway import Gateway
+from keepline.reasons import CloseReason
+from tests.unit.gateway.fakes import FakeTransport, World, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+async def stopped(world: World, gateway: Gateway, meanwhile: Callable[[], None]) -> None:
+    """Stop, with `meanwhile` done after the very first turn; time passes until all have left."""
+    stopping = asyncio.ensure_future(gateway.stop())
+    await asyncio.sleep(0)
+    meanwhile()
+    await settle()
+    world.pass_time(3.0)
+    await stopping
+
+
+async def test_a_gateway_that_never_started_can_be_stopped() -> None:
+    await Gateway(World().node).stop()
+
+
+async def test_a_socket_accepted_in_the_very_turn_in_which_we_stop_is_answered() -> None:
+    world = World()
+    transport = FakeTransport()
+    await stopped(world, Gateway(world.node), lambda: Door(world.node).connection_made(transport))
+    assert transport.written[0].startswith(b"HTTP/1.1 503 ")
+    assert transport.aborted  # it did not take its answer
+    assert world.node.wheel.armed == 0
+
+
+async def test_every_session_is_told_before_it_is_closed() -> None:
+    world = World()
+    lives = [world.connect(f"device-{number}") for number in range(500)]
+    await stopped(world, Gateway(world.node), lambda: None)
+    for life in lives:
+        assert life.handler.names == ["opened", "draining", "closed"]
+        assert life.transport.close_code == 1001
+        assert life.transport.aborted
+    assert world.counters.disconnects[CloseReason.SERVER_SHUTDOWN] == 500
+    assert len(world.node.registry) == 0
