@@ -43,9 +43,14 @@ async def admit(door: Door) -> None:
             _check(node, request)
             door.advance(Event.REQUEST_ACCEPTED)
             identity = await _judge(node, request)
+            node.check_room()  # again: others have come while it was judged
             connection = door.upgrade(request, greeting)
             door.pass_early_on()
-            hello = await greeting.hello()
+            node.greeted += 1
+            try:
+                hello = await greeting.hello()
+            finally:
+                node.greeted -= 1
         # From here on nothing is awaited, so nothing can come between.
         session = node.open_session(connection, identity, hello)
         greeting.pass_on(session)

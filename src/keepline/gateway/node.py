@@ -62,6 +62,7 @@ class Node:
         "enrolment_open",
         "executor",
         "fence",
+        "greeted",
         "heap",
         "hellos",
         "idle_after_s",
@@ -125,6 +126,7 @@ class Node:
         )
         self.port = settings.server.port
         self.draining = False
+        self.greeted = 0  # let in, and awaited to say hello
         self._unwell = 0
         self._stalls_seen = 0
         self.enrolment_open = enrolment_open
@@ -151,7 +153,8 @@ class Node:
         """Raise RefusedError 503 when no device can be taken now."""
         if self.draining:
             raise self._leaving()
-        if len(self.registry) >= self.settings.server.max_connections:
+        # A storm of handshakes must not pass together through the gap between 101 and hello.
+        if len(self.registry) + self.greeted >= self.settings.server.max_connections:
             raise self._no_room("no room for another device")
 
     def open_session(self, connection: Connection, identity: Identity, hello: Hello) -> Session:

@@ -263,6 +263,32 @@ async def test_too_many_handshakes_at_once_are_refused_and_not_let_pile_up() -> 
     await second.loses_tcp()
 
 
+async def test_a_storm_of_handshakes_cannot_pass_the_limit_together() -> None:
+    world = World(server={"port": 0, "max_connections": 2})
+    entrances = [Entrance(world) for _ in range(5)]
+    for number, entrance in enumerate(entrances):
+        await entrance.gets(head(Device_Id=f"device-{number}"))
+    assert [entrance.status for entrance in entrances] == [101, 101, 503, 503, 503]
+    await entrances[0].loses_tcp()  # before its hello
+    late = Entrance(world)
+    await late.gets(head(Device_Id="late") + HELLO)
+    assert late.status == 101
+    await entrances[1].gets(HELLO)
+    assert len(world.node.registry) == 2
+    assert world.node.greeted == 0
+
+
+async def test_who_is_judged_slowly_cannot_pass_the_limit_either() -> None:
+    judge = Judge()
+    world = World(authenticator=judge, server={"port": 0, "max_connections": 1})
+    entrances = [Entrance(world) for _ in range(3)]
+    for entrance in entrances:
+        await entrance.gets(head())
+    judge.go.set()
+    await settle()
+    assert [entrance.status for entrance in entrances] == [101, 503, 503]
+
+
 async def test_who_is_turned_away_is_answered_when_it_asks_or_at_the_bound() -> None:
     world = World(server={"port": 0, "max_admissions": 1}, session={"close_timeout_s": 1})
     Entrance(world)
