@@ -212,6 +212,65 @@ def test_a_condemned_device_that_was_never_a_suspect_is_counted_as_one() -> None
     assert hb.stage == CONDEMNED
 
 
+def known(rtt_s: float) -> tuple[Judge, Heartbeat]:
+    """A device with one round trip behind it, asked again 20 s later."""
+    judge, hb = Judge(ADAPTIVE), Heartbeat(START)
+    judge.first_due(hb, START, 0.0)
+    assert judge.look(hb, START + 8, 0.0) == (Verdict.HEALTHY, True, START + 9, False)
+    hb.receive_pong(judge.ping_payload(hb, START + 8), START + 8 + rtt_s)
+    hb.last_rx = START + 9
+    assert judge.look(hb, START + 30, 0.0) == (Verdict.HEALTHY, True, START + 31, False)
+    judge.ping_payload(hb, START + 30)
+    return judge, hb
+
+
+def test_every_look_names_the_next_due_time() -> None:
+    judge, hb = known(0.5)  # P = 0.5 + 4 * 0.25
+    assert judge.look(hb, START + 31, 0.0) == (Verdict.HEALTHY, False, START + 31.5, False)
+    assert judge.look(hb, START + 31.5, 0.0) == (Verdict.SUSPICIOUS, True, START + 33, True)
+    assert judge.look(hb, START + 32, 0.0) == (Verdict.SUSPICIOUS, False, START + 33, False)
+    assert judge.look(hb, START + 33, 0.0) == (Verdict.SUSPICIOUS, True, START + 35.25, False)
+    assert judge.look(hb, START + 35.25, 0.0) == (Verdict.SUSPICIOUS, True, START + 38.25, False)
+    assert judge.look(hb, START + 38.25, 0.0) == (Verdict.ZOMBIE, False, START + 39.25, False)
+    assert judge.look(hb, START + 39.25, 0.0) == (Verdict.ZOMBIE, False, START + 40.25, False)
+    assert hb.failures == 4
+
+
+def test_the_outer_bound_ends_the_last_wait() -> None:
+    judge, hb = known(2.5)  # P = 7.5
+    hb.last_rx = START - 50
+    assert judge.look(hb, START + 37.5, 0.0).due == START + 40
+    assert judge.look(hb, START + 39.9, 0.0).verdict is Verdict.SUSPICIOUS
+    assert judge.look(hb, START + 40, 0.0).verdict is Verdict.ZOMBIE
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_suspect_that_lives_is_given_twice_its_time_from_then_on(*, streaming: bool) -> None:
+    judge, hb = known(0.5)
+    hb.streaming = streaming
+    assert judge.look(hb, START + 31.5, 0.0).became_suspicious
+    hb.last_rx = START + 31.6
+    assert judge.look(hb, START + 31.6, 0.0).verdict is Verdict.HEALTHY
+    assert hb.patience_s(1.0, 10.0) == pytest.approx(3.0)
+
+
+def test_a_peer_that_answered_at_once_is_asked_again_as_if_it_had_been_looked_at() -> None:
+    judge, hb = known(0.05)
+    hb.last_rx = START + 30
+    calm_due = judge.calm_due(hb, 0.7)
+    assert calm_due == pytest.approx(judge.look(hb, START + 31, 0.7).due)
+    hb.streaming = True
+    assert judge.calm_due(hb, 0.7) is None
+
+
+def test_streaming_is_judged_from_the_last_byte_on() -> None:
+    judge, hb = known(0.05)
+    hb.streaming = True
+    hb.last_rx = START + 31
+    assert judge.look(hb, START + 31.3, 0.0) == (Verdict.HEALTHY, False, START + 31.6, False)
+    assert judge.look(hb, START + 31.6, 0.0).ping
+
+
 def test_stretch_lengthens_every_wait_for_an_answer() -> None:
     watch = dies_at(50, 0.05, 0.0, 0.0)
     watch.run(50)

@@ -65,3 +65,17 @@ def test_settings_outside_their_bounds_are_refused_by_name(settings: dict[str, A
 def test_the_defaults_pass_their_own_checks() -> None:
     assert CHECKED.validate_python({}) == HeartbeatPolicy()
     assert CHECKED.validate_python({"preset": "seed"}).ping_every_s == 30.0
+
+
+def test_every_bound_itself_is_allowed() -> None:
+    lowest: dict[str, Any] = {
+        "interval_s": 1.0,
+        "suspicious_s": 1.1,
+        "zombie_s": 1.2,
+        "probe_min_s": 0.2,
+        "probe_max_s": 0.2,
+        "streaming_silence_s": 0.2,
+        "jitter": 0.0,
+    }
+    assert CHECKED.validate_python(lowest) == HeartbeatPolicy(**lowest)
+    assert CHECKED.validate_python({"jitter": 0.5}).jitter == 0.5

@@ -36,6 +36,20 @@ def test_no_age_is_reached_early(age_s: float) -> None:
     assert early.due == pytest.approx(START + age_s + 0.001)
 
 
+def test_every_look_names_the_next_due_time() -> None:
+    judge, hb = Judge(SEED), Heartbeat(START)
+    assert judge.first_due(hb, START, 0.9) == START + 30
+    assert judge.look(hb, START + 30, 0.9) == (Verdict.HEALTHY, True, START + 60, False)
+    hb.last_rx = START + 31
+    assert judge.look(hb, START + 40, 0.9) == (Verdict.HEALTHY, False, START + 60, False)
+    assert judge.look(hb, START + 60, 0.9) == (Verdict.HEALTHY, True, START + 90, False)
+    assert judge.look(hb, START + 90, 0.9) == (Verdict.HEALTHY, True, START + 91, False)
+    assert judge.look(hb, START + 91, 0.9) == (Verdict.SUSPICIOUS, True, START + 121, True)
+    assert judge.look(hb, START + 100, 0.9) == (Verdict.SUSPICIOUS, False, START + 121, False)
+    assert judge.look(hb, START + 121, 0.9) == (Verdict.ZOMBIE, False, START + 122, False)
+    assert judge.calm_due(hb, 0.9) is None
+
+
 def test_a_device_that_pongs_is_pinged_every_30_seconds_whatever_else_it_says() -> None:
     quiet = Watch(SEED, answer=lambda _: 0.05)
     quiet.run(200)

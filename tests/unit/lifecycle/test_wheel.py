@@ -237,6 +237,15 @@ class WheelBesideModel(RuleBasedStateMachine):
         tick = ceil((due - START) * 10 - 1e-6)
         self.model[name] = max(tick, self.opened + 1)
 
+    @rule(name=st.integers(0, 11), delay_s=st.floats(0, 120))
+    def arm_by(self, name: int, delay_s: float) -> None:
+        due = self.now + delay_s
+        self.wheel.arm_by(self.items[name], due)
+        self.twin.arm_by(self.twins[name], due)
+        tick = ceil((due - START) * 10 - 1e-6)
+        if self.model.get(name, ALL) > tick:
+            self.model[name] = max(tick, self.opened + 1)
+
     @rule(name=st.integers(0, 11))
     def cancel(self, name: int) -> None:
         self.wheel.cancel(self.items[name])
