@@ -8,22 +8,30 @@ import gc
 CROWD = 1_000
 """Below this many sessions there is nothing worth giving back."""
 
+SETTLE_S = 3
+"""Until nothing refers any more to who has left: the last ping's roll call takes a second."""
+
 
 class Heap:
     """Decides when to give back, from how many sessions there are; `give_back` does it."""
 
-    __slots__ = ("_peak",)
+    __slots__ = ("_peak", "_wait_s")
 
     def __init__(self) -> None:
         self._peak = 0
+        self._wait_s = 0
 
     def is_due(self, sessions: int) -> bool:
-        """Return True once when half of the largest crowd since the last time has left."""
+        """Return True once, SETTLE_S after half of the largest crowd has left; ask every second."""
         self._peak = max(self._peak, sessions)
-        if self._peak < CROWD or sessions * 2 > self._peak:
+        if self._peak >= CROWD and sessions * 2 <= self._peak:
+            self._peak = sessions
+            self._wait_s = SETTLE_S
             return False
-        self._peak = sessions
-        return True
+        if not self._wait_s:
+            return False
+        self._wait_s -= 1
+        return not self._wait_s
 
 
 def give_back() -> None:
