@@ -6,7 +6,7 @@ import sys
 from statistics import fmean
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepline.lifecycle.heartbeat import Heartbeat, HeartbeatPolicy, Judge, Verdict
@@ -85,6 +85,7 @@ def test_a_stall_taken_off_between_ping_and_pong_gives_no_negative_round_trip() 
     assert hb.receive_pong(payload, 999.0) == 0.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.001, 20), min_size=1, max_size=50))
 def test_the_average_is_the_true_mean(round_trips_s: list[float]) -> None:
     hb = ponged(*round_trips_s)

@@ -118,6 +118,7 @@ def test_first_pings_are_spread_over_the_second_half_of_the_interval(
     assert judge.look(hb, START + due_s + 0.001, u).ping
 
 
+@settings(deadline=None)
 @given(st.floats(0, 0.999999), st.floats(0, 0.5), st.floats(1, 59))
 def test_jitter_stays_within_its_share_and_within_the_interval(
     u: float, jitter: float, interval_s: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepline.errors import IllegalTransitionError
@@ -124,6 +124,7 @@ def reason_for(event: Event, drawn: CloseReason) -> CloseReason | None:
     return None if event in IMPLIED else drawn
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_legal_life_ends_closed_after_exactly_one_cleanup(data: st.DataObject) -> None:
     lifecycle = Lifecycle(0.0)
