@@ -264,13 +264,13 @@ class Connection(asyncio.Protocol):
         node = self.node
         judge = node.judge
         heartbeat = self.heartbeat
+        failures = heartbeat.failures
         u = node.random.random()
         verdict, ping, due, became_suspicious = judge.look(heartbeat, now, u)
         if verdict is not _HEALTHY:
             if became_suspicious:
                 node.on_suspicion(now)
-            if ping or verdict is Verdict.ZOMBIE:
-                node.counters.ping_failures += 1
+            node.counters.ping_failures += heartbeat.failures - failures
             if verdict is Verdict.ZOMBIE:
                 self._on_zombie(now, due)
                 return

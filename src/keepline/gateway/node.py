@@ -15,7 +15,7 @@ from keepline.lifecycle.breaker import SuspicionBreaker
 from keepline.lifecycle.heartbeat import Judge
 from keepline.lifecycle.states import State
 from keepline.lifecycle.wheel import TimingWheel
-from keepline.monitor.heap import Heap, give_back
+from keepline.monitor.heap import Heap, give_back, settle
 from keepline.reasons import CloseReason
 from keepline.wire.messages import AudioParams, ServerHello
 
@@ -238,8 +238,11 @@ class Node:
     def each_second(self) -> None:
         """Report storms that are over, end an incident, and judge our own health."""
         self.log.flush()
-        if self.heap.is_due(len(self.registry)):
-            self._giving_back = self.loop.run_in_executor(self.executor, give_back)
+        sessions = len(self.registry)
+        if self.heap.has_grown(sessions):
+            settle()
+        if self.heap.is_due(sessions):
+            self._giving_back = self.loop.run_in_executor(self.executor, give_back, sessions)
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
         stalls = self.counters.loop_stalls

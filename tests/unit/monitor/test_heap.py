@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from keepline.monitor.heap import CROWD, SETTLE_S, Heap, give_back
+import gc
+import weakref
+
+from keepline.monitor.heap import CROWD, SETTLE_S, Heap, give_back, settle
 
 
 def answers(heap: Heap, sessions: int, times: int = 10) -> list[bool]:
@@ -36,7 +39,35 @@ def test_a_few_sessions_are_not_worth_it() -> None:
     assert not any(answers(heap, 0))
 
 
-def test_giving_back_harms_nothing_wherever_it_runs() -> None:
-    kept = [str(number) for number in range(1_000)]
-    give_back()
-    assert kept[999] == "999"
+def test_each_crowd_that_comes_is_noticed_once() -> None:
+    heap = Heap()
+    assert not heap.has_grown(CROWD - 1)
+    assert heap.has_grown(CROWD)
+    assert not heap.has_grown(2 * CROWD - 1)
+    assert heap.has_grown(2 * CROWD)
+
+
+def test_who_comes_back_after_leaving_is_noticed_again() -> None:
+    heap = Heap()
+    heap.has_grown(2 * CROWD)
+    assert not heap.has_grown(CROWD)
+    assert heap.has_grown(2 * CROWD)
+
+
+class Cycle:
+    """Garbage that only the collector can free."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_garbage_that_was_settled_is_collected_when_the_crowd_has_left() -> None:
+    garbage = weakref.ref(Cycle())
+    settle()
+    gc.collect()
+    assert garbage() is not None
+    give_back(CROWD)
+    assert garbage() is not None
+    give_back(0)
+    assert garbage() is None
+    gc.unfreeze()
