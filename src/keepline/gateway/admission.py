@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from keepline.errors import HelloError, RefusedError
+from keepline.gateway.auth import header_or_query
 from keepline.gateway.configuration import (
     CONFIGURATION_PATH,
     DEVICE_PATH,
@@ -43,7 +44,7 @@ async def admit(door: Door) -> None:
             _check(node, request)
             door.advance(Event.REQUEST_ACCEPTED)
             identity = await _judge(node, request)
-            node.check_room()  # again: others have come while it was judged
+            node.check_room(identity.device_id)  # again: others have come while it was judged
             connection = door.upgrade(request, greeting)
             door.pass_early_on()
             node.greeted += 1
@@ -77,7 +78,7 @@ def _check(node: Node, request: Request) -> None:
         raise RefusedError("a WebSocket upgrade is expected", CloseReason.UPGRADE_REQUIRED)
     if request.headers.get("protocol-version", "1") != "1":
         raise RefusedError("only audio version 1 is spoken here", CloseReason.BAD_REQUEST)
-    node.check_room()
+    node.check_room(header_or_query(request, "device-id"))
 
 
 async def _judge(node: Node, request: Request) -> Identity:

@@ -123,6 +123,7 @@ class Node:
             due_limit=DUE_PER_TICK,
             patience_s=settings.heartbeat.probe_min_s,
             on_stall=self._on_stall,
+            on_fault=self._on_fault,
         )
         self.port = settings.server.port
         self.draining = False
@@ -149,10 +150,15 @@ class Node:
         else:
             self._hold(self.admissions, admit(door))
 
-    def check_room(self) -> None:
-        """Raise RefusedError 503 when no device can be taken now."""
+    def check_room(self, device_id: str) -> None:
+        """Raise RefusedError 503 when this device cannot be taken now.
+
+        Who holds a place already may come back to it, however full it is.
+        """
         if self.draining:
             raise self._leaving()
+        if self.registry.by_device(device_id) is not None:
+            return
         # A storm of handshakes must not pass together through the gap between 101 and hello.
         if len(self.registry) + self.greeted >= self.settings.server.max_connections:
             raise self._no_room("no room for another device")
@@ -269,6 +275,10 @@ class Node:
 
     def _no_room(self, detail: str) -> RefusedError:
         return RefusedError(detail, CloseReason.FULL, retry_after_s=RETRY_AFTER_S)
+
+    def _on_fault(self, item: Due, error: Exception) -> None:
+        self.log.error("deadline_failed", error=error)
+        item.transport.abort()
 
     def _on_stall(self, lost_s: float) -> None:
         self.log.warning("loop_stalled", lost_s=round(lost_s, 3))

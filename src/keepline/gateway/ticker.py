@@ -24,6 +24,7 @@ class Due(Protocol):
     """What can wait in the wheel of a node: a `Door` or a `Connection`."""
 
     wheel_tick: int
+    transport: asyncio.Transport
 
     def on_due(self, now: float) -> None:
         """Look again: the nearest deadline has passed."""
@@ -51,6 +52,7 @@ class Ticker:
         "_handle",
         "_last",
         "_loop",
+        "_on_fault",
         "_on_stall",
         "_patience_s",
         "now",
@@ -67,6 +69,7 @@ class Ticker:
         due_limit: int,
         patience_s: float,
         on_stall: Callable[[float], None],
+        on_fault: Callable[[Due, Exception], None],
     ) -> None:
         self.wheel = wheel
         self.stalled_s = 0.0
@@ -74,6 +77,7 @@ class Ticker:
         self._counters = counters
         self._due_limit = due_limit
         self._on_stall = on_stall
+        self._on_fault = on_fault
         self._patience_s = patience_s
         self._asked: deque[tuple[float, list[Asked]]] = deque()
         self._last = self.now = clock.now()
@@ -115,7 +119,10 @@ class Ticker:
         self.now = reading - self.stalled_s
         now = self.now
         for item in self.wheel.advance(now, self._due_limit):
-            item.on_due(now)
+            try:
+                item.on_due(now)
+            except Exception as error:  # noqa: BLE001 (a fault of ours must not stop time for others)
+                self._on_fault(item, error)
         self._call_the_roll(now - self._patience_s)
 
     def expect(self, asked: Asked) -> None:

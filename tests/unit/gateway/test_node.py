@@ -56,19 +56,33 @@ async def test_a_device_that_left_meanwhile_gets_no_session() -> None:
 
 async def test_a_full_node_refuses_with_503_and_when_to_come_back() -> None:
     world = World(server={"port": 0, "max_connections": 1})
-    world.node.check_room()
+    world.node.check_room("another")
     world.connect()
     with pytest.raises(RefusedError) as refused:
-        world.node.check_room()
+        world.node.check_room("another")
     assert refused.value.reason is CloseReason.FULL
     assert refused.value.retry_after_s
+
+
+async def test_who_holds_a_place_may_come_back_to_a_full_node() -> None:
+    world = World(server={"port": 0, "max_connections": 1})
+    life = world.connect()
+    world.node.check_room(life.session.device_id)
+
+
+async def test_a_fault_at_its_deadline_ends_that_connection() -> None:
+    world = World()
+    life = world.connect()
+    world.node.ticker._on_fault(life.connection, ZeroDivisionError())
+    assert life.transport.aborted
+    assert world.logged("deadline_failed")
 
 
 async def test_a_leaving_node_refuses_with_503_and_when_to_come_back() -> None:
     world = World()
     world.node.draining = True
     with pytest.raises(RefusedError) as refused:
-        world.node.check_room()
+        world.node.check_room("device")
     assert refused.value.reason is CloseReason.DRAINING
     assert refused.value.retry_after_s
 

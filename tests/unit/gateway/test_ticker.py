@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,11 +19,18 @@ if TYPE_CHECKING:
 class Item:
     def __init__(self) -> None:
         self.wheel_tick = -1
+        self.transport: asyncio.Transport = Mock(spec=asyncio.Transport)
         self.heartbeat = Heartbeat(last_rx=0.0)
         self.due_at: list[float] = []
 
     def on_due(self, now: float) -> None:
         self.due_at.append(now)
+
+
+class Faulty(Item):
+    def on_due(self, now: float) -> None:
+        super().on_due(now)
+        raise ZeroDivisionError
 
 
 class Ticking:
@@ -31,6 +40,7 @@ class Ticking:
         self.clock = ManualClock(now=0.0)
         self.counters = Counters()
         self.stalls: list[float] = []
+        self.faults: list[object] = []
         self.wheel: TimingWheel[Due] = TimingWheel(0.0)
         self.ticker = Ticker(
             self.wheel,
@@ -39,6 +49,7 @@ class Ticking:
             due_limit=due_limit,
             patience_s=1.0,
             on_stall=self.stalls.append,
+            on_fault=lambda item, _: self.faults.append(item),
         )
 
     def tick(self, after_s: float = TICK_S, times: int = 1) -> None:
@@ -54,6 +65,15 @@ def test_what_is_due_is_looked_at_once() -> None:
     assert item.due_at == []
     ticking.tick(times=4)
     assert item.due_at == [pytest.approx(0.5)]
+
+
+def test_a_fault_at_one_deadline_keeps_no_other_from_its_own() -> None:
+    ticking, faulty, item = Ticking(), Faulty(), Item()
+    ticking.wheel.arm(faulty, 0.5)
+    ticking.wheel.arm(item, 0.5)
+    ticking.tick(times=8)
+    assert ticking.faults == [faulty]
+    assert len(item.due_at) == 1
 
 
 def test_now_is_coarse_and_one_object_for_all_who_store_it() -> None:
