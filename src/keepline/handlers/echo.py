@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # In auto mode the device streams without end, silence too, and this handler does not decode
 # audio: a turn of fixed length is the only end it can know. 3 s at 60 ms a frame.
 AUTO_TURN_FRAMES: Final = 50
+# A device that stops sending when nobody speaks (voice detection of its own) ends it sooner.
+AUTO_PAUSE_S: Final = 0.8
 # In manual mode a turn lasts as long as a button is held; what comes later is not recorded.
 MANUAL_TURN_FRAMES: Final = 500
 # A turn's memory: twice what 30 s of the firmware's speech take.
@@ -30,7 +32,15 @@ class Echo(Handler):
     back as `custom`. `abort`, or a new `listen start`, stops the playback.
     """
 
-    __slots__ = ("_frames", "_mode", "_player_lives", "_recorded_bytes", "_speaking", "_turn")
+    __slots__ = (
+        "_frames",
+        "_mode",
+        "_player_lives",
+        "_recorded_bytes",
+        "_speaking",
+        "_turn",
+        "_watcher_lives",
+    )
 
     def __init__(self) -> None:
         self._mode: ListenMode | None = None  # None: not listening
@@ -38,6 +48,7 @@ class Echo(Handler):
         self._recorded_bytes = 0
         self._turn: list[bytes] | None = None  # what is being played back
         self._player_lives = False
+        self._watcher_lives = False
         self._speaking = False  # between `tts start` and `tts stop`
 
     def text(self, session: Session, message: DeviceMessage) -> None:
@@ -70,6 +81,9 @@ class Echo(Handler):
     def _record(self, session: Session, frame: bytes) -> None:
         if self._frames is None:
             self._frames = []
+            if self._mode == "auto" and not self._watcher_lives:
+                self._watcher_lives = True
+                session.spawn(self._end_at_pauses(session))
         limit = AUTO_TURN_FRAMES if self._mode == "auto" else MANUAL_TURN_FRAMES
         fits = self._recorded_bytes + len(frame) <= TURN_BYTES
         if fits and len(self._frames) < limit:
@@ -77,6 +91,17 @@ class Echo(Handler):
             self._recorded_bytes += len(frame)
         if self._mode == "auto" and (not fits or len(self._frames) >= limit):
             self._end_turn(session)
+
+    async def _end_at_pauses(self, session: Session) -> None:
+        """End an auto turn that gets no more frames; lives as long as one is recorded."""
+        try:
+            while self._mode == "auto" and (frames := self._frames) is not None:
+                heard = len(frames)
+                await asyncio.sleep(AUTO_PAUSE_S)
+                if self._frames is frames and len(frames) == heard:
+                    self._end_turn(session)
+        finally:
+            self._watcher_lives = False
 
     def _end_turn(self, session: Session) -> None:
         if self._mode == "realtime":

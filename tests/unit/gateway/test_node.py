@@ -68,6 +68,8 @@ async def test_who_holds_a_place_may_come_back_to_a_full_node() -> None:
     world = World(server={"port": 0, "max_connections": 1})
     life = world.connect()
     world.node.check_room(life.session.device_id)
+    with pytest.raises(RefusedError):
+        world.node.check_room(life.session.device_id + "x")
 
 
 async def test_a_fault_at_its_deadline_ends_that_connection() -> None:

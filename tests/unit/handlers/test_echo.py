@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from keepline.handlers.echo import (
+    AUTO_PAUSE_S,
     AUTO_TURN_FRAMES,
     MANUAL_TURN_FRAMES,
     PACKETS_AHEAD,
@@ -141,6 +142,26 @@ def test_an_auto_turn_ends_earlier_when_listening_stops(device: Device) -> None:
     device.speaks(b"one")
     device.says(Listen("stop"))
     device.waits(1)
+    assert device.sent == [Tts("start"), b"one", Tts("stop")]
+
+
+def test_an_auto_turn_ends_when_the_device_pauses(device: Device) -> None:
+    device.listens("auto")
+    for frame in (b"one", b"two"):
+        device.speaks(frame)
+        device.waits(AUTO_PAUSE_S / 2)
+    assert device.sent == []
+    device.waits(2 * AUTO_PAUSE_S)
+    assert device.sent == [Tts("start"), b"one", b"two", Tts("stop")]
+    assert device.living_tasks() == 0
+
+
+def test_however_many_auto_turns_begin_one_task_watches_their_pauses(device: Device) -> None:
+    for _ in range(20):
+        device.listens("auto")
+        device.speaks(b"one")
+    assert device.living_tasks() == 1
+    device.waits(10)
     assert device.sent == [Tts("start"), b"one", Tts("stop")]
 
 
