@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from keepline.errors import HelloError, RefusedError
+from keepline.errors import HandlerError, HelloError, RefusedError
 from keepline.gateway.auth import header_or_query
 from keepline.gateway.configuration import (
     CONFIGURATION_PATH,
@@ -66,7 +66,11 @@ async def admit(door: Door) -> None:
     except asyncio.CancelledError:
         door.give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
         raise
-    except Exception as error:  # noqa: BLE001 (handlers are made by outside code: a fence)
+    except HandlerError as error:
+        node.counters.handler_failures += 1
+        node.log.error("handler_failed", error=error)
+        door.give_up(CloseReason.REFUSED_INTERNAL, error.reason)
+    except Exception as error:  # noqa: BLE001 (a fault of ours ends one admission: a fence)
         node.log.error("admission_failed", error=error)
         door.give_up(CloseReason.REFUSED_INTERNAL, CloseReason.INTERNAL_ERROR)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+from keepline.errors import HandlerError
 from keepline.gateway.backlog import Backlog, Put
 from keepline.gateway.receiver import Receiver
 from keepline.lifecycle.states import State
@@ -88,7 +89,11 @@ class Session(Receiver):
         self.hello = hello
         self.claim = 0
         self.opened_at = node.ticker.now
-        self.handler: Handler = node.make_handler()
+        try:
+            self.handler: Handler = node.make_handler()
+        except Exception as error:
+            # A ConnectionError or TimeoutError of its own must not pass for the device's.
+            raise HandlerError("the handler could not be made") from error
 
     # -- for the handler -------------------------------------------------------------------
 

@@ -349,15 +349,17 @@ async def test_a_first_message_that_is_no_hello_is_closed_with_1008() -> None:
     assert not world.node.admissions
 
 
-async def test_a_handler_that_cannot_be_made_is_closed_with_1011() -> None:
+@pytest.mark.parametrize("error", [RuntimeError, ConnectionRefusedError, TimeoutError])
+async def test_a_handler_that_cannot_be_made_is_closed_with_1011(error: type[Exception]) -> None:
+    def broken() -> Any:
+        raise error("no handler")
+
     world = World(make_handler=broken)
     entrance = Entrance(world)
     await entrance.gets(head())
     entrance.transport.written.clear()
     await entrance.gets(HELLO)
     assert entrance.transport.close_code == 1011
+    assert entrance.door.lifecycle.reason is CloseReason.HANDLER_FAILED
+    assert world.counters.handler_failures == 1
     assert len(world.node.registry) == 0
-
-
-def broken() -> Any:
-    raise RuntimeError("no handler")

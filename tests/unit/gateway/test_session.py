@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keepline.errors import HandlerError
 from keepline.gateway.handler import Handler
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
@@ -188,7 +189,7 @@ async def test_a_handler_that_cannot_be_made_is_no_session() -> None:
         raise RuntimeError("no")
 
     world = World(cannot)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(HandlerError):
         world.connect()
     assert len(world.node.registry) == 0
 
