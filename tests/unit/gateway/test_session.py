@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ from keepline.errors import HandlerError
 from keepline.gateway.handler import Handler
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
-from keepline.wire.messages import Abort, Custom, Stt, Tts, Unknown
+from keepline.wire.messages import Abort, Custom, Stt, Tts, Unknown, encode_server_message
 from tests.unit.gateway.fakes import Recorder, Slow, World, settle
 
 if TYPE_CHECKING:
@@ -157,6 +158,22 @@ async def test_surplus_control_ends_the_session_with_a_reason() -> None:
     life.says(ABORT)
     assert life.connection.lifecycle.reason is CloseReason.INBOX_OVERFLOW
     assert life.transport.close_code == 1008
+
+
+async def test_a_message_that_waits_takes_no_more_memory_than_its_text() -> None:
+    life = World(Slow).connect()
+    life.says(ABORT)
+    payload = ["a"] * 16_000
+    text = encode_server_message(Custom(payload))
+    tracemalloc.start()
+    for _ in range(4):
+        life.says(text)
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 5 * len(text)
+    life.handler.go.set()  # type: ignore[attr-defined]
+    await settle()
+    assert life.handler.calls[2:] == [("text", Custom(payload))] * 4
 
 
 # -- failures ------------------------------------------------------------------------------
