@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import secrets
 import signal
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from keepline.settings import Settings
 
 DEMO_RAMP_PER_S = 2.0
+FORCED_END_S = 5.0
 
 
 class App:
@@ -205,4 +208,11 @@ def _stop_on_signals() -> asyncio.Event:
 
 def _run(main: Coroutine[object, object, int]) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+        status = runner.run(main)
+        # Everybody has left and been cleaned up. Closing the loop waits for tasks that refuse to
+        # be cancelled and for blocked threads of handlers: not for ever.
+        forced_end = threading.Timer(FORCED_END_S, os._exit, (status,))
+        forced_end.daemon = True
+        forced_end.start()
+    forced_end.cancel()
+    return status

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from websockets.sync.client import connect
 
 KEEPLINE = [sys.executable, "-m", "keepline"]
 PORTS = ["--port", "0", "--admin-port", "0"]
@@ -99,6 +100,26 @@ def test_an_application_beside_the_command_is_served(start: Start, tmp_path: Pat
     read_until(process.stderr, "started")
     process.terminate()
     assert ends(process)[0] == 0
+
+
+def test_a_thread_that_a_handler_left_blocked_does_not_keep_the_process(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "blocked.py").write_text(
+        "import asyncio, time\n"
+        "from keepline.gateway.handler import Handler\n"
+        "class Blocked(Handler):\n"
+        "    async def opened(self, session):\n"
+        "        await asyncio.to_thread(time.sleep, 3600)\n"
+    )
+    process = start("serve", "blocked:Blocked", *PORTS, "--set", "session.closed_timeout_s=0.5")
+    port = read_until(process.stderr, "started")["port"]
+    url = f"ws://127.0.0.1:{port}/xiaozhi/v1/"
+    with connect(url, additional_headers={"Device-Id": "one"}, proxy=None) as device:
+        device.send('{"type":"hello"}')
+        device.recv(timeout=GIVE_UP_AFTER_S)
+        process.terminate()
+        assert ends(process)[0] == 0
 
 
 def test_everybody_is_let_in_on_loopback_only(start: Start) -> None:
