@@ -248,6 +248,7 @@ class Connection(asyncio.Protocol):
         elif state is _ACTIVE:
             idle_due = self._last_activity + self.node.idle_after_s
             if now >= idle_due:
+                self.heartbeat.streaming = False  # no audio flows, whatever it announced
                 self.advance(Event.QUIET)
                 if self.lifecycle.state is not _IDLE:
                     return  # the handler closed it: the bound is armed and must stay

@@ -416,6 +416,18 @@ async def test_a_device_that_is_spoken_to_streams_nothing_and_is_not_suspected()
     assert len(pings_of(life)) <= 1
 
 
+async def test_a_device_that_announced_audio_and_sent_none_is_pinged_at_leisure_once_idle() -> None:
+    world = World(session={"idle_after_s": 5})
+    life = world.connect()
+    answer_pings(life)
+    life.says(LISTEN)
+    world.pass_time(6.0)
+    asked = len(pings_of(life))
+    world.pass_time(60.0)
+    assert state_of(life) is State.IDLE
+    assert len(pings_of(life)) - asked in range(4, 6)
+
+
 async def test_a_device_that_is_silent_because_we_speak_is_not_suspected() -> None:
     world = World()
     life = world.connect()
