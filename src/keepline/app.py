@@ -24,7 +24,7 @@ from keepline.gateway.auth import OpenDoor, StaticToken
 from keepline.gateway.configuration import DEVICE_PATH
 from keepline.gateway.gateway import Gateway
 from keepline.gateway.node import Node
-from keepline.gateway.sockets import is_loopback
+from keepline.gateway.sockets import allow_descriptors, is_loopback
 from keepline.handlers.echo import Echo
 from keepline.log import Log
 from keepline.monitor.metrics import Counters, Gauge, Metrics
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 DEMO_RAMP_PER_S = 2.0
 FORCED_END_S = 5.0
+OTHER_DESCRIPTORS = 256  # operators, logs, and what the handlers open
 
 
 class App:
@@ -87,6 +88,7 @@ class App:
 
     async def start(self) -> None:
         """Start in order: devices, then operators. Raises StartError; then nothing is left."""
+        self._allow_descriptors()
         try:
             await self.gateway.start()
             await self.admin.start()
@@ -97,6 +99,14 @@ class App:
         gc.collect()
         gc.freeze()
         self.log.info("started", port=self.node.port, admin_port=self.admin.port)
+
+    def _allow_descriptors(self) -> None:
+        server = self.settings.server
+        wanted = server.max_connections + server.max_admissions + OTHER_DESCRIPTORS
+        allowed = allow_descriptors(wanted)
+        if allowed < wanted:
+            # Beyond it the kernel lets devices wait, unanswered, until they give up.
+            self.log.warning("too_few_descriptors", allowed=allowed, wanted=wanted)
 
     async def stop(self) -> None:
         """Stop in order: devices leave, then the operators' view of it; idempotent."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import resource
 import signal
 import socket
 import subprocess
@@ -77,6 +79,19 @@ def test_serve_is_ready_and_ends_with_0_on_a_signal(start: Start, number: signal
     assert (status, output) == (0, "")
     assert [json.loads(line)["event"] for line in complaints.splitlines()][-1] == "stopped"
     assert TOKEN not in complaints
+
+
+def test_serve_allows_itself_a_descriptor_for_every_connection(start: Start) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+    try:
+        process = start("serve", *PORTS, "--set", "server.max_connections=1000")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    ports = read_until(process.stderr, "started")
+    metrics = get(ports["admin_port"], "/metrics")[1].decode()
+    found = re.search(r"^process_max_fds (\S+)$", metrics, re.MULTILINE)
+    assert found is None or float(found[1]) > 1_000  # it is there on Linux
 
 
 @pytest.mark.parametrize("option", ["--port", "--admin-port"])

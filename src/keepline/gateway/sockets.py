@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import resource
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -27,6 +28,22 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def allow_descriptors(wanted: int) -> int:
+    """Raise this process's limit on open files to `wanted`; return what it has come to.
+
+    Many systems start a process with 1,024, of which every connection takes one.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+    except (OSError, ValueError):  # macOS has a limit of its own beside the hard one
+        return soft
+    return target
 
 
 def open_listener(

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import resource
 import socket
+from collections.abc import Iterator
 
 import pytest
 
 from keepline.errors import StartError
-from keepline.gateway.sockets import abort, is_loopback, open_listener, reason_of_loss
+from keepline.gateway.sockets import (
+    abort,
+    allow_descriptors,
+    is_loopback,
+    open_listener,
+    reason_of_loss,
+)
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import FakeTransport
 
@@ -18,6 +26,41 @@ def test_what_only_this_machine_can_reach(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.com", ""])
 def test_what_others_can_reach(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.fixture
+def hard_limit() -> Iterator[int]:
+    """How many open files may be allowed; 200 are."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+    yield before[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_as_many_open_files_are_allowed_as_connections_need(hard_limit: int) -> None:
+    assert allow_descriptors(300) == 300
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, hard_limit)
+    assert allow_descriptors(250) == 250  # never fewer than before
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, hard_limit)
+
+
+def test_no_more_open_files_are_allowed_than_the_system_grants(
+    hard_limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (200, min(hard_limit, 400)))
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    assert allow_descriptors(5_000) == 400
+
+
+def test_a_system_that_refuses_leaves_the_limit_as_it_was(
+    hard_limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("not allowed")
+
+    assert hard_limit > 300
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert allow_descriptors(300) == 200
 
 
 def test_a_listener_lets_accepted_sockets_inherit_what_they_need() -> None:
