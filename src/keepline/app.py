@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 DEMO_RAMP_PER_S = 2.0
 FORCED_END_S = 5.0
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 OTHER_DESCRIPTORS = 256  # operators, logs, and what the handlers open
 
 
@@ -148,7 +149,10 @@ def make_authenticator(settings: Settings) -> Authenticator:
 
 
 def serve(settings: Settings, handler: type[Handler] | None = None) -> int:
-    """Run a gateway until SIGTERM or SIGINT; return the exit status. Raises StartError."""
+    """Run a gateway until SIGTERM or SIGINT; return the exit status. Raises StartError.
+
+    What follows has FORCED_END_S to end the process.
+    """
     return _run(_serve(settings, handler or Echo))
 
 
@@ -161,7 +165,8 @@ def demo(
 ) -> int:
     """Run a gateway and a few simulated devices until SIGTERM or SIGINT; return the exit status.
 
-    Raises StartError. `announce` is called once the gateway listens, `on_progress` every second.
+    Ends as `serve` does. `announce` is called once the gateway listens, `on_progress` every
+    second.
     """
     return _run(_demo(settings, devices, announce, on_progress))
 
@@ -211,7 +216,7 @@ async def _demo(
 def _stop_on_signals() -> asyncio.Event:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, asked.set)
     return asked
 
@@ -219,10 +224,17 @@ def _stop_on_signals() -> asyncio.Event:
 def _run(main: Coroutine[object, object, int]) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         status = runner.run(main)
-        # Everybody has left and been cleaned up. Closing the loop waits for tasks that refuse to
-        # be cancelled and for blocked threads of handlers: not for ever.
-        forced_end = threading.Timer(FORCED_END_S, os._exit, (status,))
-        forced_end.daemon = True
-        forced_end.start()
-    forced_end.cancel()
+        _end_the_process_with(status)
     return status
+
+
+def _end_the_process_with(status: int) -> None:
+    """Everybody has left and been cleaned up; let nothing delay or change the end any more.
+
+    Closing the loop waits for tasks that refuse to be cancelled, and the end of Python for blocked
+    threads of handlers: not for ever. A signal sent twice finds no loop to tell any more.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    forced_end = threading.Timer(FORCED_END_S, os._exit, (status,))
+    forced_end.daemon = True
+    forced_end.start()

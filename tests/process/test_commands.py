@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,6 +82,19 @@ def test_serve_is_ready_and_ends_with_0_on_a_signal(start: Start, number: signal
     assert TOKEN not in complaints
 
 
+def test_a_signal_that_is_sent_again_and_again_changes_nothing(start: Start) -> None:
+    process = start("serve", *PORTS)
+    read_until(process.stderr, "started")
+    until = time.monotonic() + GIVE_UP_AFTER_S
+    while process.poll() is None and time.monotonic() < until:
+        process.terminate()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.001)
+    status, _, complaints = ends(process)
+    assert status == 0
+    assert "Traceback" not in complaints
+
+
 def test_serve_allows_itself_a_descriptor_for_every_connection(start: Start) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
@@ -117,15 +131,17 @@ def test_an_application_beside_the_command_is_served(start: Start, tmp_path: Pat
     assert ends(process)[0] == 0
 
 
+@pytest.mark.parametrize("pool", ["None", "Pool()"])
 def test_a_thread_that_a_handler_left_blocked_does_not_keep_the_process(
-    start: Start, tmp_path: Path
+    start: Start, tmp_path: Path, pool: str
 ) -> None:
     (tmp_path / "blocked.py").write_text(
         "import asyncio, time\n"
+        "from concurrent.futures import ThreadPoolExecutor as Pool\n"
         "from keepline.gateway.handler import Handler\n"
         "class Blocked(Handler):\n"
         "    async def opened(self, session):\n"
-        "        await asyncio.to_thread(time.sleep, 3600)\n"
+        f"        await asyncio.get_running_loop().run_in_executor({pool}, time.sleep, 3600)\n"
     )
     process = start("serve", "blocked:Blocked", *PORTS, "--set", "session.closed_timeout_s=0.5")
     port = read_until(process.stderr, "started")["port"]
