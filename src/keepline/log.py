@@ -162,7 +162,8 @@ class Log:
 
     def _traceback(self, error: BaseException) -> str:
         # Without local variables: they hold tokens and what people said.
-        text = self._hide("".join(traceback.format_exception(error))[-TRACEBACK_CAP:])
+        # Hidden before it is cut: half a secret would not be recognised.
+        text = self._hide("".join(traceback.format_exception(error)))[-TRACEBACK_CAP:]
         return "\n".join(_UNSAFE.sub(_escape, line) for line in text.splitlines())
 
     def _hide(self, text: str) -> str:

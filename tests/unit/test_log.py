@@ -187,6 +187,15 @@ def test_a_traceback_is_escaped_and_cut_at_its_beginning() -> None:
     assert len(line["exception"]) <= TRACEBACK_CAP + len(r"\x1b")
 
 
+def test_a_secret_on_the_cut_of_a_traceback_is_hidden_as_a_whole() -> None:
+    secret = "a-secret-of-25-characters"
+    bench = Bench(secrets=(secret,))
+    text = secret + "x" * (TRACEBACK_CAP - 10)
+    bench.log.error("handler_failed", error=ValueError(text))
+    [line] = bench.lines
+    assert secret[-9:] not in line["exception"]
+
+
 def test_a_storm_is_written_up_to_its_limit_and_then_counted() -> None:
     bench = Bench(fold_per_s=3)
     for _ in range(10):

@@ -89,6 +89,7 @@ class AdminServer:
         self.port = sock.getsockname()[1]
         config = uvicorn.Config(
             self._api,
+            http="h11",  # bounds the head of a request; uvicorn's other parser takes any
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -47,6 +47,14 @@ async def test_a_living_process_answers_healthz(asked: Asked) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
 
 
+async def test_a_request_whose_head_does_not_end_is_refused(asked: Asked) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", asked.server.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000)
+    answer = await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 4")
+
+
 async def test_a_ready_gateway_answers_readyz_with_200(asked: Asked) -> None:
     answer = await asked.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "reason": ""})
