@@ -119,11 +119,14 @@ class Ticker:
         self.now = reading - self.stalled_s
         now = self.now
         for item in self.wheel.advance(now, self._due_limit):
-            try:
-                item.on_due(now)
-            except Exception as error:  # noqa: BLE001 (a fault of ours must not stop time for others)
-                self._on_fault(item, error)
+            self._look_at(item)
         self._call_the_roll(now - self._patience_s)
+
+    def _look_at(self, item: Due) -> None:
+        try:
+            item.on_due(self.now)
+        except Exception as error:  # noqa: BLE001 (a fault of ours must not stop time for others)
+            self._on_fault(item, error)
 
     def expect(self, asked: Asked) -> None:
         """`asked` was pinged just now: look at it again if nothing comes within `patience_s`.
@@ -140,4 +143,4 @@ class Ticker:
             for item in self._asked.popleft()[1]:
                 heartbeat = item.heartbeat
                 if heartbeat.last_rx < heartbeat.asked_at:
-                    item.on_due(self.now)
+                    self._look_at(item)

@@ -76,6 +76,17 @@ def test_a_fault_at_one_deadline_keeps_no_other_from_its_own() -> None:
     assert len(item.due_at) == 1
 
 
+def test_a_fault_in_the_roll_of_those_asked_keeps_no_other_from_being_looked_at() -> None:
+    ticking, faulty, item = Ticking(), Faulty(), Item()
+    ticking.tick()
+    for asked in (faulty, item):
+        asked.heartbeat.asked_at = ticking.ticker.now
+        ticking.ticker.expect(asked)
+    ticking.tick(times=12)
+    assert ticking.faults == [faulty]
+    assert len(item.due_at) == 1
+
+
 def test_now_is_coarse_and_one_object_for_all_who_store_it() -> None:
     ticking = Ticking()
     ticking.tick()
