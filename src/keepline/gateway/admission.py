@@ -56,13 +56,16 @@ async def admit(door: Door) -> None:
         session = node.open_session(connection, identity, hello)
         greeting.pass_on(session)
     except RefusedError as error:
+        _forget_the_way(error)
         door.refuse(error)
     except TimeoutError:
         door.give_up(CloseReason.HEAD_TIMEOUT, CloseReason.HELLO_TIMEOUT)
     except HelloError as error:
+        _forget_the_way(error)
         door.give_up(CloseReason.BAD_REQUEST, error.reason)
-    except ConnectionError:
-        pass  # the device has left; its connection, if it had one, cleans up by itself
+    except ConnectionError as error:
+        # The device has left; its connection, if it had one, cleans up by itself.
+        _forget_the_way(error)
     except asyncio.CancelledError:
         door.give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
         raise
@@ -73,6 +76,15 @@ async def admit(door: Door) -> None:
     except Exception as error:  # noqa: BLE001 (a fault of ours ends one admission: a fence)
         node.log.error("admission_failed", error=error)
         door.give_up(CloseReason.REFUSED_INTERNAL, CloseReason.INTERNAL_ERROR)
+
+
+def _forget_the_way(error: Exception) -> None:
+    """Drop the traceback of an error that a future brought.
+
+    It leads to the door or the greeting, and by their future back to the error: each device that
+    leaves early would be left to the cycle collector, with all it held.
+    """
+    error.__traceback__ = None
 
 
 def _check(node: Node, request: Request) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HELLO = encode_masked(Opcode.TEXT, b'{"type":"hello","version":1}', KEY)
 AUDIO = encode_masked(Opcode.BINARY, b"opus", KEY)
+NO_HELLO = encode_masked(Opcode.TEXT, b"{}", KEY)
 
 
 def head(path: str = "/xiaozhi/v1/", **changes: str | None) -> bytes:
@@ -347,6 +348,25 @@ async def test_a_first_message_that_is_no_hello_is_closed_with_1008() -> None:
     assert entrance.transport.close_code == 1008
     assert entrance.door.lifecycle.reason is CloseReason.HELLO_INVALID
     assert not world.node.admissions
+
+
+@pytest.mark.parametrize(
+    "sent", [[b"no HTTP\r\n\r\n"], [head()[:50]], [head()], [head(), AUDIO], [head(), NO_HELLO]]
+)
+async def test_who_does_not_come_in_is_not_left_to_the_cycle_collector(sent: list[bytes]) -> None:
+    world = World(session={"close_timeout_s": 0.1})
+    gc.collect()
+    gc.disable()
+    try:
+        entrance = Entrance(world)
+        for data in sent:
+            await entrance.gets(data)
+        await entrance.loses_tcp()
+        world.pass_time(1.0)
+        del entrance
+        assert not [kept for kept in gc.get_objects() if type(kept) is Door]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ConnectionRefusedError, TimeoutError])
