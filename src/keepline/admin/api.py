@@ -91,6 +91,7 @@ class AdminServer:
             self._api,
             http="h11",  # bounds the head of a request; uvicorn's other parser takes any
             log_config=None,
+            log_level="error",  # its warnings are a peer's to cause, and no lines of our log
             access_log=False,
             lifespan="off",
             ws="none",

@@ -55,6 +55,17 @@ async def test_a_request_whose_head_does_not_end_is_refused(asked: Asked) -> Non
     assert answer.startswith(b"HTTP/1.1 4")
 
 
+async def test_what_is_no_http_writes_nothing_to_the_log(
+    asked: Asked, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", asked.server.port)
+    writer.write(b"\x16\x03\x01 no HTTP\r\n\r\n")
+    answer = await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert caplog.records == []
+
+
 async def test_a_ready_gateway_answers_readyz_with_200(asked: Asked) -> None:
     answer = await asked.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "reason": ""})
