@@ -198,13 +198,15 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Stop hearing a peer that does not read us: its pings would only queue pongs."""
         now = self.node.ticker.now
+        settings = self.node.settings.outbox
         buffered_bytes = self.transport.get_write_buffer_size()
         if self.outbox is None:
-            settings = self.node.settings.outbox
             self.outbox = Outbox(settings, now=now, buffered_bytes=buffered_bytes)
         else:
             self.outbox.begin_anew(now=now, buffered_bytes=buffered_bytes)
         self._hold(HOLD_OUTPUT)
+        if self.lifecycle.state in (_ACTIVE, _IDLE):  # its next look may be an interval away
+            self.node.wheel.arm_by(self, now + settings.stuck_after_s)
 
     def resume_writing(self) -> None:
         """Send what has waited, as far as the socket takes it."""

@@ -99,6 +99,15 @@ async def test_only_the_newest_ping_of_a_slow_peer_is_answered() -> None:
     assert world.counters.pings_received == 5
 
 
+async def test_a_stuck_reader_is_not_kept_until_its_next_ping_would_be_due() -> None:
+    world = World(outbox={**SHORT_OUTBOX, "stuck_after_s": 2})
+    life = paused(world)
+    world.pass_time(1.8)
+    assert life.connection.lifecycle.reason is None
+    world.pass_time(0.4)
+    assert life.connection.lifecycle.reason is CloseReason.SLOW_READER
+
+
 async def test_a_reader_without_progress_is_closed_as_slow() -> None:
     world = World(outbox=SHORT_OUTBOX, heartbeat=FAST_HEART)
     life = paused(world)
