@@ -1,4 +1,7 @@
-"""The fence around the application's code: its failures end its own session and nothing else."""
+"""The fence around the application's code: its failures end its own session and nothing else.
+
+So does its `sys.exit()`, which a library can raise where nobody expects it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class Fence:
         """Call `method(session, *arguments)`; what is left to await is returned, else None."""
         try:
             return method(session, *arguments)  # type: ignore[return-value]
-        except Exception as error:  # noqa: BLE001 (the fence)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (the fence)
             self._on_failure(session, method, error)
             return None
 
@@ -46,7 +49,7 @@ class Fence:
                 raise
             # Nobody cancelled the call: it awaited something that was, and did not mind.
             self._on_failure(session, method, error)
-        except Exception as error:  # noqa: BLE001 (the fence)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (the fence)
             self._on_failure(session, method, error)
 
     def _on_failure(

@@ -90,3 +90,21 @@ async def test_a_handler_that_awaits_something_cancelled_has_failed() -> None:
     assert rest is not None
     await world.node.fence.wait(life.session, is_cancelled_inside, rest)
     assert life.connection.lifecycle.reason is CloseReason.HANDLER_FAILED
+
+
+def leaves(session: Session) -> None:
+    raise SystemExit(1)
+
+
+async def leaves_late(session: Session) -> None:
+    raise SystemExit(1)
+
+
+async def test_a_handler_that_calls_exit_ends_its_session_and_not_the_process() -> None:
+    world = World()
+    one, other = world.connect("one"), world.connect("other")
+    assert world.node.fence.call(one.session, leaves) is None
+    await world.node.fence.wait(other.session, leaves_late, leaves_late(other.session))
+    for life in (one, other):
+        assert life.connection.lifecycle.reason is CloseReason.HANDLER_FAILED
+    assert world.counters.handler_failures == 2
