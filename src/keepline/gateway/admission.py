@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from keepline.errors import HandlerError, HelloError, RefusedError
-from keepline.gateway.auth import header_or_query
 from keepline.gateway.configuration import (
     CONFIGURATION_PATH,
     DEVICE_PATH,
@@ -44,14 +43,10 @@ async def admit(door: Door) -> None:
             _check(node, request)
             door.advance(Event.REQUEST_ACCEPTED)
             identity = await _judge(node, request)
-            node.check_room(identity.device_id)  # again: others have come while it was judged
-            connection = door.upgrade(request, greeting)
-            door.pass_early_on()
-            node.greeted += 1
-            try:
+            with node.arrival(identity.device_id):
+                connection = door.upgrade(request, greeting)
+                door.pass_early_on()
                 hello = await greeting.hello()
-            finally:
-                node.greeted -= 1
         # From here on nothing is awaited, so nothing can come between.
         session = node.open_session(connection, identity, hello)
         greeting.pass_on(session)
@@ -94,7 +89,7 @@ def _check(node: Node, request: Request) -> None:
         raise RefusedError("a WebSocket upgrade is expected", CloseReason.UPGRADE_REQUIRED)
     if request.headers.get("protocol-version", "1") != "1":
         raise RefusedError("only audio version 1 is spoken here", CloseReason.BAD_REQUEST)
-    node.check_room(header_or_query(request, "device-id"))
+    node.check_open()
 
 
 async def _judge(node: Node, request: Request) -> Identity:

@@ -47,8 +47,8 @@ class OpenDoor:
 
 def read_identity(request: Request) -> Identity:
     """Return the ids of a request. Raises RefusedError 403 when one is no id."""
-    device_id = header_or_query(request, "device-id")
-    client_id = header_or_query(request, "client-id")
+    device_id = _header_or_query(request, "device-id")
+    client_id = _header_or_query(request, "client-id")
     if not _ID.fullmatch(device_id):
         raise RefusedError("Device-Id is missing or not an id", CloseReason.FORBIDDEN)
     if client_id and not _ID.fullmatch(client_id):
@@ -56,11 +56,11 @@ def read_identity(request: Request) -> Identity:
     return Identity(device_id, client_id)
 
 
-def header_or_query(request: Request, name: str) -> str:
+def _header_or_query(request: Request, name: str) -> str:
     """Return a header, or the query field by the same name: browsers cannot set headers."""
     return request.headers.get(name) or request.query.get(name, "")
 
 
 def _presented_token(request: Request) -> str:
-    scheme, _, token = header_or_query(request, "authorization").partition(" ")
+    scheme, _, token = _header_or_query(request, "authorization").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

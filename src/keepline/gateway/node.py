@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from keepline.errors import RefusedError
@@ -21,7 +23,7 @@ from keepline.wire.messages import AudioParams, ServerHello
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from concurrent.futures import Executor
     from random import Random
 
@@ -53,6 +55,7 @@ class Node:
         "_stalls_seen",
         "_unwell",
         "admissions",
+        "arriving",
         "authenticator",
         "breaker",
         "cleanups",
@@ -62,7 +65,6 @@ class Node:
         "enrolment_open",
         "executor",
         "fence",
-        "greeted",
         "heap",
         "hellos",
         "idle_after_s",
@@ -127,7 +129,7 @@ class Node:
         )
         self.port = settings.server.port
         self.draining = False
-        self.greeted = 0  # let in, and awaited to say hello
+        self.arriving: Counter[str] = Counter()  # let in, and awaited to say hello
         self._unwell = 0
         self._stalls_seen = 0
         self.enrolment_open = enrolment_open
@@ -150,18 +152,31 @@ class Node:
         else:
             self._hold(self.admissions, admit(door))
 
-    def check_room(self, device_id: str) -> None:
-        """Raise RefusedError 503 when this device cannot be taken now.
-
-        Who holds a place already may come back to it, however full it is.
-        """
+    def check_open(self) -> None:
+        """Raise RefusedError 503 when nobody is taken any more."""
         if self.draining:
             raise self._leaving()
-        if self.registry.by_device(device_id) is not None:
-            return
-        # A storm of handshakes must not pass together through the gap between 101 and hello.
-        if len(self.registry) + self.greeted >= self.settings.server.max_connections:
+
+    @contextmanager
+    def arrival(self, device_id: str) -> Iterator[None]:
+        """Keep room for a device between its 101 and its hello. Raises RefusedError 503.
+
+        Without it a storm of handshakes would pass the limit together. Who holds a place already
+        may come back to it, however full it is, but once at a time. The device must have been
+        judged: else a full node would tell anybody which devices it holds.
+        """
+        self.check_open()
+        returns = self.registry.by_device(device_id) is not None and device_id not in self.arriving
+        taken = len(self.registry) + len(self.arriving)
+        if not returns and taken >= self.settings.server.max_connections:
             raise self._no_room("no room for another device")
+        self.arriving[device_id] += 1
+        try:
+            yield
+        finally:
+            self.arriving[device_id] -= 1
+            if not self.arriving[device_id]:
+                del self.arriving[device_id]
 
     def open_session(self, connection: Connection, identity: Identity, hello: Hello) -> Session:
         """Claim the device for this connection and answer its hello.

@@ -276,7 +276,7 @@ async def test_a_storm_of_handshakes_cannot_pass_the_limit_together() -> None:
     assert late.status == 101
     await entrances[1].gets(HELLO)
     assert len(world.node.registry) == 2
-    assert world.node.greeted == 0
+    assert not world.node.arriving
 
 
 async def test_who_is_judged_slowly_cannot_pass_the_limit_either() -> None:
@@ -383,3 +383,14 @@ async def test_a_handler_that_cannot_be_made_is_closed_with_1011(error: type[Exc
     assert entrance.door.lifecycle.reason is CloseReason.HANDLER_FAILED
     assert world.counters.handler_failures == 1
     assert len(world.node.registry) == 0
+
+
+async def test_a_full_node_tells_nobody_without_a_token_which_devices_it_holds() -> None:
+    world = World(server={"port": 0, "max_connections": 1})
+    held = world.connect().session.device_id
+    answers = []
+    for device_id in (held, "unknown"):
+        entrance = Entrance(world)
+        await entrance.gets(head(Device_Id=device_id, Authorization="Bearer wrong"))
+        answers.append(entrance.status)
+    assert answers == [401, 401]

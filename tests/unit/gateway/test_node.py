@@ -56,20 +56,37 @@ async def test_a_device_that_left_meanwhile_gets_no_session() -> None:
 
 async def test_a_full_node_refuses_with_503_and_when_to_come_back() -> None:
     world = World(server={"port": 0, "max_connections": 1})
-    world.node.check_room("another")
+    with world.node.arrival("another"):
+        pass
     world.connect()
-    with pytest.raises(RefusedError) as refused:
-        world.node.check_room("another")
+    with pytest.raises(RefusedError) as refused, world.node.arrival("another"):
+        pass
     assert refused.value.reason is CloseReason.FULL
     assert refused.value.retry_after_s
+    assert not world.node.arriving
 
 
 async def test_who_holds_a_place_may_come_back_to_a_full_node() -> None:
     world = World(server={"port": 0, "max_connections": 1})
     life = world.connect()
-    world.node.check_room(life.session.device_id)
-    with pytest.raises(RefusedError):
-        world.node.check_room(life.session.device_id + "x")
+    device_id = life.session.device_id
+    with world.node.arrival(device_id):
+        pass
+    with pytest.raises(RefusedError), world.node.arrival(device_id + "x"):
+        pass
+
+
+async def test_who_comes_back_to_a_full_node_does_so_once_at_a_time() -> None:
+    world = World(server={"port": 0, "max_connections": 1})
+    device_id = world.connect().session.device_id
+    with (
+        world.node.arrival(device_id),
+        pytest.raises(RefusedError),
+        world.node.arrival(device_id),
+    ):
+        pass
+    with world.node.arrival(device_id):
+        assert world.node.arriving == {device_id: 1}
 
 
 async def test_a_fault_at_its_deadline_ends_that_connection() -> None:
@@ -84,7 +101,7 @@ async def test_a_leaving_node_refuses_with_503_and_when_to_come_back() -> None:
     world = World()
     world.node.draining = True
     with pytest.raises(RefusedError) as refused:
-        world.node.check_room("device")
+        world.node.check_open()
     assert refused.value.reason is CloseReason.DRAINING
     assert refused.value.retry_after_s
 
