@@ -94,7 +94,13 @@ class Log:
 
     def flush(self) -> None:
         """Report the storms that are over."""
-        past = self._clock.now() - FOLD_WINDOW_S
+        self._report_begun_by(self._clock.now() - FOLD_WINDOW_S)
+
+    def flush_all(self) -> None:
+        """Report every storm, also those still under way: nothing will come to report them."""
+        self._report_begun_by(self._clock.now())
+
+    def _report_begun_by(self, past: float) -> None:
         for event in [event for event, window in self._windows.items() if window.start <= past]:
             self._report(event, self._windows.pop(event))
 

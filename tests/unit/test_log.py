@@ -220,6 +220,15 @@ def test_a_storm_that_ends_is_reported_by_the_flush() -> None:
     assert [line.get("count") for line in bench.lines] == [None, 4]
 
 
+def test_at_the_end_a_storm_that_is_not_over_is_reported_too() -> None:
+    bench = Bench(fold_per_s=1)
+    for _ in range(5):
+        bench.log.info("device_disconnected")
+    bench.log.flush_all()
+    assert bench.lines[-1]["event"] == "events_folded"
+    assert bench.lines[-1]["count"] == 4
+
+
 def test_a_storm_of_one_event_does_not_fold_another() -> None:
     bench = Bench(fold_per_s=1)
     for _ in range(3):

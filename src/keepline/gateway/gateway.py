@@ -65,7 +65,7 @@ class Gateway:
         node.ticker.stop()
         if self._minder is not None:
             self._minder.cancel()
-        node.log.flush()
+        node.log.flush_all()
 
     async def _close_sessions(self) -> None:
         for count, session in enumerate(self.node.registry, start=1):
