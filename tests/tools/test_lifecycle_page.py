@@ -6,18 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from keepline.lifecycle import diagram
 from keepline.lifecycle.states import TABLE
 from keepline.reasons import CloseReason
+from tools import lifecycle_page
 
-PAGE = Path(__file__).parents[3] / "docs" / "lifecycle.md"
 EMPTY = "\n".join(
-    f"<!-- begin {name}: generated -->\nold\n<!-- end {name} -->" for name in diagram.PARTS
+    f"<!-- begin {name}: generated -->\nold\n<!-- end {name} -->" for name in lifecycle_page.PARTS
 )
 
 
 def test_the_page_is_fresh() -> None:
-    assert diagram.main([str(PAGE), "--check"]) == 0, "see the command in docs/lifecycle.md"
+    assert lifecycle_page.main(["--check"]) == 0, "see the command in docs/lifecycle.md"
 
 
 def test_a_stale_page_is_told_and_left_alone(
@@ -25,7 +24,7 @@ def test_a_stale_page_is_told_and_left_alone(
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text(EMPTY)
-    assert diagram.main([str(page), "--check"]) == 1
+    assert lifecycle_page.main(["--check"], page) == 1
     assert "stale" in capsys.readouterr().err
     assert page.read_text() == EMPTY
 
@@ -33,21 +32,21 @@ def test_a_stale_page_is_told_and_left_alone(
 def test_a_stale_page_is_renewed_between_its_markers_only(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{EMPTY}\nafter\n")
-    assert diagram.main([str(page)]) == 0
+    assert lifecycle_page.main([], page) == 0
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text
-    assert diagram.main([str(page), "--check"]) == 0
+    assert lifecycle_page.main(["--check"], page) == 0
 
 
 def test_a_page_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="begin state diagram"):
-        diagram.renew("no markers")
+        lifecycle_page.renew("no markers")
 
 
 def test_the_diagram_draws_every_change_of_state_once() -> None:
-    text = diagram.state_diagram()
+    text = lifecycle_page.state_diagram()
     for state, rows in TABLE.items():
         for row in rows.values():
             drawn = text.count(f"    {state} --> {row.next} : ")
@@ -56,5 +55,5 @@ def test_the_diagram_draws_every_change_of_state_once() -> None:
 
 def test_the_tables_have_every_row_and_every_reason() -> None:
     rows = sum(len(rows) for rows in TABLE.values())
-    assert len(diagram.transition_table().splitlines()) == 2 + rows
-    assert all(f"`{reason.cause}`" in diagram.reason_table() for reason in CloseReason)
+    assert len(lifecycle_page.transition_table().splitlines()) == 2 + rows
+    assert all(f"`{reason.cause}`" in lifecycle_page.reason_table() for reason in CloseReason)

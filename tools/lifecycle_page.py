@@ -1,16 +1,17 @@
-"""Prints the table, and the list of reasons, into the documentation between markers.
+"""Prints the transition table and the reasons into docs/lifecycle.md.
 
-python -m keepline.lifecycle.diagram docs/lifecycle.md [--check]
+python -m tools.lifecycle_page [--check]
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
 from keepline.lifecycle.states import TABLE, State
 from keepline.reasons import CloseReason
+from tools.generated import renewed, run
+
+PAGE = Path(__file__).parents[1] / "docs" / "lifecycle.md"
 
 
 def state_diagram() -> str:
@@ -52,36 +53,15 @@ PARTS = {
 
 
 def renew(text: str) -> str:
-    """Return `text` with what stands between each pair of markers made anew.
-
-    Raises ValueError when a marker is missing.
-    """
+    """Return `text` with every generated part made anew. Raises ValueError without markers."""
     for name, print_part in PARTS.items():
-        begin, end = f"<!-- begin {name}: generated -->", f"<!-- end {name} -->"
-        before, found, rest = text.partition(begin)
-        _, found_end, after = rest.partition(end)
-        if not (found and found_end):
-            raise ValueError(f"the markers {begin} and {end} are missing")
-        text = f"{before}{begin}\n\n{print_part()}\n\n{end}{after}"
+        text = renewed(text, name, print_part())
     return text
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, page: Path = PAGE) -> int:
     """Renew the page, or with --check say whether it is stale (1) or not (0)."""
-    parser = argparse.ArgumentParser(prog="python -m keepline.lifecycle.diagram")
-    parser.add_argument("page", type=Path)
-    parser.add_argument("--check", action="store_true", help="change nothing, fail when stale")
-    options = parser.parse_args(arguments)
-    page: Path = options.page
-    text = page.read_text(encoding="utf-8")
-    fresh = renew(text)
-    if fresh == text:
-        return 0
-    if options.check:
-        sys.stderr.write(f"{page} is stale: python -m keepline.lifecycle.diagram {page}\n")
-        return 1
-    page.write_text(fresh, encoding="utf-8")
-    return 0
+    return run("python -m tools.lifecycle_page", page, renew, arguments)
 
 
 if __name__ == "__main__":
