@@ -26,7 +26,9 @@ from keepline.lifecycle.states import Event
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
 from keepline.reasons import CloseReason
-from keepline.settings import Inbox, Server, Settings
+from keepline.settings import Settings
+from keepline.settings.server import Server
+from keepline.settings.session import Inbox
 from keepline.wire import frames
 from keepline.wire.limits import Limits
 

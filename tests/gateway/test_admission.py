@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from keepline.gateway.session import Identity
+from keepline.gateway.identity import Identity
 from keepline.reasons import CloseReason
 from tests.conftest import DEVICE_ID, TOKEN, RunningGateway
 from tests.gateway.peers import (

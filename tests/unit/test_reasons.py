@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keepline.reasons import CloseReason, Initiator
+from keepline.reasons import Advice, CloseReason, Initiator
 
 
 def test_every_cause_has_a_name_of_its_own() -> None:
@@ -30,8 +30,12 @@ def test_a_reason_is_told_in_http_or_in_a_close_frame_but_not_in_both(reason: Cl
     assert reason.code is None or reason.status is None
 
 
+# There is no HTTP and no WebSocket yet to say anything in.
+UNTELLABLE = {CloseReason.TLS_FAILED, CloseReason.PROXY_HEADER_INVALID}
+
+
 def test_what_the_device_or_the_network_ended_is_told_to_nobody() -> None:
-    for reason in CloseReason:
+    for reason in set(CloseReason) - UNTELLABLE:
         told = reason.code is not None or reason.status is not None
         assert told is (reason.initiator in {Initiator.US, Initiator.OPERATOR})
 
@@ -47,3 +51,18 @@ def test_refusals_have_the_statuses_that_firmware_and_balancers_understand() -> 
     assert statuses["forbidden"] == 403
     assert statuses["full"] == statuses["draining"] == 503
     assert all(status == 200 or 400 <= status < 600 for status in statuses.values())
+
+
+@pytest.mark.parametrize("reason", CloseReason)
+def test_whoever_is_told_an_ending_is_told_what_to_make_of_it(reason: CloseReason) -> None:
+    told = reason.code is not None or reason.status not in {None, 200}
+    assert (reason.advice is not None) == told
+
+
+def test_one_close_code_gives_one_advice() -> None:
+    """A device may not read the cause: the code alone has to say whether to come back."""
+    advice: dict[int, set[Advice | None]] = {}
+    for reason in CloseReason:
+        if reason.code is not None:
+            advice.setdefault(reason.code, set()).add(reason.advice)
+    assert {code: given for code, given in advice.items() if len(given) > 1} == {}

@@ -18,7 +18,7 @@ from keepline.cli.allocator import use_system_allocator
 from keepline.cli.configuration import Given, load
 from keepline.cli.handler_name import load_handler
 from keepline.errors import StartError
-from keepline.settings import Auth
+from keepline.settings.auth import Auth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,9 +21,9 @@ from keepline.reasons import CloseReason
 from keepline.wire.handshake import Request, RequestReader, refusal, upgrade_response
 
 if TYPE_CHECKING:
+    from keepline.gateway.identity import Identity
     from keepline.gateway.node import Node
     from keepline.gateway.receiver import Receiver
-    from keepline.gateway.session import Identity
 
 
 async def admit(door: Door) -> None:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from keepline.errors import RefusedError
-from keepline.gateway.session import Identity
+from keepline.gateway.identity import Identity
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:

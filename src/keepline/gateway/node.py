@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.connection import Connection
     from keepline.gateway.handler import Handler
-    from keepline.gateway.session import Identity
+    from keepline.gateway.identity import Identity
     from keepline.log import Log
     from keepline.monitor.metrics import Counters
     from keepline.settings import Settings

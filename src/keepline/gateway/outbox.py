@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from keepline.gateway.backlog import Backlog
 
 if TYPE_CHECKING:
-    from keepline.settings import Outbox as OutboxLimits
+    from keepline.settings.session import Outbox as OutboxLimits
 
 
 class Outbox(Backlog[bytes]):

@@ -24,18 +24,12 @@ if TYPE_CHECKING:
 
     from keepline.gateway.connection import Connection
     from keepline.gateway.handler import Handler
+    from keepline.gateway.identity import Identity
     from keepline.gateway.node import Node
     from keepline.wire.messages import Hello, ServerMessage
 
 # The connection is lost and the handler's calls come to their end.
 GONE = frozenset({State.CLEANUP, State.CLOSED})
-
-
-class Identity(NamedTuple):
-    """Who a device says it is, as far as its credentials allow."""
-
-    device_id: str
-    client_id: str
 
 
 class Call(NamedTuple):
@@ -94,7 +88,7 @@ class Session(Receiver):
         self._tasks: set[asyncio.Task[None]] | None = None
         self._full_duplex = False
         self.connection = connection
-        self.device_id, self.client_id = identity
+        self.device_id, self.client_id, _ = identity
         self.session_id = session_id
         self.hello = hello
         self.claim = 0

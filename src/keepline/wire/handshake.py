@@ -36,7 +36,8 @@ class Request(msgspec.Struct, frozen=True):
     """One request whose head is in order.
 
     `path` is as sent, not percent-decoded; `query` is decoded. `headers` has lower-case names and
-    of a repeated line the last value. `key` is None unless `is_upgrade`.
+    of a repeated line the last value. `key` is None unless `is_upgrade`. `address` is the IP
+    address it comes from and `secure` whether it came over TLS, as far as the listener knows.
     """
 
     method: str
@@ -46,6 +47,8 @@ class Request(msgspec.Struct, frozen=True):
     key: str | None
     content_length: int
     body: bytes
+    address: str = ""
+    secure: bool = False
 
     @property
     def is_upgrade(self) -> bool:

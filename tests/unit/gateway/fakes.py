@@ -14,9 +14,10 @@ from keepline.clock import ManualClock
 from keepline.gateway.auth import Authenticator, StaticToken
 from keepline.gateway.connection import Connection
 from keepline.gateway.handler import Handler
+from keepline.gateway.identity import Identity
 from keepline.gateway.node import Node
 from keepline.gateway.receiver import Receiver
-from keepline.gateway.session import Identity, Session
+from keepline.gateway.session import Session
 from keepline.lifecycle.machine import Lifecycle
 from keepline.lifecycle.states import Event
 from keepline.lifecycle.wheel import TICK_S

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from keepline.errors import RefusedError
 from keepline.gateway.admission import Door
-from keepline.gateway.session import Identity
+from keepline.gateway.identity import Identity
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode, encode_masked

@@ -4,7 +4,7 @@ import pytest
 
 from keepline.errors import RefusedError
 from keepline.gateway.auth import OpenDoor, StaticToken, read_identity
-from keepline.gateway.session import Identity
+from keepline.gateway.identity import Identity
 from tests.unit.gateway.fakes import TOKEN, device_request
 
 GOOD_IDS = ["02:00:00:00:00:01", "3f2c1d7a-9f6e-4a53-9a51-0f0f5f0c7b11", "a", "A.b_c-9", "x" * 128]

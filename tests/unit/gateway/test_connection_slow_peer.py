@@ -73,7 +73,7 @@ async def test_surplus_control_for_a_slow_peer_ends_its_session() -> None:
     for text in ("1", "2", "3"):
         life.session.send_text(text)
     assert life.connection.lifecycle.reason is CloseReason.OUTBOX_OVERFLOW
-    assert life.transport.close_code == 1008
+    assert life.transport.close_code == 1013
 
 
 async def test_what_waited_does_not_follow_the_close() -> None:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from keepline.errors import RefusedError
+from keepline.gateway.identity import Identity
 from keepline.gateway.node import MOST_UNWELL
 from keepline.gateway.receiver import Receiver
-from keepline.gateway.session import Identity
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from keepline.wire.messages import Hello, ServerHello, parse_server_message

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from keepline.gateway.outbox import Outbox
-from keepline.settings import Outbox as OutboxSettings
+from keepline.settings.session import Outbox as OutboxSettings
 
 STUCK_AFTER_S = 30.0
 

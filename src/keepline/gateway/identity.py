@@ -1,0 +1,13 @@
+"""Who a device says it is, as far as its credentials allow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Identity(NamedTuple):
+    """The ids of a device that was let in; `expires_at` (wall clock) None for no end."""
+
+    device_id: str
+    client_id: str
+    expires_at: float | None = None

@@ -1,0 +1,14 @@
+"""What is logged."""
+
+from __future__ import annotations
+
+from keepline.log import Level, Style  # noqa: TC001 - pydantic reads the annotations
+from keepline.settings.section import Count, Section
+
+
+class Logging(Section):
+    """What is logged; `auto` is JSON unless a terminal is looking."""
+
+    level: Level = "info"
+    format: Style = "auto"
+    fold_per_s: Count = 20

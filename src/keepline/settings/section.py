@@ -1,0 +1,31 @@
+"""What every section of the settings is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+Port = Annotated[int, Ge(0), Le(65_535)]
+Count = Annotated[int, Gt(0)]
+Seconds = Annotated[float, Gt(0)]
+# What can stand in an HTTP header without quoting.
+Token = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", max_length=1_024)]
+
+
+def _split(value: object) -> object:
+    """Read `a, b` as a list: the environment and `--set` know text only."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
+"""Several texts; a list in TOML, separated by commas elsewhere."""
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses names it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,0 +1,49 @@
+"""All settings of one gateway. Nothing here reads a file or the environment.
+
+A section is the room's own dataclass where a pure room has one (`wire`, `heartbeat`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
+from typing import Self
+
+from pydantic import model_validator
+
+from keepline.lifecycle.heartbeat import HeartbeatPolicy
+from keepline.settings.auth import Auth
+from keepline.settings.logging import Logging
+from keepline.settings.section import Section
+from keepline.settings.server import Admin, Server
+from keepline.settings.session import Inbox, Outbox, Session
+from keepline.wire.limits import Limits
+
+
+class Settings(Section):
+    """All settings of one gateway. `data_dir` is where state is kept, `None` for nowhere."""
+
+    server: Server = Server()
+    admin: Admin = Admin()
+    auth: Auth = Auth()
+    wire: Limits = Limits()
+    session: Session = Session()
+    heartbeat: HeartbeatPolicy = HeartbeatPolicy()
+    inbox: Inbox = Inbox()
+    outbox: Outbox = Outbox()
+    log: Logging = Logging()
+    data_dir: Path | None = None
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.admin.port == self.server.port != 0:
+            raise ValueError("admin.port must differ from server.port")
+        return self
+
+    @model_validator(mode="after")
+    def _a_message_fits_the_inbox(self) -> Self:
+        if self.inbox.bytes < self.wire.message_bytes:
+            raise ValueError(
+                f"inbox.bytes must be at least wire.message_bytes ({self.wire.message_bytes}),"
+                f" not {self.inbox.bytes}"
+            )
+        return self
