@@ -10,11 +10,12 @@ import re
 import traceback
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 
 import structlog
 from structlog.dev import plain_traceback
 
+from keepline.log.writer import Writer
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -50,31 +51,56 @@ class Log:
     More than `fold_per_s` of one event in a second are counted instead of written, and reported
     by one `events_folded` line afterwards: at that event's next line or at `flush`, which its
     owner calls about once a second. `secrets` are hidden wherever they occur.
+
+    From `start` to `stop` a thread does the writing. Lines beyond what may wait for it are lost,
+    counted in `lost`, and reported by one `lines_lost` line when there is room again.
     """
 
-    __slots__ = ("_clock", "_fold_per_s", "_lines", "_secrets", "_threshold", "_windows", "lost")
+    __slots__ = (
+        "_clock",
+        "_fold_per_s",
+        "_lines",
+        "_secrets",
+        "_threshold",
+        "_told_lost",
+        "_windows",
+        "_writer",
+        "lost",
+    )
 
     def __init__(
         self,
-        stream: TextIO,
+        stream: TextIO | None,
         clock: Clock,
         *,
         level: Level = "info",
         style: Style = "auto",
         fold_per_s: int = 20,
         secrets: tuple[str, ...] = (),
+        buffer_lines: int = 4_096,
+        buffer_bytes: int = 1_048_576,
     ) -> None:
         self._clock = clock
         self._fold_per_s = fold_per_s
         self._secrets = secrets
         self._threshold = _RANK[level]
         self._windows: dict[str, _Window] = {}
+        self._writer = Writer(stream, most_lines=buffer_lines, most_bytes=buffer_bytes)
         self._lines: FilteringBoundLogger = structlog.wrap_logger(
-            structlog.WriteLogger(stream),
+            structlog.WriteLogger(cast("TextIO", self._writer)),
             processors=[structlog.stdlib.add_log_level, self._prepare, _renderer(stream, style)],
             wrapper_class=structlog.make_filtering_bound_logger(0),
         )
         self.lost = 0  # lines that could not be written
+        self._told_lost = 0
+
+    def start(self) -> None:
+        """Write from a thread from now on: a reader who does not read holds nobody up."""
+        self._writer.start()
+
+    def stop(self, within_s: float) -> None:
+        """Write what waits, as far as it is read within that time; later lines are lost."""
+        self._writer.stop(within_s)
 
     def debug(self, event: str, /, **fields: object) -> None:
         """Log what only matters while looking for a fault."""
@@ -93,7 +119,8 @@ class Log:
         self._log("error", event, fields)
 
     def flush(self) -> None:
-        """Report the storms that are over."""
+        """Report the storms that are over, and what was lost."""
+        self._report_lost()
         self._report_begun_by(self._clock.now() - FOLD_WINDOW_S)
 
     def flush_all(self) -> None:
@@ -123,10 +150,25 @@ class Log:
             self._emit("warning", "events_folded", {"folded_event": event, "count": folded})
 
     def _emit(self, level: Level, event: str, fields: dict[str, object]) -> None:
+        self._report_lost()
+        if not self._is_written(level, event, fields):
+            self.lost += 1
+
+    def _report_lost(self) -> None:
+        lost = self.lost
+        if lost > self._told_lost and self._is_written(
+            "warning", "lines_lost", {"count": lost - self._told_lost}
+        ):
+            self._told_lost = lost
+
+    def _is_written(self, level: Level, event: str, fields: dict[str, object]) -> bool:
+        if not self._writer.takes_lines:
+            return False
         try:
             self._lines.log(_RANK[level], event, fields=fields)
         except Exception:  # noqa: BLE001 - a line that cannot be written costs nobody a connection
-            self.lost += 1
+            return False
+        return True
 
     def _prepare(self, _logger: object, _name: str, line: MutableMapping[str, Any]) -> Any:
         """Make a line of safe values (a structlog processor)."""
@@ -198,8 +240,8 @@ def _escape(unsafe: re.Match[str]) -> str:
     return unsafe[0].encode("unicode_escape").decode("ascii")
 
 
-def _renderer(stream: TextIO, style: Style) -> structlog.typing.Processor:
-    terminal = stream.isatty()
+def _renderer(stream: TextIO | None, style: Style) -> structlog.typing.Processor:
+    terminal = stream is not None and stream.isatty()
     if style == "json" or (style == "auto" and not terminal):
         return structlog.processors.JSONRenderer(ensure_ascii=False)
     return structlog.dev.ConsoleRenderer(
