@@ -130,7 +130,7 @@ class App:
         node = self.node
         return (
             Gauge("keepline_sessions", "Live sessions.", lambda: len(node.registry)),
-            Gauge("keepline_admissions", "Handshakes under way.", lambda: len(node.admissions)),
+            Gauge("keepline_admissions", "Handshakes under way.", lambda: len(node.arrivals.admissions)),
             Gauge("keepline_cleanups", "Cleanups under way.", lambda: len(node.cleanups)),
             Gauge("keepline_deadlines", "Deadlines armed in the wheel.", lambda: node.wheel.armed),
         )
