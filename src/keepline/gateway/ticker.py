@@ -55,6 +55,7 @@ class Ticker:
         "_on_fault",
         "_on_stall",
         "_patience_s",
+        "_worst_lag_s",
         "now",
         "stalled_s",
         "wheel",
@@ -73,6 +74,7 @@ class Ticker:
     ) -> None:
         self.wheel = wheel
         self.stalled_s = 0.0
+        self._worst_lag_s = 0.0
         self._clock = clock
         self._counters = counters
         self._due_limit = due_limit
@@ -87,6 +89,11 @@ class Ticker:
     def precise(self) -> float:
         """Attentive time, uncoarsened."""
         return self._clock.now() - self.stalled_s
+
+    def take_worst_lag_s(self) -> float:
+        """Return by how much the latest tick since the last call was late."""
+        worst_s, self._worst_lag_s = self._worst_lag_s, 0.0
+        return worst_s
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tick on `loop` until `stop`."""
@@ -110,8 +117,10 @@ class Ticker:
         reading = self._clock.now()
         elapsed_s = reading - self._last
         self._last = reading
+        lost_s = elapsed_s - TICK_S
+        if lost_s > self._worst_lag_s:
+            self._worst_lag_s = lost_s
         if elapsed_s > STALL_S:
-            lost_s = elapsed_s - TICK_S
             self.stalled_s += lost_s
             self._counters.loop_stalls += 1
             self._counters.loop_stalled_s += lost_s

@@ -70,6 +70,7 @@ class Counters:
         "frames_out",
         "handler_failures",
         "inbox_audio_dropped",
+        "log_lines_lost",
         "loop_stalled_s",
         "loop_stalls",
         "malformed_messages",
@@ -116,6 +117,7 @@ class Counters:
         self.cleanup_failures = 0
         self.loop_stalls = 0
         self.loop_stalled_s = 0.0
+        self.log_lines_lost = 0
 
 
 # name of the series: (attribute of Counters, help)
@@ -160,6 +162,10 @@ _PLAIN = {
     "keepline_cleanup_failures": ("cleanup_failures", "Cleanup steps that raised."),
     "keepline_loop_stalls": ("loop_stalls", "Times the event loop stood still."),
     "keepline_loop_stalled_seconds": ("loop_stalled_s", "Time the event loop stood still."),
+    "keepline_log_lines_lost": (
+        "log_lines_lost",
+        "Lines of the log that could not be written, mostly because nobody read them.",
+    ),
 }
 
 

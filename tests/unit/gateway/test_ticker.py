@@ -113,6 +113,17 @@ def test_a_turn_a_little_late_is_no_stall() -> None:
     assert ticking.ticker.now == pytest.approx(0.24)
 
 
+def test_the_worst_lag_is_taken_once_and_then_begins_anew() -> None:
+    ticking = Ticking()
+    ticking.tick(after_s=TICK_S + 0.02)
+    ticking.tick(after_s=5.0)
+    ticking.tick(times=3)
+    assert ticking.ticker.take_worst_lag_s() == pytest.approx(5.0 - TICK_S)
+    ticking.tick(after_s=TICK_S + 0.02)
+    assert ticking.ticker.take_worst_lag_s() == pytest.approx(0.02)
+    assert ticking.ticker.take_worst_lag_s() == 0.0
+
+
 def test_precise_time_leaves_stalls_out_too() -> None:
     ticking = Ticking()
     ticking.tick(after_s=5.0)
