@@ -16,7 +16,7 @@ import uvloop
 
 from keepline.clock import SystemClock
 from keepline.errors import RefusedError
-from keepline.gateway.admission import Door
+from keepline.gateway.door import Door
 from keepline.gateway.auth import OpenDoor
 from keepline.gateway.handler import Handler
 from keepline.gateway.node import Node
@@ -61,7 +61,7 @@ class EchoDoor(Door):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.node.begin_admission(self, _admit)
+        self.node.arrivals.begin(self, _admit)
 
 
 async def _admit(door: Door) -> None:

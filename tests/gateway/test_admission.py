@@ -129,12 +129,12 @@ async def test_a_full_gateway_is_503_and_says_when_to_come_back(start_gateway: S
 async def test_too_many_handshakes_are_503_at_once(start_gateway: Start) -> None:
     gateway = await start_gateway(server={"max_admissions": 2})
     async with tcp(gateway.port), tcp(gateway.port):
-        await eventually(lambda: len(gateway.node.admissions) == 2)
+        await eventually(lambda: len(gateway.node.arrivals.admissions) == 2)
         for _ in range(20):  # as often as an answer could be lost to a reset
             status, headers = await refusal(gateway.port)
             assert status == 503
             assert headers["Retry-After"] == "10"
-    await eventually(lambda: not gateway.node.admissions)
+    await eventually(lambda: not gateway.node.arrivals.admissions)
     async with talk(gateway.port):
         pass
 
@@ -269,7 +269,7 @@ async def test_a_device_that_is_judged_slowly_is_let_in_and_loses_nothing(
     gateway.node.authenticator = asking
     async with tcp(gateway.port) as peer:
         await peer.send(request())
-        await eventually(lambda: gateway.node.admissions)
+        await eventually(lambda: gateway.node.arrivals.admissions)
         await peer.send(text(HELLO) + text(REALTIME))
         await peer.send(audio(b"early"))
         asking.go.set()
@@ -298,11 +298,11 @@ async def test_a_device_that_leaves_while_it_is_judged_leaves_nothing(
     gateway.node.authenticator = asking
     peer = await Peer.dial(gateway.port)
     await peer.send(request(Device_Id="unlucky"))
-    await eventually(lambda: gateway.node.admissions)
+    await eventually(lambda: gateway.node.arrivals.admissions)
     peer.rst()
     await asyncio.sleep(0.05)
     asking.go.set()
-    await eventually(lambda: not gateway.node.admissions)
+    await eventually(lambda: not gateway.node.arrivals.admissions)
     assert not gateway.node.registry
     assert gateway.node.wheel.armed == 0
 

@@ -34,7 +34,7 @@ def rss_bytes() -> int:
 
 def nothing_left(gateway: RunningGateway) -> bool:
     node = gateway.node
-    return not (node.registry or node.admissions or node.cleanups or node.wheel.armed)
+    return not (node.registry or node.arrivals.admissions or node.cleanups or node.wheel.armed)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
@@ -200,7 +200,7 @@ async def test_stopping_twice_and_at_once_is_fine(gateway: RunningGateway) -> No
 async def test_stopping_refuses_who_is_half_way_in(gateway: RunningGateway) -> None:
     async with tcp(gateway.port) as silent, tcp(gateway.port) as half:
         await half.send(request()[:70])
-        await eventually(lambda: len(gateway.node.admissions) == 2)
+        await eventually(lambda: len(gateway.node.arrivals.admissions) == 2)
         stopping = asyncio.ensure_future(gateway.gateway.stop())
         for peer in (silent, half):
             status, head = await peer.answer()

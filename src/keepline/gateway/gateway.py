@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keepline.gateway.admission import Door
+from keepline.gateway.door import Door
 from keepline.gateway.sockets import open_listener
 from keepline.lifecycle.wheel import TICK_S
 from keepline.reasons import CloseReason
@@ -56,7 +56,7 @@ class Gateway:
         if self._server is not None:
             self._server.close()
         await asyncio.sleep(0)  # what is about to be admitted has its first turn, to be refused
-        await _cancelled(node.admissions)
+        await _cancelled(node.arrivals.admissions)
         await self._close_sessions()
         # Whoever is on the way out has a deadline in the wheel, also those without a session.
         # No session pays for an event that only this wait would need.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from keepline.errors import RefusedError
+from keepline.gateway.arrivals import Arrivals
 from keepline.gateway.cleanup import cleanup
 from keepline.gateway.fence import Fence
 from keepline.gateway.greeting import HelloCache
@@ -23,12 +21,11 @@ from keepline.wire.messages import AudioParams, ServerHello
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
     from random import Random
 
     from keepline.clock import Clock
-    from keepline.gateway.admission import Door
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.connection import Connection
     from keepline.gateway.handler import Handler
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
 
 DUE_PER_TICK = 2_000
 MOST_UNWELL = 8
-RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
 SPOKEN_HZ = 24_000
 
 
@@ -54,8 +50,7 @@ class Node:
         "_giving_back",
         "_stalls_seen",
         "_unwell",
-        "admissions",
-        "arriving",
+        "arrivals",
         "authenticator",
         "breaker",
         "cleanups",
@@ -129,54 +124,14 @@ class Node:
         )
         self.port = settings.server.port
         self.draining = False
-        self.arriving: Counter[str] = Counter()  # let in, and awaited to say hello
         self._unwell = 0
         self._stalls_seen = 0
         self.enrolment_open = enrolment_open
         self._giving_back: asyncio.Future[None] | None = None
-        # Tasks are held here from before they can run until they are done.
-        self.admissions: set[asyncio.Task[None]] = set()
+        self.arrivals = Arrivals(self)
         self.cleanups: set[asyncio.Task[None]] = set()
 
     # -- coming ----------------------------------------------------------------------------
-
-    def begin_admission(
-        self, door: Door, admit: Callable[[Door], Coroutine[object, object, None]]
-    ) -> None:
-        """A socket was accepted; `admit`, which the door brings along, takes it from here."""
-        self.counters.connections_accepted += 1
-        if self.draining:
-            door.turn_away(self._leaving())
-        elif len(self.admissions) >= self.settings.server.max_admissions:
-            door.turn_away(self._no_room("too many handshakes at once"))
-        else:
-            self._hold(self.admissions, admit(door))
-
-    def check_open(self) -> None:
-        """Raise RefusedError 503 when nobody is taken any more."""
-        if self.draining:
-            raise self._leaving()
-
-    @contextmanager
-    def arrival(self, device_id: str) -> Iterator[None]:
-        """Keep room for a device between its 101 and its hello. Raises RefusedError 503.
-
-        Without it a storm of handshakes would pass the limit together. Who holds a place already
-        may come back to it, however full it is, but once at a time. The device must have been
-        judged: else a full node would tell anybody which devices it holds.
-        """
-        self.check_open()
-        returns = self.registry.by_device(device_id) is not None and device_id not in self.arriving
-        taken = len(self.registry) + len(self.arriving)
-        if not returns and taken >= self.settings.server.max_connections:
-            raise self._no_room("no room for another device")
-        self.arriving[device_id] += 1
-        try:
-            yield
-        finally:
-            self.arriving[device_id] -= 1
-            if not self.arriving[device_id]:
-                del self.arriving[device_id]
 
     def open_session(self, connection: Connection, identity: Identity, hello: Hello) -> Session:
         """Claim the device for this connection and answer its hello.
@@ -213,12 +168,7 @@ class Node:
         """The transport is gone: release everything the connection held."""
         rest = cleanup(connection)
         if rest is not None:
-            self._hold(self.cleanups, rest)
-
-    def on_refused(self, error: RefusedError) -> None:
-        """Count a device that was not let in, and say why."""
-        self.counters.disconnects[error.reason] += 1
-        self.log.info("device_refused", cause=error.reason.cause, detail=error.detail)
+            self.hold(self.cleanups, rest)
 
     def on_ended(self, connection: Connection, reason: CloseReason) -> None:
         """Count an ending, and say who ended it, why, and what the connection was like."""
@@ -278,18 +228,11 @@ class Node:
 
     # -- tasks -----------------------------------------------------------------------------
 
-    def _hold(self, owner: set[asyncio.Task[None]], work: Coroutine[object, object, None]) -> None:
+    def hold(self, owner: set[asyncio.Task[None]], work: Coroutine[object, object, None]) -> None:
+        """Run `work` in a task that `owner` holds from before it can run until it is done."""
         task = self.loop.create_task(work)
         owner.add(task)
         task.add_done_callback(owner.discard)
-
-    def _leaving(self) -> RefusedError:
-        return RefusedError(
-            "this gateway is leaving", CloseReason.DRAINING, retry_after_s=RETRY_AFTER_S
-        )
-
-    def _no_room(self, detail: str) -> RefusedError:
-        return RefusedError(detail, CloseReason.FULL, retry_after_s=RETRY_AFTER_S)
 
     def _on_fault(self, item: Due, error: Exception) -> None:
         self.log.error("deadline_failed", error=error)

@@ -80,6 +80,17 @@ def abort(transport: asyncio.Transport, *, discard: bool) -> None:
     transport.abort()
 
 
+def peer_address(name: object) -> str:
+    """Return the IP address in a socket name: IPv4 in IPv6 as IPv4, no scope; "" for no address."""
+    if not isinstance(name, tuple):
+        return ""
+    address = str(name[0])
+    if ":" not in address:
+        return address
+    ip = ipaddress.IPv6Address(address.partition("%")[0])
+    return str(ip if ip.ipv4_mapped is None else ip.ipv4_mapped)
+
+
 def reason_of_loss(error: Exception | None) -> CloseReason:
     """Tell who ended a TCP connection, from what the loop says of its loss."""
     if error is None:

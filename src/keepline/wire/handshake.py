@@ -59,10 +59,22 @@ class Request(msgspec.Struct, frozen=True):
 class RequestReader:
     """Reads one request; the only one, whatever follows it."""
 
-    __slots__ = ("_head", "_head_left", "_limits", "_malformed", "_parser", "_request", "rest")
+    __slots__ = (
+        "_address",
+        "_head",
+        "_head_left",
+        "_limits",
+        "_malformed",
+        "_parser",
+        "_request",
+        "_secure",
+        "rest",
+    )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, address: str = "", secure: bool = False) -> None:
         self._limits = limits
+        self._address = address
+        self._secure = secure
         self._head = RequestHead(limits)
         self._head_left = limits.head_bytes
         self._malformed = False
@@ -130,6 +142,8 @@ class RequestReader:
             key=websocket_key(method, headers),
             content_length=content_length(method, headers, self._limits),
             body=b"",
+            address=self._address,
+            secure=self._secure,
         )
 
 

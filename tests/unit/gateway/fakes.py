@@ -56,6 +56,7 @@ class FakeTransport(asyncio.Transport):
         self.gone = False
         self.buffered_bytes = 0
         self.socket = FakeSocket()
+        self.peername = ("192.0.2.7", 50_000)
         self.protocol: asyncio.BaseProtocol | None = None
         self.limits: tuple[int | None, int | None] = (None, None)
         self.on_write: Callable[[], None] | None = None
@@ -95,7 +96,7 @@ class FakeTransport(asyncio.Transport):
         self.limits = (high, low)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self.socket if name == "socket" else default
+        return {"socket": self.socket, "peername": self.peername}.get(name, default)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.protocol = protocol

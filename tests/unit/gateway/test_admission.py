@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from keepline.errors import RefusedError
-from keepline.gateway.admission import Door
+from keepline.gateway.door import Door
 from keepline.gateway.identity import Identity
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
@@ -106,7 +106,7 @@ async def test_a_device_is_let_in_and_its_session_opened() -> None:
     assert entrance.status == 101
     await entrance.gets(HELLO)
     assert world.counters.sessions_opened == 1
-    assert not world.node.admissions
+    assert not world.node.arrivals.admissions
 
 
 async def test_the_mark_at_which_a_device_counts_as_slow_is_a_setting() -> None:
@@ -239,7 +239,7 @@ async def test_a_device_that_leaves_while_it_is_judged_leaves_nothing(
     entrance = Entrance(world)
     await entrance.gets(head())
     await entrance.loses_tcp()
-    (admission,) = world.node.admissions
+    (admission,) = world.node.arrivals.admissions
     judge.go.set()
     await admission  # and does not raise
     assert entrance.status is None
@@ -253,7 +253,7 @@ async def test_too_many_handshakes_at_once_are_refused_and_not_let_pile_up() -> 
     await third.gets(head())
     assert third.status == 503
     assert "Retry-After: 10" in third.answer
-    assert len(world.node.admissions) == 2
+    assert len(world.node.arrivals.admissions) == 2
     silent = Entrance(world)
     await silent.loses_tcp()
     assert silent.status is None
@@ -276,7 +276,7 @@ async def test_a_storm_of_handshakes_cannot_pass_the_limit_together() -> None:
     assert late.status == 101
     await entrances[1].gets(HELLO)
     assert len(world.node.registry) == 2
-    assert not world.node.arriving
+    assert not world.node.arrivals.arriving
 
 
 async def test_who_is_judged_slowly_cannot_pass_the_limit_either() -> None:
@@ -310,7 +310,7 @@ async def test_a_handshake_under_way_is_refused_when_we_leave() -> None:
     world = World()
     entrance = Entrance(world)
     await entrance.gets(head()[:50])
-    (admission,) = world.node.admissions
+    (admission,) = world.node.arrivals.admissions
     admission.cancel()
     with pytest.raises(asyncio.CancelledError):
         await admission
@@ -333,7 +333,7 @@ async def test_one_deadline_runs_from_accept_to_hello() -> None:
     silent, half, upgraded = Entrance(world), Entrance(world), Entrance(world)
     await half.gets(head()[:50])
     await upgraded.gets(head())
-    await asyncio.gather(*world.node.admissions)
+    await asyncio.gather(*world.node.arrivals.admissions)
     assert silent.status == half.status == 408
     assert upgraded.status == 101
     assert upgraded.door.lifecycle.reason is CloseReason.HELLO_TIMEOUT
@@ -347,7 +347,7 @@ async def test_a_first_message_that_is_no_hello_is_closed_with_1008() -> None:
     await entrance.gets(AUDIO)
     assert entrance.transport.close_code == 1008
     assert entrance.door.lifecycle.reason is CloseReason.HELLO_INVALID
-    assert not world.node.admissions
+    assert not world.node.arrivals.admissions
 
 
 @pytest.mark.parametrize(

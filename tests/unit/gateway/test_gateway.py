@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keepline.gateway.admission import Door
+from keepline.gateway.door import Door
 from keepline.gateway.gateway import Gateway
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import FakeTransport, World, settle

@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from keepline.errors import RefusedError
 from keepline.gateway.identity import Identity
 from keepline.gateway.node import MOST_UNWELL
 from keepline.gateway.receiver import Receiver
-from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from keepline.wire.messages import Hello, ServerHello, parse_server_message
 from tests.unit.gateway.fakes import Recorder, World
@@ -54,56 +52,12 @@ async def test_a_device_that_left_meanwhile_gets_no_session() -> None:
     assert len(world.node.registry) == 0
 
 
-async def test_a_full_node_refuses_with_503_and_when_to_come_back() -> None:
-    world = World(server={"port": 0, "max_connections": 1})
-    with world.node.arrival("another"):
-        pass
-    world.connect()
-    with pytest.raises(RefusedError) as refused, world.node.arrival("another"):
-        pass
-    assert refused.value.reason is CloseReason.FULL
-    assert refused.value.retry_after_s
-    assert not world.node.arriving
-
-
-async def test_who_holds_a_place_may_come_back_to_a_full_node() -> None:
-    world = World(server={"port": 0, "max_connections": 1})
-    life = world.connect()
-    device_id = life.session.device_id
-    with world.node.arrival(device_id):
-        pass
-    with pytest.raises(RefusedError), world.node.arrival(device_id + "x"):
-        pass
-
-
-async def test_who_comes_back_to_a_full_node_does_so_once_at_a_time() -> None:
-    world = World(server={"port": 0, "max_connections": 1})
-    device_id = world.connect().session.device_id
-    with (
-        world.node.arrival(device_id),
-        pytest.raises(RefusedError),
-        world.node.arrival(device_id),
-    ):
-        pass
-    with world.node.arrival(device_id):
-        assert world.node.arriving == {device_id: 1}
-
-
 async def test_a_fault_at_its_deadline_ends_that_connection() -> None:
     world = World()
     life = world.connect()
     world.node.ticker._on_fault(life.connection, ZeroDivisionError())
     assert life.transport.aborted
     assert world.logged("deadline_failed")
-
-
-async def test_a_leaving_node_refuses_with_503_and_when_to_come_back() -> None:
-    world = World()
-    world.node.draining = True
-    with pytest.raises(RefusedError) as refused:
-        world.node.check_open()
-    assert refused.value.reason is CloseReason.DRAINING
-    assert refused.value.retry_after_s
 
 
 async def test_an_ending_is_told_with_who_and_why_and_how_it_was() -> None:

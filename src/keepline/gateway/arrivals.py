@@ -1,0 +1,89 @@
+"""Who is on the way in: the handshakes under way, and the places kept for who was let in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from keepline.errors import RefusedError
+from keepline.gateway.admission import admit
+from keepline.reasons import CloseReason
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from keepline.gateway.door import Door
+    from keepline.gateway.node import Node
+
+    Admit = Callable[[Door], Coroutine[object, object, None]]
+
+RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
+
+
+class Arrivals:
+    """The way in of one node, with room for so many handshakes and so many devices."""
+
+    __slots__ = ("_node", "admissions", "arriving")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.admissions: set[asyncio.Task[None]] = set()
+        self.arriving: Counter[str] = Counter()  # let in, and awaited to say hello
+
+    def begin(self, door: Door, admit: Admit = admit) -> None:
+        """A socket was accepted; `admit` takes it from here, if there is room for one more."""
+        node = self._node
+        node.counters.connections_accepted += 1
+        if node.draining:
+            door.turn_away(leaving())
+        elif len(self.admissions) >= node.settings.server.max_admissions:
+            door.turn_away(no_room("too many handshakes at once"))
+        else:
+            node.hold(self.admissions, admit(door))
+
+    def check_open(self) -> None:
+        """Raise RefusedError 503 when nobody is taken any more."""
+        if self._node.draining:
+            raise leaving()
+
+    @contextmanager
+    def place(self, device_id: str) -> Iterator[None]:
+        """Keep room for a device between its 101 and its hello. Raises RefusedError 503.
+
+        Without it a storm of handshakes would pass the limit together. Who holds a place already
+        may come back to it, however full it is, but once at a time. The device must have been
+        judged: else a full node would tell anybody which devices it holds.
+        """
+        self.check_open()
+        registry = self._node.registry
+        returns = registry.by_device(device_id) is not None and device_id not in self.arriving
+        taken = len(registry) + len(self.arriving)
+        if not returns and taken >= self._node.settings.server.max_connections:
+            raise no_room("no room for another device")
+        self.arriving[device_id] += 1
+        try:
+            yield
+        finally:
+            self.arriving[device_id] -= 1
+            if not self.arriving[device_id]:
+                del self.arriving[device_id]
+
+    def on_refused(self, error: RefusedError) -> None:
+        """Count a device that was not let in, and say why."""
+        node = self._node
+        node.counters.disconnects[error.reason] += 1
+        node.log.info("device_refused", cause=error.reason.cause, detail=error.detail)
+
+
+def leaving() -> RefusedError:
+    """Return the refusal of a gateway that stops."""
+    return RefusedError(
+        "this gateway is leaving", CloseReason.DRAINING, retry_after_s=RETRY_AFTER_S
+    )
+
+
+def no_room(detail: str) -> RefusedError:
+    """Return the refusal of a gateway that is full."""
+    return RefusedError(detail, CloseReason.FULL, retry_after_s=RETRY_AFTER_S)

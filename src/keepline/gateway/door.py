@@ -1,0 +1,178 @@
+"""A socket between its accept and its upgrade: reads the request, answers it, hands itself on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from keepline.errors import RefusedError
+from keepline.gateway.arrivals import RETRY_AFTER_S
+from keepline.gateway.connection import Connection
+from keepline.gateway.sockets import peer_address, reason_of_loss
+from keepline.lifecycle.machine import Lifecycle
+from keepline.lifecycle.states import Effect, Event
+from keepline.reasons import CloseReason
+from keepline.wire.handshake import RequestReader, refusal, upgrade_response
+
+if TYPE_CHECKING:
+    from keepline.gateway.node import Node
+    from keepline.gateway.receiver import Receiver
+    from keepline.wire.handshake import Request
+
+
+class Door(asyncio.Protocol):
+    """A socket before its upgrade; then a `Connection` takes over its transport and lifecycle."""
+
+    __slots__ = (
+        "_early",
+        "_reader",
+        "_request",
+        "_turned_away",
+        "connection",
+        "lifecycle",
+        "node",
+        "transport",
+        "wheel_tick",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.lifecycle = Lifecycle(node.ticker.now)
+        self.connection: Connection | None = None
+        self.wheel_tick = -1
+        self._request: asyncio.Future[Request] = node.loop.create_future()
+        self._early = b""
+        self._turned_away: RefusedError | None = None
+
+    # -- from the socket and the ticker ----------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the admission; a node that has too many under way refuses at once."""
+        self.transport = cast("asyncio.Transport", transport)
+        address = peer_address(transport.get_extra_info("peername"))
+        self._reader = RequestReader(self.node.limits, address=address)
+        self.node.arrivals.begin(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Read the request; what comes early after it is kept for the frame reader."""
+        if self.lifecycle.reason is not None:
+            return  # answered: nobody reads what comes now
+        if self._turned_away is not None:
+            self.refuse(self._turned_away)
+            return
+        if self._request.done():
+            self._keep_early(data)
+            return
+        try:
+            request = self._reader.receive(data)
+        except RefusedError as error:
+            self._request.set_exception(error)
+            return
+        if request is not None:
+            self._early = self._reader.rest
+            self._request.set_result(request)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The peer has left, or the answer is out."""
+        self.advance(Event.TRANSPORT_LOST, reason_of_loss(exc))
+
+    def on_due(self, now: float) -> None:  # noqa: ARG002 (the wheel tells it)
+        """The peer did not take its answer in time, or did not even ask."""
+        if self._turned_away is not None and self.lifecycle.reason is None:
+            self.refuse(self._turned_away)
+        else:
+            self.advance(Event.CLOSE_DUE)
+
+    def _keep_early(self, data: bytes) -> None:
+        self._early += data
+        if len(self._early) > self.node.limits.head_bytes:
+            self.transport.pause_reading()
+
+    # -- from admit ------------------------------------------------------------------------
+
+    async def request(self) -> Request:
+        """Return the request. Raises RefusedError, or ConnectionError when the peer leaves."""
+        return await self._request
+
+    def upgrade(self, request: Request, receiver: Receiver) -> Connection:
+        """Answer 101 and hand the transport to a `Connection`."""
+        if self.transport.is_closing():
+            raise ConnectionResetError("left before it was answered")
+        connection = Connection(self.node, self.transport, self.lifecycle, receiver)
+        self.connection = connection
+        high_bytes = self.node.settings.outbox.high_water_bytes
+        self.transport.set_write_buffer_limits(high=high_bytes)
+        self.transport.set_protocol(connection)
+        self.transport.write(upgrade_response(request))
+        return connection
+
+    def pass_early_on(self) -> None:
+        """Give the frames that came before their 101 to the connection."""
+        assert self.connection is not None
+        if len(self._early) > self.node.limits.head_bytes:
+            self.transport.resume_reading()
+        if self._early:
+            self.connection.data_received(self._early)
+            self._early = b""
+
+    def answer(self, response: bytes) -> None:
+        """Send a whole HTTP response and close."""
+        self.node.counters.disconnects[CloseReason.ANSWERED] += 1
+        self.transport.write(response)
+        self.advance(Event.CLOSE, CloseReason.ANSWERED)
+
+    def turn_away(self, error: RefusedError) -> None:
+        """Refuse without a look at the request, but not before it comes: clients mind that."""
+        self._turned_away = error
+        self._arm_close_bound()
+
+    def refuse(self, error: RefusedError) -> None:
+        """Answer with the status that the error carries."""
+        self.node.arrivals.on_refused(error)
+        if not self.transport.is_closing():
+            self.transport.write(refusal(error))
+        self.advance(Event.REFUSED, error.reason)
+
+    def give_up(self, before: CloseReason, after: CloseReason) -> None:
+        """End with `before` in HTTP or, when already upgraded, with `after` in a Close."""
+        if self.connection is not None:
+            self.connection.close(after)
+        else:
+            wait_s = RETRY_AFTER_S if before is CloseReason.DRAINING else None
+            self.refuse(RefusedError(before.cause, before, retry_after_s=wait_s))
+
+    # -- decisions -------------------------------------------------------------------------
+
+    def advance(self, event: Event, reason: CloseReason | None = None) -> None:
+        """Put one event to the table and perform what it decides."""
+        for effect in self.lifecycle.receive(event, self.node.ticker.now, reason).effects:
+            self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Effect.CLOSE_TRANSPORT:
+                # Only our side. Closing over bytes still unread would reset the connection, and
+                # the peer would lose the answer; it closes its side, or the bound does.
+                if not self.transport.is_closing():
+                    self.transport.write_eof()
+            case Effect.ARM_CLOSE_BOUND:
+                self._arm_close_bound()
+            case Effect.ABORT_TRANSPORT:
+                self.transport.abort()
+            case Effect.START_CLEANUP:
+                self._clean_up()
+            case _:
+                raise AssertionError(f"{effect} before the upgrade")
+
+    def _arm_close_bound(self) -> None:
+        bound_s = self.node.settings.session.close_timeout_s
+        self.node.wheel.arm(self, self.node.ticker.now + bound_s)
+
+    def _clean_up(self) -> None:
+        self.node.wheel.cancel(self)
+        if not self._request.done():
+            self._request.set_exception(ConnectionResetError("left before its request was whole"))
+            self._request.exception()  # nobody waits for it when it was refused at once
+        self.advance(Event.CLEANED)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from keepline.errors import RefusedError
+from keepline.reasons import CloseReason
+from tests.unit.gateway.fakes import World
+
+
+async def test_a_full_node_refuses_with_503_and_when_to_come_back() -> None:
+    world = World(server={"port": 0, "max_connections": 1})
+    with world.node.arrivals.place("another"):
+        pass
+    world.connect()
+    with pytest.raises(RefusedError) as refused, world.node.arrivals.place("another"):
+        pass
+    assert refused.value.reason is CloseReason.FULL
+    assert refused.value.retry_after_s
+    assert not world.node.arrivals.arriving
+
+
+async def test_who_holds_a_place_may_come_back_to_a_full_node() -> None:
+    world = World(server={"port": 0, "max_connections": 1})
+    life = world.connect()
+    device_id = life.session.device_id
+    with world.node.arrivals.place(device_id):
+        pass
+    with pytest.raises(RefusedError), world.node.arrivals.place(device_id + "x"):
+        pass
+
+
+async def test_who_comes_back_to_a_full_node_does_so_once_at_a_time() -> None:
+    world = World(server={"port": 0, "max_connections": 1})
+    device_id = world.connect().session.device_id
+    with (
+        world.node.arrivals.place(device_id),
+        pytest.raises(RefusedError),
+        world.node.arrivals.place(device_id),
+    ):
+        pass
+    with world.node.arrivals.place(device_id):
+        assert world.node.arrivals.arriving == {device_id: 1}
+
+
+async def test_a_leaving_node_refuses_with_503_and_when_to_come_back() -> None:
+    world = World()
+    world.node.draining = True
+    with pytest.raises(RefusedError) as refused:
+        world.node.arrivals.check_open()
+    assert refused.value.reason is CloseReason.DRAINING
+    assert refused.value.retry_after_s
