@@ -209,6 +209,7 @@ class Node:
     def each_second(self) -> None:
         """Report storms that are over, end an incident, and judge our own health."""
         self.log.flush()
+        self.counters.log_lines_lost = self.log.lost
         sessions = len(self.registry)
         if self.heap.has_grown(sessions):
             settle()
