@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 import uvloop
 
 import keepline
-from keepline.admin.api import AdminServer, Readiness, create_api
+from keepline.admin.api import Readiness, create_api
+from keepline.admin.guard import Guard
+from keepline.admin.server import AdminServer
 from keepline.clock import SystemClock
 from keepline.errors import StartError
 from keepline.fleet.runner import run_fleet
-from keepline.gateway.auth import OpenDoor, StaticToken
+from keepline.gateway.auth import make_authenticator
 from keepline.gateway.configuration import DEVICE_PATH
 from keepline.gateway.gateway import Gateway
 from keepline.gateway.node import Node
@@ -33,12 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from keepline.fleet.report import Report
-    from keepline.gateway.auth import Authenticator
     from keepline.gateway.handler import Handler
     from keepline.settings import Settings
 
 DEMO_RAMP_PER_S = 2.0
 FORCED_END_S = 5.0
+LAST_LINES_S = 2.0  # for a reader of the log to take what waits for it
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 OTHER_DESCRIPTORS = 256  # operators, logs, and what the handlers open
 
@@ -57,7 +59,9 @@ class App:
             level=settings.log.level,
             style=settings.log.format,
             fold_per_s=settings.log.fold_per_s,
-            secrets=(settings.auth.token,) if settings.auth.token else (),
+            buffer_lines=settings.log.buffer_lines,
+            buffer_bytes=settings.log.buffer_bytes,
+            secrets=tuple(filter(None, (settings.auth.token, settings.admin.token))),
         )
         self.counters = Counters()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keepline")
@@ -81,14 +85,14 @@ class App:
             version=keepline.__version__,
             executor=self._executor,
         )
+        api = create_api(ready=self.readiness, metrics=metrics.text)
         self.admin = AdminServer(
-            settings.admin.host,
-            settings.admin.port,
-            create_api(ready=self.readiness, metrics=metrics.text),
+            settings.admin.host, settings.admin.port, Guard(api, settings.admin, self.log)
         )
 
     async def start(self) -> None:
         """Start in order: devices, then operators. Raises StartError; then nothing is left."""
+        self.log.start()
         self._allow_descriptors()
         try:
             await self.gateway.start()
@@ -113,17 +117,21 @@ class App:
         """Stop in order: devices leave, then the operators' view of it; idempotent."""
         self.log.info("stopping", connections=len(self.node.registry))
         await self._release()
-        self.log.info("stopped")
 
     async def _release(self) -> None:
         await self.gateway.stop()
         await self.admin.stop()
+        self.log.info("stopped")
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, self.log.stop, LAST_LINES_S)
         self._executor.shutdown(wait=True)
 
     def readiness(self) -> Readiness:
         """Say whether a balancer should send devices here."""
         if self.node.draining:
             return Readiness(ready=False, reason="draining")
+        if len(self.node.registry) >= self.settings.server.max_connections:
+            return Readiness(ready=False, reason="full")
         return Readiness(ready=True, reason="")
 
     def _gauges(self) -> tuple[Gauge, ...]:
@@ -132,20 +140,13 @@ class App:
             Gauge("keepline_sessions", "Live sessions.", lambda: len(node.registry)),
             Gauge("keepline_admissions", "Handshakes under way.", lambda: len(node.arrivals.admissions)),
             Gauge("keepline_cleanups", "Cleanups under way.", lambda: len(node.cleanups)),
+            Gauge(
+                "keepline_loop_lag_seconds_max",
+                "By how much the loop's tick was late at most, since the last scrape.",
+                node.ticker.take_worst_lag_s,
+            ),
             Gauge("keepline_deadlines", "Deadlines armed in the wheel.", lambda: node.wheel.armed),
         )
-
-
-def make_authenticator(settings: Settings) -> Authenticator:
-    """Return who judges devices. Raises StartError for an open door to everybody."""
-    if settings.auth.token is not None:
-        return StaticToken(settings.auth.token)
-    if is_loopback(settings.server.host):
-        return OpenDoor()
-    raise StartError(
-        f"no token is set, and {settings.server.host} can be reached by everybody",
-        "give devices a token with --token, or listen on this machine only with --host 127.0.0.1",
-    )
 
 
 def serve(settings: Settings, handler: type[Handler] | None = None) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from keepline.settings.section import Count, Port, Seconds, Section
+from pydantic import Field
+
+from keepline.settings.section import Count, Port, Seconds, Section, Token
 
 
 class Server(Section):
@@ -22,7 +24,11 @@ class Server(Section):
 
 
 class Admin(Section):
-    """Where operators look: health and metrics. Loopback, since it asks for no token."""
+    """Where operators look and act, and the `token` they show.
+
+    Without a token only this machine may connect, so `host` must be loopback then.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8_001
+    token: Token | None = Field(default=None, repr=False)
