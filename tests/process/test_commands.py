@@ -7,66 +7,13 @@ import re
 import resource
 import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 from websockets.sync.client import connect
 
-KEEPLINE = [sys.executable, "-m", "keepline"]
-PORTS = ["--port", "0", "--admin-port", "0"]
-TOKEN = "a-token-of-the-process-tests"
-GIVE_UP_AFTER_S = 30
-
-Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start processes; none outlives its test."""
-    running: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*KEEPLINE, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=tmp_path,
-        )
-        running.append(process)
-        return process
-
-    yield start
-    for process in running:
-        process.kill()
-        process.communicate()
-
-
-def read_until(stream: IO[str] | None, event: str) -> dict[str, object]:
-    """Read log lines up to the first of `event`, and return that one."""
-    assert stream is not None
-    for text in stream:
-        line: dict[str, object] = json.loads(text)
-        if line["event"] == event:
-            return line
-    raise AssertionError(f"the log ended without {event}")
-
-
-def get(port: object, path: str) -> tuple[int, bytes]:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"http://127.0.0.1:{port}{path}", timeout=GIVE_UP_AFTER_S) as answer:
-        return answer.status, answer.read()
-
-
-def ends(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    output, complaints = process.communicate(timeout=GIVE_UP_AFTER_S)
-    return process.returncode, output, complaints
+from tests.process.processes import GIVE_UP_AFTER_S, PORTS, TOKEN, Start, ends, get, read_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

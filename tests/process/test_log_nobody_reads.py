@@ -1,0 +1,78 @@
+"""A log that nobody reads: devices are served, and a signal ends the process."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+
+from websockets.sync.client import connect
+
+from keepline.wire.frames import Opcode, encode_masked
+from tests.process.processes import GIVE_UP_AFTER_S, PORTS, Start, ends, get, read_until
+
+HELLO = encode_masked(Opcode.TEXT, b'{"type":"hello"}', bytes(4))
+UNFOLDED = ("--set", "log.fold_per_s=1000000")
+DEVICES = 1_000
+
+
+def come_and_go(port: object, number: int) -> None:
+    """Be a device that says hello, is answered, and hangs up."""
+    with socket.create_connection(("127.0.0.1", int(str(port))), GIVE_UP_AFTER_S) as device:
+        device.sendall(
+            b"GET /xiaozhi/v1/ HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            b"Sec-WebSocket-Version: 13\r\nDevice-Id: device-%d\r\n\r\n" % number + HELLO
+        )
+        heard = b""
+        while b"session_id" not in heard:
+            received = device.recv(4_096)
+            assert received, heard
+            heard += received
+
+
+def lines_lost(admin_port: object) -> float:
+    metrics = get(admin_port, "/metrics")[1].decode()
+    [lost] = re.findall(r"^keepline_log_lines_lost_total (\S+)$", metrics, re.MULTILINE)
+    return float(lost)
+
+
+def test_a_pipe_that_nobody_reads_holds_no_device_up_and_no_signal(start: Start) -> None:
+    process = start("serve", *PORTS, *UNFOLDED, "--set", "log.buffer_lines=100")
+    ports = read_until(process.stderr, "started")
+    for number in range(DEVICES):
+        come_and_go(ports["port"], number)
+    until = time.monotonic() + GIVE_UP_AFTER_S
+    while lines_lost(ports["admin_port"]) < DEVICES:  # two lines each; some 400 fit the pipe
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    url = f"ws://127.0.0.1:{ports['port']}/xiaozhi/v1/"
+    with connect(url, additional_headers={"Device-Id": "one"}, proxy=None) as device:
+        device.send('{"type":"hello"}')
+        assert "session_id" in str(device.recv(timeout=GIVE_UP_AFTER_S))
+        process.terminate()
+        assert process.wait(GIVE_UP_AFTER_S) == 0
+
+
+def test_a_log_whose_reader_has_gone_costs_no_device_anything(start: Start) -> None:
+    process = start("serve", *PORTS, *UNFOLDED)
+    ports = read_until(process.stderr, "started")
+    assert process.stderr is not None
+    process.stderr.close()
+    for number in range(20):
+        come_and_go(ports["port"], number)
+    process.terminate()
+    assert process.wait(GIVE_UP_AFTER_S) == 0
+    process.stderr = None
+
+
+def test_a_reader_who_comes_back_is_told_how_much_was_lost(start: Start) -> None:
+    process = start("serve", *PORTS, *UNFOLDED, "--set", "log.buffer_lines=100")
+    ports = read_until(process.stderr, "started")
+    for number in range(DEVICES):
+        come_and_go(ports["port"], number)
+    lost = read_until(process.stderr, "lines_lost")["count"]
+    assert isinstance(lost, int)
+    assert lost > DEVICES / 2
+    process.terminate()
+    assert ends(process)[0] == 0
