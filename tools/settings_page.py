@@ -33,8 +33,12 @@ def _explanation(section: str) -> str:
 
 def _default(value: object) -> str:
     match value:
-        case None:
+        case None | () | "":
             return "none"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ", ".join(map(str, value))
         case float():
             return f"{value:g}"
         case _:

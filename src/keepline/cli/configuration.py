@@ -133,7 +133,7 @@ def _explained_one(
     place = ".".join(str(step) for step in error["loc"][:2])  # what follows is a union's member
     if place in known:
         value, origin = given[place]
-        shown = HIDDEN if place == "auth.token" else repr(clean(str(value)))
+        shown = HIDDEN if known[place].secret else repr(clean(str(value)))
         default = known[place].default
         hint = f"it takes {known[place].allowed}; the default is {default or 'none'}"
         return f"{place} cannot be {shown} ({origin})", hint

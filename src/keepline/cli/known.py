@@ -15,11 +15,12 @@ from keepline.settings import Settings
 
 
 class Known(NamedTuple):
-    """One setting. `allowed` completes the sentence "it takes …"."""
+    """One setting. `allowed` completes the sentence "it takes …"; a secret is never shown."""
 
     annotation: Any
     default: object
     allowed: str
+    secret: bool = False
 
 
 def known_settings() -> dict[str, Known]:
@@ -59,8 +60,13 @@ def _walk(section: Any, prefix: str) -> list[tuple[str, Known]]:
             found += _walk(value, f"{prefix}{name}.")
         else:
             allowed = _allowed(annotation, name)
-            found.append((f"{prefix}{name}", Known(annotation, value, allowed)))
+            known = Known(annotation, value, allowed, secret=_is_secret(section, name))
+            found.append((f"{prefix}{name}", known))
     return found
+
+
+def _is_secret(section: Any, name: str) -> bool:
+    return isinstance(section, BaseModel) and not type(section).model_fields[name].repr
 
 
 def _allowed(annotation: Any, name: str) -> str:
@@ -80,6 +86,10 @@ def _allowed_one(annotation: Any, name: str) -> str:
         return " ".join(filter(None, [number, _unit(name), bounds]))
     if kind is str:
         return bounds or "text"
+    if kind is bool:
+        return "true or false"
+    if get_origin(kind) is tuple:
+        return "texts, separated by commas"
     return "a path" if kind is Path else ""
 
 

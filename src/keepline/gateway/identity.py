@@ -6,8 +6,13 @@ from typing import NamedTuple
 
 
 class Identity(NamedTuple):
-    """The ids of a device that was let in; `expires_at` (wall clock) None for no end."""
+    """The ids of a device that was let in.
+
+    `expires_at` and `issued_at` are its credentials' (wall clock): None for no end, and where
+    they do not say when they were issued.
+    """
 
     device_id: str
     client_id: str
     expires_at: float | None = None
+    issued_at: float | None = None

@@ -88,7 +88,7 @@ class Session(Receiver):
         self._tasks: set[asyncio.Task[None]] | None = None
         self._full_duplex = False
         self.connection = connection
-        self.device_id, self.client_id, _ = identity
+        self.device_id, self.client_id = identity[:2]
         self.session_id = session_id
         self.hello = hello
         self.claim = 0

@@ -37,3 +37,16 @@ def test_every_section_refuses_unknown_names_and_changes() -> None:
         if isinstance(section, BaseModel):
             assert section.model_config["extra"] == "forbid"
             assert section.model_config["frozen"] is True
+
+
+def test_a_switch_and_a_list_are_described_in_words() -> None:
+    known = known_settings()
+    assert known["auth.insecure"].allowed == "true or false"
+    assert known["auth.origins"].allowed == "texts, separated by commas"
+
+
+def test_secrets_are_known_as_such() -> None:
+    known = known_settings()
+    secret = {name for name, each in known.items() if each.secret}
+    assert secret >= {"auth.token", "auth.keys", "auth.callback_url"}
+    assert "auth.mode" not in secret

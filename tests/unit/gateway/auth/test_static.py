@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from keepline.errors import RefusedError
-from keepline.gateway.auth import OpenDoor, StaticToken, read_identity
+from keepline.gateway.auth.credentials import read_identity
+from keepline.gateway.auth.static import OpenDoor, StaticToken
 from keepline.gateway.identity import Identity
 from tests.unit.gateway.fakes import TOKEN, device_request
 
