@@ -44,7 +44,9 @@ REPLY_TIMEOUT_S: Final = 10.0  # how long the person waits for something to be h
 FRAME_BYTES: Final = 120
 _OPUS_SILK_60MS: Final = b"\x58"  # an Opus packet's first byte: wideband, 60 ms, mono, one frame
 _LIMITS: Final = Limits(message_bytes=1 << 20)  # the firmware takes any size
-_HELLO: Final = Hello(features={"mcp": True}, audio_params=AudioParams())
+_HELLO: Final = Hello(
+    version=1, features={"mcp": True}, transport="websocket", audio_params=AudioParams()
+)
 
 
 class Randomness(Protocol):

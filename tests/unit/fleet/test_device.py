@@ -149,7 +149,10 @@ def test_it_connects_when_its_time_has_come_and_says_hello_after_the_101() -> No
     assert device.due == START + 1
     server = Server(device)
     server.opens()
-    assert server.heard() == [Hello(features={"mcp": True}, audio_params=AudioParams())]
+    said = Hello(
+        version=1, features={"mcp": True}, transport="websocket", audio_params=AudioParams()
+    )
+    assert server.heard() == [said]
     assert phase_of(device) is Phase.GREETING
     assert not device.is_connected
 

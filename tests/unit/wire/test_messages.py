@@ -8,20 +8,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepline.wire.messages import (
+    DEVICE_TYPES,
     MAX_CONTAINERS,
+    SERVER_TYPES,
     Abort,
     Alert,
     AudioParams,
     Custom,
+    Glyph,
+    GlyphPush,
+    Goodbye,
     Hello,
+    Iot,
     Listen,
     Llm,
     Malformed,
     Mcp,
+    Ping,
+    Pong,
     ServerHello,
     ServerMessage,
+    ServerOrder,
     Stt,
     System,
+    TextFont,
     Tts,
     Unknown,
     encode_device_message,
@@ -31,7 +41,9 @@ from keepline.wire.messages import (
 )
 
 FIRMWARE_HELLO = (
-    '{"type":"hello","version":1,"features":{"mcp":true,"aec":true},"transport":"websocket",'
+    '{"type":"hello","version":1,"features":{"mcp":true,"glyph_push":true},'
+    '"text_font":{"bundle":"noto-v1","charset":"common","size":20,"bpp":4},'
+    '"transport":"websocket",'
     '"audio_params":{"format":"opus","sample_rate":16000,"channels":1,"frame_duration":60}}'
 )
 
@@ -39,15 +51,32 @@ FIRMWARE_HELLO = (
 def test_the_firmware_hello_is_read_with_every_field() -> None:
     assert parse_device_message(FIRMWARE_HELLO) == Hello(
         version=1,
-        features={"mcp": True, "aec": True},
+        features={"mcp": True, "glyph_push": True},
         transport="websocket",
         audio_params=AudioParams("opus", 16_000, 1, 60),
+        text_font=TextFont("noto-v1", "common", 20, 4),
     )
+
+
+def test_a_hello_is_written_as_it_was_read() -> None:
+    message = parse_device_message(FIRMWARE_HELLO)
+    assert isinstance(message, Hello)
+    assert json.loads(encode_device_message(message)) == json.loads(FIRMWARE_HELLO)
+
+
+def test_a_feature_is_there_when_the_device_says_true() -> None:
+    hello = Hello(features={"mcp": True, "aec": False, "glyph_push": "yes"})
+    assert hello.has("mcp")
+    assert not hello.has("aec")
+    assert not hello.has("glyph_push")
+    assert not Hello().has("mcp")
 
 
 def test_a_browser_hello_without_version_transport_and_audio_is_a_hello() -> None:
     text = '{"type":"hello","device_id":"a","device_name":"b","device_mac":"c","token":"d"}'
-    assert parse_device_message(text) == Hello()
+    hello = Hello(device_id="a", device_name="b", device_mac="c")
+    assert parse_device_message(text) == hello
+    assert hello.version is hello.audio_params is None
 
 
 @pytest.mark.parametrize(
@@ -72,6 +101,14 @@ def test_a_browser_hello_without_version_transport_and_audio_is_a_hello() -> Non
             Mcp({"jsonrpc": "2.0", "id": 1}),
         ),
         ('{"type":"custom","payload":[1,null,"x"]}', Custom([1, None, "x"])),
+        ('{"session_id":"s","type":"goodbye"}', Goodbye(session_id="s")),
+        (
+            '{"session_id":"","type":"iot","update":true,"descriptors":[{"name":"Lamp"}]}',
+            Iot(update=True, descriptors=[{"name": "Lamp"}]),
+        ),
+        ('{"type":"iot","states":[{"name":"Lamp"}]}', Iot(states=[{"name": "Lamp"}])),
+        ('{"type":"ping","timestamp":1}', Ping()),
+        ('{"type":"pong"}', Pong()),
     ],
 )
 def test_each_device_message_is_read_into_its_type(text: str, message: object) -> None:
@@ -83,7 +120,20 @@ def test_fields_nobody_knows_are_ignored_wherever_they_stand() -> None:
     assert parse_device_message(text) == Listen("stop")
 
 
-@pytest.mark.parametrize("kind", ["iot", "ping", "goodbye", "", "HELLO", "tts", "hello "])
+def test_the_secret_of_an_order_to_an_older_server_is_not_kept() -> None:
+    text = '{"type":"server","action":"restart","content":{"secret":"s3cret"}}'
+    message = parse_device_message(text)
+    assert message == ServerOrder("restart")
+    assert "s3cret" not in repr(message)
+
+
+def test_no_type_is_missing_among_those_that_are_known() -> None:
+    both = {"hello", "mcp", "custom", "iot", "ping", "pong"}
+    assert both | {"listen", "abort", "goodbye", "server"} == DEVICE_TYPES
+    assert both | {"tts", "stt", "llm", "alert", "system"} == SERVER_TYPES
+
+
+@pytest.mark.parametrize("kind", ["", "HELLO", "tts", "hello ", "speak_request"])
 def test_an_unknown_type_keeps_its_text_untouched(kind: str) -> None:
     text = f'{{ "type" : "{kind}" , "n":1.0 }}'
     assert parse_device_message(text) == Unknown(type=kind, text=text)
@@ -105,7 +155,6 @@ def test_an_unknown_type_keeps_its_text_untouched(kind: str) -> None:
         '{"type":"hello"}{"type":"hello"}',
         '{"type":"hello","version":"1"}',
         '{"type":"hello","version":1.5}',
-        '{"type":"hello","version":null}',
         '{"type":"hello","version":1e999}',
         '{"type":"hello","features":[]}',
         '{"type":"hello","audio_params":{"sample_rate":"x"}}',
@@ -113,6 +162,13 @@ def test_an_unknown_type_keeps_its_text_untouched(kind: str) -> None:
         '{"type":"listen","state":"paused"}',
         '{"type":"listen","state":"start","mode":"telepathy"}',
         '{"type":"mcp"}',
+        '{"type":"iot","update":1}',
+        '{"type":"goodbye","session_id":null}',
+        '{"type":"server","action":[]}',
+        '{"type":"hello","text_font":{}}',
+        '{"type":"hello","device_id":1}',
+        '{"type":"custom","payload":Infinity}',
+        '{"type":"custom","payload":-NaN}',
         '{"type":"mcp","payload":NaN}',
         '{"type":"custom","payload":' + "9" * 5_000 + "}",
         '{"type":"custom","payload":"\\ud800"}',
@@ -159,6 +215,21 @@ def test_of_a_duplicate_key_the_last_one_counts() -> None:
     assert parse_device_message(text) == Listen("stop")
 
 
+@pytest.mark.parametrize("number", ["9" * 4_300, "-" + "9" * 4_299])
+def test_the_longest_number_that_python_converts_is_read(number: str) -> None:
+    message = parse_device_message(f'{{"type":"custom","payload":{number}}}')
+    assert isinstance(message, Custom)
+    assert encode_server_message(message) == f'{{"type":"custom","payload":{number}}}'
+
+
+@pytest.mark.parametrize("digits", [4_301, 60_000, 100_000])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_longer_number_is_malformed_and_costs_no_time(digits: int, sign: str) -> None:
+    """To convert one takes quadratic time, so Python itself refuses beyond 4,300 digits."""
+    message = parse_device_message('{"type":"custom","payload":' + sign + "9" * digits + "}")
+    assert isinstance(message, Malformed)
+
+
 def test_an_integer_beyond_64_bits_survives_the_way_back() -> None:
     text = '{"type":"custom","payload":340282366920938463463374607431768211456}'
     message = parse_device_message(text)
@@ -184,6 +255,12 @@ _KEYS = st.sampled_from(
         "state",
         "mode",
         "text",
+        "text_font",
+        "glyph_push",
+        "device_id",
+        "descriptors",
+        "update",
+        "action",
         "version",
         "features",
         "transport",
@@ -197,9 +274,7 @@ _KEYS = st.sampled_from(
         "message",
     ]
 )
-_KINDS = st.sampled_from(
-    ["hello", "listen", "abort", "mcp", "custom", "tts", "stt", "llm", "alert", "system", "x"]
-)
+_KINDS = st.sampled_from(sorted({*map(str, DEVICE_TYPES | SERVER_TYPES), "x"}))
 
 
 @given(st.dictionaries(_KEYS, _JSON), _KINDS)
@@ -232,11 +307,55 @@ SERVER_TEXTS: list[tuple[ServerMessage, dict[str, Any]]] = [
         },
     ),
     (Tts("start"), {"type": "tts", "state": "start"}),
+    (Tts("sentence_end"), {"type": "tts", "state": "sentence_end"}),
+    (Tts("stop"), {"type": "tts", "state": "stop"}),
     (
         Tts("sentence_start", "你好", "s"),
         {"type": "tts", "state": "sentence_start", "text": "你好", "session_id": "s"},
     ),
     (Stt("hi"), {"type": "stt", "text": "hi"}),
+    (
+        Stt(
+            "㐂",
+            glyph_push=GlyphPush(
+                bundle="noto-v1",
+                size=20,
+                bpp=4,
+                glyphs=[
+                    Glyph(
+                        codepoint=0x3402,
+                        adv_w=320,
+                        box_w=1,
+                        box_h=2,
+                        ofs_x=-1,
+                        ofs_y=0,
+                        bitmap="/w==",
+                    )
+                ],
+            ),
+        ),
+        {
+            "type": "stt",
+            "text": "㐂",
+            "glyph_push": {
+                "v": 1,
+                "bundle": "noto-v1",
+                "size": 20,
+                "bpp": 4,
+                "glyphs": [
+                    {
+                        "codepoint": 0x3402,
+                        "adv_w": 320,
+                        "box_w": 1,
+                        "box_h": 2,
+                        "ofs_x": -1,
+                        "ofs_y": 0,
+                        "bitmap": "/w==",
+                    }
+                ],
+            },
+        },
+    ),
     (Llm(emotion="happy", text="😀"), {"type": "llm", "emotion": "happy", "text": "😀"}),
     (
         Alert(status="s", message="m", emotion="sad"),
@@ -245,6 +364,8 @@ SERVER_TEXTS: list[tuple[ServerMessage, dict[str, Any]]] = [
     (Mcp({"id": 1}), {"type": "mcp", "payload": {"id": 1}}),
     (Custom(None), {"type": "custom", "payload": None}),
     (System("reboot"), {"type": "system", "command": "reboot"}),
+    (Iot(commands=[{"name": "Lamp"}]), {"type": "iot", "commands": [{"name": "Lamp"}]}),
+    (Pong(), {"type": "pong"}),
 ]
 
 
@@ -269,11 +390,9 @@ def test_a_device_message_is_written_with_the_firmware_names() -> None:
         "mode": "manual",
         "session_id": "s",
     }
-    assert json.loads(encode_device_message(Hello(audio_params=AudioParams()))) == {
+    assert json.loads(encode_device_message(Hello(version=1, audio_params=AudioParams()))) == {
         "type": "hello",
         "version": 1,
-        "features": {},
-        "transport": "websocket",
         "audio_params": {
             "format": "opus",
             "sample_rate": 16_000,
