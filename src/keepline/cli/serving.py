@@ -1,0 +1,125 @@
+"""`keepline serve` and `keepline demo`: a gateway in the foreground."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keepline.cli.advice import advice
+from keepline.cli.handler_name import load_handler
+from keepline.cli.options import (
+    AdminHost,
+    AdminPort,
+    Assignments,
+    Config,
+    Data,
+    Host,
+    Port,
+    Token,
+    read_settings,
+)
+from keepline.errors import StartError
+from keepline.settings.auth import Auth
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from keepline.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(serve)
+    app.command()(demo)
+
+
+def serve(
+    handler: Annotated[
+        str, typer.Argument(metavar="MODULE:CLASS", help="What happens behind a connection.")
+    ] = "echo",
+    *,
+    host: Host = None,
+    port: Port = None,
+    admin_host: AdminHost = None,
+    admin_port: AdminPort = None,
+    data: Data = None,
+    token: Token = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Run a gateway in the foreground until SIGTERM or Ctrl-C."""
+    with advice():
+        settings = _settings(
+            config,
+            assignments,
+            host=host,
+            port=port,
+            admin_host=admin_host,
+            admin_port=admin_port,
+            data=data,
+            token=token,
+        )
+        handler_class = load_handler(handler)
+        from keepline.app import serve as run  # noqa: PLC0415 - `keepline version` need not wait
+
+        status = run(settings, handler_class)
+    raise typer.Exit(status)
+
+
+def demo(
+    *,
+    devices: Annotated[int, typer.Option(min=1, help="How many simulated devices.")] = 5,
+    host: Host = None,
+    port: Port = None,
+    admin_host: AdminHost = None,
+    admin_port: AdminPort = None,
+    data: Data = None,
+    token: Token = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Run a gateway with a few simulated devices talking to it."""
+    with advice():
+        settings = _settings(
+            config,
+            assignments,
+            host=host,
+            port=port,
+            admin_host=admin_host,
+            admin_port=admin_port,
+            data=data,
+            token=token,
+        )
+        if settings.auth.token is None:
+            auth = Auth(token=secrets.token_urlsafe(12))
+            settings = settings.model_copy(update={"auth": auth})
+        from keepline.app import demo as run  # noqa: PLC0415 - as above
+        from keepline.cli.demo_screen import DemoScreen  # noqa: PLC0415 - as above
+
+        screen = DemoScreen()
+        status = run(settings, devices=devices, announce=screen.announce, on_progress=screen.show)
+    raise typer.Exit(status)
+
+
+def _settings(config: Path | None, assignments: list[str] | None, **options: object) -> Settings:
+    settings = read_settings(config, assignments, **options)
+    if settings.data_dir is not None:
+        _prepare_directory(settings.data_dir)
+    return settings
+
+
+def _prepare_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        usable = os.access(path, os.R_OK | os.W_OK | os.X_OK)
+        problem = "permission denied"
+    except OSError as error:
+        usable, problem = False, error.strerror or str(error)
+    if not usable:
+        raise StartError(
+            f"cannot keep state in {path}: {problem}",
+            "give --data a directory that this user may read and write",
+        )
