@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 from keepline.cli.known import Known, known_settings
 from keepline.settings import Settings
@@ -15,20 +16,29 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 def settings_reference() -> str:
     """Return a heading, an explanation and a table for each section, as Markdown."""
     sections: dict[str, list[tuple[str, Known]]] = {}
+    explained: dict[str, str] = {}
     for name, known in known_settings().items():
         sections.setdefault(name.rpartition(".")[0], []).append((name, known))
-    return "\n\n".join(_section(section, inside) for section, inside in sections.items())
+    for section in sections:
+        text = _explanation(section)
+        first = next((name for name, other in explained.items() if other == text), None)
+        explained[section] = text if first is None else f"As `{first}`, with defaults of its own."
+    return "\n\n".join(
+        _section(section, explained[section], inside) for section, inside in sections.items()
+    )
 
 
-def _section(name: str, inside: list[tuple[str, Known]]) -> str:
+def _section(name: str, explanation: str, inside: list[tuple[str, Known]]) -> str:
     rows = [f"| `{full}` | {_default(known.default)} | {known.allowed} |" for full, known in inside]
     table = "\n".join(["| setting | default | takes |", "|---|---|---|", *rows])
-    return f"### {name or 'without a section'}\n\n{_explanation(name)}\n\n{table}"
+    return f"### {name or 'without a section'}\n\n{explanation}\n\n{table}"
 
 
 def _explanation(section: str) -> str:
-    described = type(getattr(Settings(), section)) if section else Settings
-    return inspect.getdoc(described) or ""
+    described: Any = Settings()
+    for step in filter(None, section.split(".")):
+        described = described[step] if isinstance(described, dict) else getattr(described, step)
+    return inspect.getdoc(type(described)) or ""
 
 
 def _default(value: object) -> str:

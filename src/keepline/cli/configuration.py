@@ -48,6 +48,7 @@ def load(
         **_from_assignments(assignments),
         **(flags or {}),
     }
+    known = known_settings(given)
     for name, (_, origin) in given.items():
         if name not in known:
             raise SettingsError(f"{origin}: there is no setting {name}", nearest(name, known))
@@ -111,8 +112,10 @@ def _from_assignments(assignments: Sequence[str]) -> dict[str, Given]:
 def _nested(given: Mapping[str, Given], known: Mapping[str, Known]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for name, (value, _) in given.items():
-        section, _, key = name.rpartition(".")
-        table = document.setdefault(section, {}) if section else document
+        *tables, key = name.split(".")
+        table = document
+        for step in tables:
+            table = table.setdefault(step, {})
         table[key] = None if value == "none" and may_be_none(known[name].annotation) else value
     return document
 
@@ -130,7 +133,8 @@ def _explained(
 def _explained_one(
     error: ErrorDetails, given: Mapping[str, Given], known: Mapping[str, Known]
 ) -> tuple[str, str]:
-    place = ".".join(str(step) for step in error["loc"][:2])  # what follows is a union's member
+    steps = [str(step) for step in error["loc"]]
+    place = ".".join(steps[: 3 if steps[:1] == ["profiles"] else 2])  # then a union's member
     if place in known:
         value, origin = given[place]
         shown = HIDDEN if known[place].secret else repr(clean(str(value)))
@@ -139,6 +143,9 @@ def _explained_one(
         return f"{place} cannot be {shown} ({origin})", hint
     # Two settings that contradict each other; the message names them.
     message = str(error.get("ctx", {}).get("error", error["msg"]))
-    named = [name for name in given if name.rpartition(".")[2] in message]
+    inside = [name for name in given if name.startswith(place)]
+    named = [name for name in inside if name.rpartition(".")[2] in message] or [
+        name for name in inside if name.rpartition(".")[0] in f"{place}.{message}"
+    ]
     sources = ", ".join(f"{name} comes from {given[name].origin}" for name in named)
     return f"{place}.{message}".lstrip("."), f"{sources}; what is not given has its default"

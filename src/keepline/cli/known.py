@@ -6,12 +6,26 @@ from dataclasses import is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, StringConstraints
 
 from keepline.settings import Settings
+from keepline.settings.profiles import named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Known(NamedTuple):
@@ -23,25 +37,39 @@ class Known(NamedTuple):
     secret: bool = False
 
 
-def known_settings() -> dict[str, Known]:
-    """Return every setting by its dotted name, in the order of `Settings`."""
-    return dict(_walk(Settings(), prefix=""))
+def known_settings(asked_for: Iterable[str] = ()) -> dict[str, Known]:
+    """Return every setting by its dotted name, in the order of `Settings`.
+
+    Of the tables that anybody may add, the built-in ones, and each one named in `asked_for`.
+    """
+    known = dict(_walk(Settings(), prefix=""))
+    for name in asked_for:
+        section, _, rest = name.partition(".")
+        added, separator, _ = rest.partition(".")
+        prefix = f"{section}.{added}."
+        if section == "profiles" and separator and f"{prefix}match" not in known:
+            known.update(_walk_table(named(added), prefix))
+    return known
 
 
 def nearest(name: str, known: dict[str, Known]) -> str:
     """Return advice for a name that does not exist: the likely one, or what its section has."""
-    matches = get_close_matches(name, known, n=1, cutoff=0.6)
-    if not matches:
-        last = name.rpartition(".")[2]
-        matches = [full for full in known if full.rpartition(".")[2] == last]
+    section, _, key = name.rpartition(".")
+    keys = {full.rpartition(".")[2]: full for full in known if full.rpartition(".")[0] == section}
+    if section and keys:
+        matches = [keys[likely] for likely in get_close_matches(key, keys, n=1, cutoff=0.6)]
+    elif inside := [full for full in known if full.startswith(f"{name}.")]:
+        return f"the section {name} has: {', '.join(inside)}"
+    else:
+        matches = get_close_matches(name, known, n=1, cutoff=0.6)
+    matches = matches or [full for full in known if full.rpartition(".")[2] == key]
     if matches:
         return f"did you mean {matches[0]}?"
-    section = name.partition(".")[0]
-    inside = [full for full in known if full.startswith(f"{section}.")]
-    if inside:
-        return f"the section {section} has: {', '.join(inside)}"
-    sections = dict.fromkeys(full.partition(".")[0] for full in known)
-    return f"there are: {', '.join(sections)}"
+    while section:
+        if inside := [full for full in known if full.startswith(f"{section}.")]:
+            return f"the section {section} has: {', '.join(inside)}"
+        section = section.rpartition(".")[0]
+    return f"there are: {', '.join(dict.fromkeys(full.partition('.')[0] for full in known))}"
 
 
 def may_be_none(annotation: Any) -> bool:
@@ -58,6 +86,9 @@ def _walk(section: Any, prefix: str) -> list[tuple[str, Known]]:
         value = getattr(section, name)
         if isinstance(value, BaseModel) or is_dataclass(value):
             found += _walk(value, f"{prefix}{name}.")
+        elif isinstance(value, dict):
+            for added, table in value.items():
+                found += _walk_table(table, f"{prefix}{name}.{added}.")
         else:
             allowed = _allowed(annotation, name)
             known = Known(annotation, value, allowed, secret=_is_secret(section, name))
@@ -67,6 +98,11 @@ def _walk(section: Any, prefix: str) -> list[tuple[str, Known]]:
 
 def _is_secret(section: Any, name: str) -> bool:
     return isinstance(section, BaseModel) and not type(section).model_fields[name].repr
+
+
+def _walk_table(table: Any, prefix: str) -> list[tuple[str, Known]]:
+    """Walk one of several tables of a kind; its own name is its key and no setting."""
+    return [(full, known) for full, known in _walk(table, prefix) if full != f"{prefix}name"]
 
 
 def _allowed(annotation: Any, name: str) -> str:

@@ -14,14 +14,14 @@ Seconds = Annotated[float, Gt(0)]
 Token = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", max_length=1_024)]
 
 
-def _split(value: object) -> object:
+def split_texts(value: object) -> object:
     """Read `a, b` as a list: the environment and `--set` know text only."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(split_texts)]
 """Several texts; a list in TOML, separated by commas elsewhere."""
 
 

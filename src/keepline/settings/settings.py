@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from keepline.lifecycle.heartbeat import HeartbeatPolicy
 from keepline.settings.auth import Auth
 from keepline.settings.logging import Logging
+from keepline.settings.profiles import Profiles, built_in
 from keepline.settings.section import Section
 from keepline.settings.server import Admin, Server
 from keepline.settings.session import Inbox, Outbox, Session
@@ -27,6 +28,7 @@ class Settings(Section):
     auth: Auth = Auth()
     wire: Limits = Limits()
     session: Session = Session()
+    profiles: Profiles = Field(default_factory=built_in)
     heartbeat: HeartbeatPolicy = HeartbeatPolicy()
     inbox: Inbox = Inbox()
     outbox: Outbox = Outbox()

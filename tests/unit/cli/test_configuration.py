@@ -130,6 +130,66 @@ def test_settings_that_contradict_each_other_are_both_named() -> None:
     assert error.hint == ("heartbeat.zombie_s comes from --set; what is not given has its default")
 
 
+def test_a_profile_of_any_name_comes_from_every_source(tmp_path: Path) -> None:
+    path = tmp_path / "keepline.toml"
+    path.write_text('[profiles.mine]\nmatch = ["aa:*", "ab:*"]\npongs = "never"\n')
+    profiles = load(
+        file=path,
+        environment={"KEEPLINE_PROFILES__MINE__CLOSE_TIMEOUT_S": "2"},
+        assignments=["profiles.mine.keepalive_s=none", "profiles.xiaozhi.keepalive_s=50"],
+    ).profiles
+    mine = profiles["mine"]
+    assert (mine.match, mine.pongs) == (("aa:*", "ab:*"), "never")
+    assert (mine.close_timeout_s, mine.keepalive_s) == (2.0, None)
+    assert profiles["xiaozhi"].keepalive_s == 50.0
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("profiles.mine.keepalive", "did you mean profiles.mine.keepalive_s?"),
+        ("profiles.mine.xyzzy", "the section profiles.mine has: profiles.mine.match, "),
+        ("profiles.mine.name", "the section profiles.mine has: profiles.mine.match, "),
+        ("profiles.mine", "the section profiles.mine has: profiles.mine.match, "),
+    ],
+)
+def test_an_unknown_name_in_a_profile_brings_what_the_profile_has(name: str, hint: str) -> None:
+    error = refused(assignments=["profiles.mine.match=a", f"{name}=1"])
+    assert error.problem == f"--set: there is no setting {name}"
+    assert error.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("key", "allowed"),
+    [
+        ("pongs", "one of learn, never; the default is learn"),
+        ("keepalive_s", "a number of seconds from 0.2 or none; the default is 100.0"),
+        ("reconnect_s", "a number of seconds above 0 to 3600 or none; the default is none"),
+    ],
+)
+def test_a_wrong_value_in_a_profile_brings_the_allowed_ones(key: str, allowed: str) -> None:
+    error = refused(environment={f"KEEPLINE_PROFILES__MINE__{key.upper()}": "x"})
+    assert error.problem.startswith(f"profiles.mine.{key} cannot be 'x' (KEEPLINE_PROFILES__MINE_")
+    assert error.hint == f"it takes {allowed}"
+
+
+def test_a_keepalive_that_would_come_too_late_is_refused_with_the_sum() -> None:
+    error = refused(
+        assignments=["profiles.xiaozhi.keepalive_s=111", "profiles.browser.pongs=learn"]
+    )
+    assert error.problem == (
+        "profiles.xiaozhi.keepalive_s must be at most 110, not 111: a device gives its channel up"
+        " after 120 s without data, and 10 s are left for the way"
+    )
+    assert error.hint.startswith("profiles.xiaozhi.keepalive_s comes from --set; ")
+
+
+def test_a_profile_for_nobody_is_named_with_where_it_comes_from() -> None:
+    error = refused(assignments=["profiles.xiozhi.pongs=never"])
+    assert error.problem.startswith("profiles.xiozhi.match must be given: no device would ever")
+    assert error.hint.startswith("profiles.xiozhi.pongs comes from --set; ")
+
+
 def test_equal_ports_are_refused_by_name() -> None:
     error = refused(assignments=["admin.port=8000"])
     assert error.problem == "admin.port must differ from server.port"

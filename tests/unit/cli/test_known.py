@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from pydantic import BaseModel
 
 from keepline.cli.known import known_settings, may_be_none
 from keepline.settings import Settings
 
 
+def flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def test_every_field_of_every_section_is_known_with_its_default() -> None:
-    document = Settings().model_dump()
-    expected = {
-        f"{section}.{key}": value
-        for section, table in document.items()
-        if isinstance(table, dict)
-        for key, value in table.items()
-    }
-    for name in Settings.model_fields:
-        if not isinstance(document[name], dict):
-            expected[name] = document[name]
+    expected = dict(flat(Settings().model_dump()))
+    for name in ("xiaozhi", "browser"):
+        assert expected.pop(f"profiles.{name}.name") == name  # the table's own key
     assert {name: known.default for name, known in known_settings().items()} == expected
 
 
 def test_every_setting_says_what_it_takes() -> None:
     assert [name for name, known in known_settings().items() if not known.allowed] == []
+
+
+def test_a_table_that_is_asked_for_is_known_with_stock_values() -> None:
+    asked_for = ["profiles.mine.match", "profiles.mine.keepalive", "profiles.browser.match"]
+    added = known_settings(asked_for).keys() - known_settings().keys()
+    assert {name.rpartition(".")[0] for name in added} == {"profiles.mine"}
+    assert known_settings(asked_for)["profiles.mine.keepalive_s"].default == 100.0
+
+
+def test_only_profiles_may_have_tables_of_any_name() -> None:
+    asked_for = ["profiles.mine", "server.mine.match", "profile.mine.match", "mine"]
+    assert known_settings(asked_for) == known_settings()
 
 
 def test_only_optional_numbers_may_be_none() -> None:
