@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 from keepline.errors import HelloError
 from keepline.gateway.receiver import Receiver
 from keepline.reasons import CloseReason
-from keepline.wire.messages import Hello, parse_device_message
+from keepline.wire.hello import read_hello
 
 if TYPE_CHECKING:
     import asyncio
 
     from keepline.gateway.session import Session
+    from keepline.wire.messages import Hello
 
 EARLY_LIMIT = 16
 """Messages a device may send behind its hello before it was answered; stock firmware sends none."""
 
 CACHED_CHARACTERS = 1_024
-"""Stock hellos have about 200; longer ones are parsed every time."""
+"""Stock hellos have about 300; longer ones are parsed every time."""
 
 
 class HelloCache:
@@ -34,14 +35,13 @@ class HelloCache:
         self._limit = limit
 
     def read(self, text: str) -> Hello:
-        """Return the hello in `text`. Raises HelloError when it is none."""
+        """Return the hello in `text`. Raises HelloError when it is no usable one."""
         hello = self._by_text.get(text)
         if hello is None:
-            message = parse_device_message(text)
-            if not isinstance(message, Hello):
-                raise HelloError("the first message was no hello")
-            hello = message
-            if len(self._by_text) < self._limit and len(text) <= CACHED_CHARACTERS:
+            hello = read_hello(text)
+            # A browser's names one device, and holds its token.
+            is_shared = not hello.device_id and len(text) <= CACHED_CHARACTERS
+            if is_shared and len(self._by_text) < self._limit:
                 self._by_text[text] = hello
         return hello
 

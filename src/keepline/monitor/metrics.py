@@ -73,6 +73,7 @@ class Counters:
         "log_lines_lost",
         "loop_stalled_s",
         "loop_stalls",
+        "malformed_audio",
         "malformed_messages",
         "mass_suspicions",
         "messages_in",
@@ -101,6 +102,7 @@ class Counters:
         self.messages_in = 0
         self.messages_out = 0
         self.malformed_messages = 0
+        self.malformed_audio = 0
         self.audio_in = 0
         self.audio_out = 0
         self.inbox_audio_dropped = 0
@@ -137,6 +139,10 @@ _PLAIN = {
     "keepline_malformed_messages": (
         "malformed_messages",
         "Text messages that were no message of the device protocol.",
+    ),
+    "keepline_malformed_audio": (
+        "malformed_audio",
+        "Binary messages that were no audio of the session's version.",
     ),
     "keepline_audio_frames_received": ("audio_in", "Audio frames received."),
     "keepline_audio_frames_sent": ("audio_out", "Audio frames sent."),

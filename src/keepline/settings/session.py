@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
 from keepline.settings.section import Count, Seconds, Section
+
+AudioVersion = Annotated[int, Ge(1), Le(3)]
 
 
 class Session(Section):
@@ -10,13 +16,15 @@ class Session(Section):
 
     `hello_timeout_s` runs from accept to hello, `idle_after_s` from the last data message to
     IDLE, `close_timeout_s` from our Close frame to dropping TCP, `closed_timeout_s` bounds the
-    handler's own `closed`.
+    handler's own `closed`. `audio_version` is how the configuration tells devices to frame their
+    audio (1, 2 or 3); who says another one is served in that.
     """
 
     hello_timeout_s: Seconds = 10.0
     idle_after_s: Seconds = 30.0
     close_timeout_s: Seconds = 1.0
     closed_timeout_s: Seconds = 5.0
+    audio_version: AudioVersion = 1
 
 
 class Inbox(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from annotated_types import Gt
@@ -16,8 +16,9 @@ class Limits:
 
     `head_bytes` and `head_lines` bound a request head, from the request line to the empty line;
     `head_lines` counts its header lines. `body_bytes` bounds the body of a configuration request.
-    `message_bytes` bounds the payload of a message over all its fragments, `message_fragments`
-    their number. `frames_per_turn` is how many frames one call of `FrameReader.receive` handles.
+    `hello_bytes` bounds each message of a device whose hello was not answered yet,
+    `message_bytes` the later ones: the payload over all fragments, and `message_fragments` their
+    number. `frames_per_turn` is how many frames one call of `FrameReader.receive` handles.
     `control_frames_per_s` bounds pings and pongs together, as a rate and as a burst; it is applied
     by the connection, which has a clock.
     """
@@ -25,7 +26,12 @@ class Limits:
     head_bytes: Positive = 8192
     head_lines: Positive = 64
     body_bytes: Positive = 16_384
+    hello_bytes: Positive = 8192
     message_bytes: Positive = 65_536
     message_fragments: Positive = 256
     frames_per_turn: Positive = 64
     control_frames_per_s: Positive = 20
+
+    def before_hello(self) -> Limits:
+        """Return the limits of a device that is not known yet: its memory is an attacker's."""
+        return replace(self, message_bytes=min(self.hello_bytes, self.message_bytes))

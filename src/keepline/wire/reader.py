@@ -30,14 +30,15 @@ class FrameReader:
     """Finds the events in what a peer sends. One per connection; idle, it holds nothing.
 
     After a Close or a Violation every further byte is ignored. `pending` is true while there may
-    be more events in bytes already given.
+    be more events in bytes already given. `limits` may be exchanged for others at any time; they
+    hold from the next frame on.
     """
 
-    __slots__ = ("_assembly", "_at", "_calm", "_ended", "_limits", "_mask", "_rest", "pending")
+    __slots__ = ("_assembly", "_at", "_calm", "_ended", "_mask", "_rest", "limits", "pending")
 
     def __init__(self, limits: Limits, *, masked: bool) -> None:
         """`masked`: frames must be masked (we are the server), else must not be (the client)."""
-        self._limits = limits
+        self.limits = limits
         self._mask = 0x80 if masked else 0
         self._calm = True  # nothing is held, open or over: a whole frame may take the short way
         self._ended = False
@@ -93,7 +94,7 @@ class FrameReader:
             if length <= _SHORT or first & _CONTROL:
                 return None
             start += 2
-        if start + length != size or length > self._limits.message_bytes:
+        if start + length != size or length > self.limits.message_bytes:
             return None
         payload = apply_mask(data[start:], data[start - 4 : start]) if self._mask else data[start:]
         if first == _WHOLE_BINARY:
@@ -113,7 +114,7 @@ class FrameReader:
         if self._rest:
             at, data = (0, self._rest[self._at :] + data) if data else (self._at, self._rest)
         self.pending = False
-        for _ in range(self._limits.frames_per_turn):
+        for _ in range(self.limits.frames_per_turn):
             before = at
             at = self._step(data, at, events)
             if at == before or self._ended:
@@ -145,7 +146,7 @@ class FrameReader:
                 self._control(first & _OPCODE, apply_mask(payload, key) if key else payload, events)
                 return end
             assembly = assembly_for(first & _OPCODE, self._assembly)
-            assembly.open_frame(length, key, self._limits, final=first >= _FIN)
+            assembly.open_frame(length, key, self.limits, final=first >= _FIN)
             self._assembly = assembly
             at = start
         at = assembly.take(data, at)

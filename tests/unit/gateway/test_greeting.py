@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from keepline.errors import HelloError
-from keepline.gateway.greeting import EARLY_LIMIT, Greeting, HelloCache
+from keepline.gateway.greeting import CACHED_CHARACTERS, EARLY_LIMIT, Greeting, HelloCache
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World, settle
 
@@ -22,7 +22,17 @@ async def test_the_first_text_is_the_hello() -> None:
     assert (await waiting.hello()).version == 1
 
 
-@pytest.mark.parametrize("text", ["{}", "not json", '{"type":"listen","state":"start"}', ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "not json",
+        '{"type":"listen","state":"start"}',
+        "",
+        '{"type":"hello","version":4}',
+        '{"type":"hello","audio_params":{"sample_rate":0}}',
+    ],
+)
 async def test_a_first_text_that_is_no_hello_is_an_error(text: str) -> None:
     waiting = greeting()
     waiting.receive_text(text)
@@ -92,9 +102,23 @@ def test_devices_that_say_the_same_words_share_one_hello() -> None:
 
 def test_odd_hellos_cannot_fill_the_memory() -> None:
     cache = HelloCache(limit=2)
-    for version in range(100):
-        assert cache.read(f'{{"type":"hello","version":{version}}}').version == version
+    for number in range(100):
+        features = cache.read(f'{{"type":"hello","features":{{"n":{number}}}}}').features
+        assert features == {"n": number}
     assert len(cache._by_text) == 2
+
+
+def test_a_hello_is_remembered_up_to_a_length() -> None:
+    for length, remembered in ((CACHED_CHARACTERS, 1), (CACHED_CHARACTERS + 1, 0)):
+        cache = HelloCache()
+        cache.read(HELLO + " " * (length - len(HELLO)))
+        assert len(cache._by_text) == remembered
+
+
+def test_a_browser_s_hello_with_its_token_is_not_remembered() -> None:
+    cache = HelloCache()
+    assert cache.read('{"type":"hello","device_id":"a","token":"secret"}').device_id == "a"
+    assert not cache._by_text
 
 
 def test_what_is_no_hello_is_never_remembered() -> None:

@@ -284,3 +284,15 @@ def test_a_lying_length_costs_no_memory() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 4_096
+
+
+@pytest.mark.parametrize(
+    "pieces", [[frame(Opcode.BINARY, bytes(11))], [b"\x02\x85" + bytes(9), b"\x80\x86" + bytes(10)]]
+)
+def test_limits_can_be_exchanged_between_two_messages(pieces: list[bytes]) -> None:
+    subject = reader(message_bytes=10)
+    subject.limits = Limits(message_bytes=11)
+    assert subject.receive(b"".join(pieces)) == [Binary(bytes(11))]
+    subject.limits = Limits(message_bytes=10)
+    (violation,) = subject.receive(b"".join(pieces))
+    assert isinstance(violation, Violation)
