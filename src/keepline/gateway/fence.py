@@ -13,7 +13,7 @@ from keepline.reasons import CloseReason
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keepline.gateway.session import Session
+    from keepline.gateway.calls import Calls
     from keepline.log import Log
     from keepline.monitor.metrics import Counters
 
@@ -28,8 +28,8 @@ class Fence:
         self._counters = counters
 
     def call(
-        self, session: Session, method: Callable[..., object], *arguments: object
-    ) -> Awaitable[None] | None:
+        self, session: Calls, method: Callable[..., object], *arguments: object
+    ) -> Awaitable[object] | None:
         """Call `method(session, *arguments)`; what is left to await is returned, else None."""
         try:
             return method(session, *arguments)  # type: ignore[return-value]
@@ -38,7 +38,7 @@ class Fence:
             return None
 
     async def wait(
-        self, session: Session, method: Callable[..., object], rest: Awaitable[None]
+        self, session: Calls, method: Callable[..., object], rest: Awaitable[object]
     ) -> None:
         """Await the rest of a call; our own cancellation passes through."""
         try:
@@ -53,7 +53,7 @@ class Fence:
             self._on_failure(session, method, error)
 
     def _on_failure(
-        self, session: Session, method: Callable[..., object], error: BaseException
+        self, session: Calls, method: Callable[..., object], error: BaseException
     ) -> None:
         self._counters.handler_failures += 1
         self._log.error(

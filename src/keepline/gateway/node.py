@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keepline.errors import HandlerError
 from keepline.gateway.arrivals import Arrivals
 from keepline.gateway.cleanup import cleanup
 from keepline.gateway.fence import Fence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from keepline.clock import Clock
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.connection import Connection
-    from keepline.gateway.handler import Handler
+    from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
     from keepline.log import Log
     from keepline.monitor.metrics import Counters
@@ -89,7 +90,7 @@ class Node:
         log: Log,
         counters: Counters,
         authenticator: Authenticator,
-        make_handler: Callable[[], Handler],
+        make_handler: Callable[[], AnyHandler],
         make_session_id: Callable[[], str],
         enrolment_open: bool,
     ) -> None:
@@ -142,7 +143,9 @@ class Node:
         if connection.lifecycle.state is not State.AUTHENTICATING:
             raise ConnectionResetError("left before its session was open")
         session_id = self.make_session_id()
-        session = Session(self, connection, identity, hello, session_id=session_id)
+        session = Session(
+            self, connection, identity, hello, self._made_handler(), session_id=session_id
+        )
         older = self.registry.claim(session)
         if older is not None:
             self.counters.takeovers += 1
@@ -161,6 +164,13 @@ class Node:
         )
         session.tell_opened()
         return session
+
+    def _made_handler(self) -> AnyHandler:
+        try:
+            return self.make_handler()
+        except Exception as error:
+            # A ConnectionError or TimeoutError of its own must not pass for the device's.
+            raise HandlerError("the handler could not be made") from error
 
     # -- going -----------------------------------------------------------------------------
 

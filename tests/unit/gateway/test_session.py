@@ -186,7 +186,7 @@ async def test_a_handler_that_raises_ends_with_1011(make: Callable[[], Handler])
     if make is Raises:
         life.says(ABORT)
     else:
-        life.session._deliver(life.handler.idle, Abort())
+        life.session.deliver(life.handler.idle, Abort())
         await settle()
     assert life.connection.lifecycle.reason is CloseReason.HANDLER_FAILED
     assert life.transport.close_code == 1011

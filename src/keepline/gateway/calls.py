@@ -1,0 +1,164 @@
+"""The order in which one session's handler is called: one call at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from keepline.gateway.backlog import Backlog, Put
+from keepline.gateway.receiver import Receiver
+from keepline.reasons import CloseReason
+from keepline.wire.messages import parse_device_message
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from keepline.gateway.connection import Connection
+    from keepline.gateway.fence import Fence
+    from keepline.gateway.handler import AnyHandler
+    from keepline.gateway.node import Node
+    from keepline.settings.session import Inbox as InboxLimits
+
+
+class Call(NamedTuple):
+    """A handler call that waits its turn: a bound method and its arguments after the session.
+
+    A message waits as its text in UTF-8, and is parsed again: parsed, it can take 15 times that.
+    """
+
+    method: Callable[..., object]
+    arguments: tuple[object, ...]
+    utf8: bytes | None = None
+
+    def ready(self) -> tuple[object, ...]:
+        """Return the arguments for the call to be made now."""
+        if self.utf8 is None:
+            return self.arguments
+        return (parse_device_message(self.utf8.decode()),)
+
+
+class Inbox(Backlog[Call]):
+    """The calls that wait for the one under way."""
+
+    __slots__ = ()
+
+    def __init__(self, limits: InboxLimits) -> None:
+        super().__init__(
+            audio_limit=limits.audio_frames,
+            control_limit=limits.control_messages,
+            bytes_limit=limits.bytes,
+        )
+
+
+class Calls(Receiver):
+    """Calls a handler in order.
+
+    While no call is under way the next one runs at once; when one has to wait for something, a
+    worker task and an inbox come into being and are gone when the inbox is empty.
+    """
+
+    __slots__ = (
+        "_fence",
+        "_inbox",
+        "_node",
+        "_worker",
+        "connection",
+        "device_id",
+        "handler",
+        "session_id",
+    )
+
+    def __init__(
+        self,
+        node: Node,
+        connection: Connection,
+        handler: AnyHandler,
+        fence: Fence,
+        *,
+        device_id: str,
+        session_id: str,
+    ) -> None:
+        self._node = node
+        self._fence = fence
+        self._inbox: Inbox | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self.connection = connection
+        self.handler = handler
+        self.device_id = device_id
+        self.session_id = session_id
+
+    def close(self, reason: CloseReason = CloseReason.HANDLER_CLOSED) -> None:
+        """End the session; idempotent, the first reason wins."""
+        self.connection.close(reason)
+
+    def deliver(self, method: Callable[..., object], *arguments: object) -> None:
+        """Call `method(session, *arguments)` when its turn comes."""
+        if self._worker is not None:
+            self._keep(Call(method, arguments), 0, audio=False)
+            return
+        rest = self._fence.call(self, method, *arguments)
+        if rest is not None:
+            self.go_on(method, rest)
+
+    def go_on(self, method: Callable[..., object], rest: Awaitable[object]) -> None:
+        """Await the rest of a call of `method`; what comes meanwhile waits."""
+        self._worker = self._node.loop.create_task(self._work(method, rest))
+
+    def _keep(self, call: Call, size_bytes: int, *, audio: bool) -> None:
+        """Have `call` wait for those before it; at a limit audio goes, or the session ends."""
+        if self._inbox is None:
+            self._inbox = Inbox(self._node.settings.inbox)
+        put = self._inbox.put(call, size_bytes, audio=audio)
+        if put is Put.DROPPED_AUDIO:
+            self._node.counters.inbox_audio_dropped += 1
+        elif put is Put.OVERFLOW:
+            self.close(CloseReason.INBOX_OVERFLOW)
+
+    async def _work(self, method: Callable[..., object], rest: Awaitable[object] | None) -> None:
+        fence = self._fence
+        try:
+            while True:
+                if rest is not None:
+                    await fence.wait(self, method, rest)
+                call = self._inbox.take() if self._inbox is not None else None
+                if call is None:
+                    return
+                method = call.method
+                rest = fence.call(self, method, *call.ready())
+        finally:
+            self._worker = None
+            self._inbox = None
+
+    # -- the end, called by cleanup --------------------------------------------------------
+
+    def end(self, reason: CloseReason) -> Awaitable[None] | None:
+        """Let the calls that wait come to an end, then make the last one: `closed`.
+
+        Takes at most `session.closed_timeout_s` for each of the two; what is not done by then is
+        cancelled.
+        """
+        if self._worker is not None:
+            return self._end_in_turn(self._worker, reason)
+        rest = self._fence.call(self, self.handler.closed, reason)
+        return None if rest is None else self._end_last(rest)
+
+    async def _end_in_turn(self, worker: asyncio.Task[None], reason: CloseReason) -> None:
+        await self._wait(worker)
+        rest = self._fence.call(self, self.handler.closed, reason)
+        if rest is not None:
+            await self._end_last(rest)
+
+    async def _end_last(self, rest: Awaitable[object]) -> None:
+        await self._wait(
+            self._node.loop.create_task(self._fence.wait(self, self.handler.closed, rest))
+        )
+
+    async def _wait(self, task: asyncio.Task[None]) -> None:
+        bound_s = self._node.settings.session.closed_timeout_s
+        _, late = await asyncio.wait({task}, timeout=bound_s)
+        if late:
+            self._node.log.warning(
+                "handler_too_slow_to_end", device_id=self.device_id, after_s=bound_s
+            )
+            task.cancel()
+            await asyncio.wait({task}, timeout=bound_s)
