@@ -66,7 +66,7 @@ async def test_a_fleet_that_talks_dies_and_comes_back_leaves_no_memory_behind(
     assert resident_mib() - before_mib < GROWTH_MIB
 
 
-@pytest.mark.parametrize("target", ["fuzz_frames", "fuzz_handshake"])
+@pytest.mark.parametrize("target", ["fuzz_frames", "fuzz_handshake", "fuzz_messages"])
 def test_two_minutes_of_broken_bytes_find_nothing(target: str) -> None:
     ended = subprocess.run(
         [sys.executable, f"fuzz/{target}.py", "--seconds", str(FUZZ_S), "--seed", "20261124"],
