@@ -104,6 +104,12 @@ class Calls(Receiver):
         """Await the rest of a call of `method`; what comes meanwhile waits."""
         self._worker = self._node.loop.create_task(self._work(method, rest))
 
+    async def call(self, method: Callable[..., object], *arguments: object) -> None:
+        """Call `method(session, *arguments)` within the call that is under way."""
+        rest = self._fence.call(self, method, *arguments)
+        if rest is not None:
+            await self._fence.wait(self, method, rest)
+
     def _keep(self, call: Call, size_bytes: int, *, audio: bool) -> None:
         """Have `call` wait for those before it; at a limit audio goes, or the session ends."""
         if self._inbox is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from keepline.errors import HandlerError
@@ -10,13 +11,14 @@ from keepline.gateway.cleanup import cleanup
 from keepline.gateway.fence import Fence
 from keepline.gateway.greeting import HelloCache
 from keepline.gateway.registry import Registry
+from keepline.gateway.resumption import ask_for_snapshot, begin
 from keepline.gateway.session import Session
 from keepline.gateway.ticker import Due, Ticker
 from keepline.lifecycle.breaker import SuspicionBreaker
 from keepline.lifecycle.heartbeat import Judge
 from keepline.lifecycle.states import State
 from keepline.lifecycle.wheel import TimingWheel
-from keepline.monitor.heap import Heap, give_back, settle
+from keepline.monitor.heap import give_back, settle
 from keepline.reasons import CloseReason
 from keepline.wire.messages import AudioParams, ServerHello
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
     from keepline.log import Log
+    from keepline.monitor.heap import Heap
     from keepline.monitor.metrics import Counters
     from keepline.settings import Settings
     from keepline.wire.messages import Hello
@@ -62,12 +65,14 @@ class Node:
         "executor",
         "fence",
         "heap",
+        "hello_limits",
         "hellos",
         "idle_after_s",
         "judge",
         "limits",
         "log",
         "loop",
+        "loop_thread",
         "make_handler",
         "make_session_id",
         "port",
@@ -93,12 +98,15 @@ class Node:
         make_handler: Callable[[], AnyHandler],
         make_session_id: Callable[[], str],
         enrolment_open: bool,
+        heap: Heap | None = None,
     ) -> None:
         self.settings = settings
         self.limits = settings.wire
+        self.hello_limits = settings.wire.before_hello()
         self.idle_after_s = settings.session.idle_after_s
         self.streaming_silence_s = settings.heartbeat.streaming_silence_s
         self.loop = loop
+        self.loop_thread = threading.get_ident()
         self.clock = clock
         self.random = random
         self.executor = executor
@@ -108,7 +116,7 @@ class Node:
         self.make_handler = make_handler
         self.make_session_id = make_session_id
         self.registry = Registry()
-        self.heap = Heap()
+        self.heap = heap
         self.fence = Fence(log, counters)
         self.hellos = HelloCache()
         self.wheel: TimingWheel[Due] = TimingWheel(clock.now())
@@ -149,11 +157,11 @@ class Node:
         older = self.registry.claim(session)
         if older is not None:
             self.counters.takeovers += 1
-            older.close(CloseReason.REPLACED)
         connection.greet(session)
         heard = hello.audio_params or AudioParams()
         spoken = AudioParams(sample_rate=SPOKEN_HZ, frame_duration=heard.frame_duration)
-        session.send(ServerHello(session_id=session_id, audio_params=spoken))
+        version = session.audio_version
+        session.send(ServerHello(session_id=session_id, version=version, audio_params=spoken))
         self.counters.sessions_opened += 1
         self.log.info(
             "device_connected",
@@ -162,7 +170,11 @@ class Node:
             claim=session.claim,
             takeover=older is not None,
         )
-        session.tell_opened()
+        state = None
+        if older is not None:  # the hello is answered by now, whatever the older handler does
+            state = ask_for_snapshot(older)
+            older.close(CloseReason.REPLACED)
+        begin(session, state)
         return session
 
     def _made_handler(self) -> AnyHandler:
@@ -221,9 +233,9 @@ class Node:
         self.log.flush()
         self.counters.log_lines_lost = self.log.lost
         sessions = len(self.registry)
-        if self.heap.has_grown(sessions):
+        if self.heap is not None and self.heap.has_grown(sessions):
             settle()
-        if self.heap.is_due(sessions):
+        if self.heap is not None and self.heap.is_due(sessions):
             self._giving_back = self.loop.run_in_executor(self.executor, give_back, sessions)
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))

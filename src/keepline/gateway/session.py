@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keepline.errors import InvalidDataError
 from keepline.gateway.calls import Call, Calls
 from keepline.lifecycle.states import State
 from keepline.wire import frames
+from keepline.wire.audio import pack, unpack
 from keepline.wire.messages import (
     Listen,
     Malformed,
+    Ping,
+    Pong,
     Tts,
     encode_server_message,
     parse_device_message,
@@ -29,11 +33,22 @@ if TYPE_CHECKING:
 # The connection is lost and the handler's calls come to their end.
 GONE = frozenset({State.CLEANUP, State.CLOSED})
 
+_AMONG_US = frozenset({Ping, Pong})  # between browser and gateway; no handler hears of it
+_PONG = Pong()
+
 
 class Session(Calls):
     """One device's turn on one connection."""
 
-    __slots__ = ("_full_duplex", "_tasks", "claim", "client_id", "hello", "opened_at")
+    __slots__ = (
+        "_full_duplex",
+        "_tasks",
+        "audio_version",
+        "claim",
+        "client_id",
+        "hello",
+        "opened_at",
+    )
 
     def __init__(
         self,
@@ -57,6 +72,7 @@ class Session(Calls):
         self._full_duplex = False
         self.client_id = identity.client_id
         self.hello = hello
+        self.audio_version = hello.version or 1
         self.claim = 0
         self.opened_at = node.ticker.now
 
@@ -74,8 +90,14 @@ class Session(Calls):
         self._node.counters.messages_out += 1
         self.connection.send(frames.text_frame(text))
 
-    def send_audio(self, frame: bytes) -> None:
-        """Send one Opus frame; it is the first to go when the device does not keep up."""
+    def send_audio(self, frame: bytes, timestamp_ms: int = 0) -> None:
+        """Send one Opus frame; it is the first to go when the device does not keep up.
+
+        A device of audio version 2 gives `timestamp_ms` back with what it records meanwhile.
+        Raises ValueError for a frame that its version cannot carry.
+        """
+        if self.audio_version != 1:
+            frame = pack(frame, self.audio_version, timestamp_ms)
         self._node.counters.audio_out += 1
         self.connection.send(frames.binary_frame(frame), audio=True)
 
@@ -112,6 +134,10 @@ class Session(Calls):
                 "malformed_message", device_id=self.device_id, detail=message.detail
             )
             return
+        elif type(message) in _AMONG_US:
+            if type(message) is Ping:
+                self.send(_PONG)
+            return
         if self._worker is None:
             self.deliver(self.handler.text, message)
         else:
@@ -120,6 +146,11 @@ class Session(Calls):
 
     def receive_binary(self, data: bytes) -> None:
         """Hand an audio frame to the handler (version 1: the message is the Opus frame)."""
+        if self.audio_version != 1 or not data:
+            frame = self._unpack(data)
+            if frame is None:
+                return
+            data = frame
         self._node.counters.audio_in += 1
         if self._worker is not None:
             self._keep(Call(self.handler.audio, (data,)), len(data), audio=True)
@@ -128,9 +159,20 @@ class Session(Calls):
         if rest is not None:
             self.go_on(self.handler.audio, rest)
 
-    def tell_opened(self) -> None:
-        """Tell the handler that its session is live."""
-        self.deliver(self.handler.opened)
+    def _unpack(self, message: bytes) -> bytes | None:
+        """Return the Opus frame in a message, None when there is none; what is bad is counted."""
+        if not message:
+            return None  # with which browsers mark the end of a recording
+        try:
+            payload = unpack(message, self.audio_version).payload
+        except InvalidDataError as error:
+            self._node.counters.malformed_audio += 1
+            self._node.log.debug("malformed_audio", device_id=self.device_id, detail=error.detail)
+            return None
+        if isinstance(payload, bytes):
+            return payload
+        self.receive_text(payload)
+        return None
 
     def tell_idle(self) -> None:
         """Tell the handler that nothing has happened for a while."""

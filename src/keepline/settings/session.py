@@ -17,7 +17,9 @@ class Session(Section):
     `hello_timeout_s` runs from accept to hello, `idle_after_s` from the last data message to
     IDLE, `close_timeout_s` from our Close frame to dropping TCP, `closed_timeout_s` bounds the
     handler's own `closed`. `audio_version` is how the configuration tells devices to frame their
-    audio (1, 2 or 3); who says another one is served in that.
+    audio (1, 2 or 3); who says another one is served in that. `packets_ahead` is how far audio may
+    be ahead of real time. `snapshot_timeout_s` and `snapshot_bytes` bound what a handler leaves to
+    the device's next session.
     """
 
     hello_timeout_s: Seconds = 10.0
@@ -25,6 +27,9 @@ class Session(Section):
     close_timeout_s: Seconds = 1.0
     closed_timeout_s: Seconds = 5.0
     audio_version: AudioVersion = 1
+    packets_ahead: Count = 5
+    snapshot_timeout_s: Seconds = 2.0
+    snapshot_bytes: Count = 65_536
 
 
 class Inbox(Section):

@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 
 from keepline.lifecycle.heartbeat import HeartbeatPolicy
 from keepline.settings.auth import Auth
+from keepline.settings.enrolment import Enrolment
+from keepline.settings.handlers import Handlers
 from keepline.settings.logging import Logging
 from keepline.settings.profiles import Profiles, built_in
 from keepline.settings.section import Section
@@ -26,12 +28,14 @@ class Settings(Section):
     server: Server = Server()
     admin: Admin = Admin()
     auth: Auth = Auth()
+    enrolment: Enrolment = Enrolment()
     wire: Limits = Limits()
     session: Session = Session()
     profiles: Profiles = Field(default_factory=built_in)
     heartbeat: HeartbeatPolicy = HeartbeatPolicy()
     inbox: Inbox = Inbox()
     outbox: Outbox = Outbox()
+    handlers: Handlers = Handlers()
     log: Logging = Logging()
     data_dir: Path | None = None
 

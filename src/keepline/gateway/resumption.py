@@ -1,0 +1,135 @@
+"""A session that goes on where the device's former one stood: asking for a state, handing it over.
+
+Two functions, whatever lies between them: `ask_for_snapshot` is the one place that asks a handler,
+`begin` the one that starts a session, with a state or without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeAlias
+
+from keepline.errors import HandlerError
+from keepline.gateway.handler import Handler
+from keepline.lifecycle.states import State
+from keepline.reasons import CloseReason
+
+if TYPE_CHECKING:
+    from keepline.gateway.calls import Calls
+    from keepline.gateway.node import Node
+
+Promised: TypeAlias = Awaitable[bytes | None] | bytes | None
+
+GONE = frozenset({State.CLEANUP, State.CLOSED})
+
+
+def ask_for_snapshot(session: Calls) -> Promised:
+    """Have the handler's `snapshot` called in its turn; return what it returns, or a promise of it.
+
+    None at once from a handler that has no `snapshot`, that failed, or whose last calls are being
+    made. Who does not want to wait for the promise any longer cancels it.
+    """
+    lifecycle = session.connection.lifecycle
+    if (
+        type(session.handler).snapshot is Handler.snapshot
+        or lifecycle.state in GONE
+        or lifecycle.reason is CloseReason.HANDLER_FAILED
+    ):
+        return None
+    question = _Question(session.connection.node)
+    session.deliver(question.snapshot)
+    answer = question.answer
+    return answer.result() if answer.done() else answer
+
+
+def begin(session: Calls, state: Promised) -> None:
+    """Make a session's first calls: `restore` and `resumed`, or without a state `opened`.
+
+    What comes from the device meanwhile waits its turn; the wait for a promised state is bounded
+    by `session.snapshot_timeout_s`.
+    """
+    if state is None:
+        session.deliver(session.handler.opened)
+    elif isinstance(state, bytes):
+        session.deliver(restore, state)
+        if session.connection.lifecycle.reason is None:
+            session.deliver(session.handler.resumed)
+    else:
+        session.go_on(begin, _begin_with(session, state))
+
+
+def restore(session: Calls, state: bytes) -> Awaitable[None] | None:
+    """Call the handler's `restore`, which like `snapshot` is not told its session."""
+    return session.handler.restore(state)
+
+
+async def _begin_with(session: Calls, promise: Awaitable[bytes | None]) -> None:
+    node = session.connection.node
+    bound_s = node.settings.session.snapshot_timeout_s
+    try:
+        state = await asyncio.wait_for(promise, bound_s)
+    except TimeoutError:
+        node.log.warning("snapshot_too_late", device_id=session.device_id, after_s=bound_s)
+        state = None
+    if state is None:
+        await session.call(session.handler.opened)
+        return
+    await session.call(restore, state)
+    if session.connection.lifecycle.reason is None:
+        await session.call(session.handler.resumed)
+
+
+class _Question:
+    """One question for a snapshot, and its answer."""
+
+    __slots__ = ("_node", "answer")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.answer: asyncio.Future[bytes | None] = node.loop.create_future()
+
+    def snapshot(self, session: Calls) -> Awaitable[None] | None:
+        """Ask, as a handler call; perhaps in a thread."""
+        if self.answer.done():
+            return None  # nobody waits for it any more
+        try:
+            state = session.handler.snapshot()
+            if state is None or isinstance(state, bytes) or not isinstance(state, Awaitable):
+                self._give(self._checked(session, state))
+                return None
+        except BaseException:
+            self._give(None)
+            raise
+        return self._await(session, state)
+
+    async def _await(self, session: Calls, state: Awaitable[bytes | None]) -> None:
+        try:
+            self._give(self._checked(session, await state))
+        finally:
+            self._give(None)
+
+    def _checked(self, session: Calls, state: object) -> bytes | None:
+        if state is None:
+            return None
+        if not isinstance(state, bytes):
+            raise HandlerError(
+                f"snapshot returned {type(state).__name__}; it returns bytes, or None for nothing"
+            )
+        limit_bytes = self._node.settings.session.snapshot_bytes
+        if len(state) <= limit_bytes:
+            return state
+        self._node.log.warning(
+            "snapshot_too_large",
+            device_id=session.device_id,
+            size_bytes=len(state),
+            limit_bytes=limit_bytes,
+        )
+        return None
+
+    def _give(self, state: bytes | None) -> None:
+        if threading.get_ident() != self._node.loop_thread:
+            self._node.loop.call_soon_threadsafe(self._give, state)
+        elif not self.answer.done():
+            self.answer.set_result(state)
