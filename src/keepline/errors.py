@@ -12,6 +12,12 @@ KeeplineError
     ├── StartError            cannot start; the message says what to do next
     │   └── SettingsError     a setting is wrong; names the field and the allowed values
     ├── HandlerError          the application's code failed
+    ├── LedgerError           who is enrolled could not be written down
+    ├── HubError              the memory of all nodes
+    │   ├── ReplacedError     a newer claim holds the device
+    │   ├── NotConnectedError nobody holds the device
+    │   ├── NoAnswerError     a command was sent, its outcome is unknown
+    │   └── HubDownError      the store cannot be used now
     └── IllegalTransitionError  an event that its state does not know
 """
 
@@ -62,7 +68,10 @@ class FloodError(PeerError):
 
 
 class RefusedError(PeerError):
-    """Not let in. `reason.status` is the HTTP status, `retry_after_s` goes into Retry-After."""
+    """Not let in. `reason.status` is the HTTP status, `retry_after_s` goes into Retry-After.
+
+    `allow` is what a 405 says is allowed, where that is less than for other paths.
+    """
 
     default_reason = CloseReason.BAD_REQUEST
 
@@ -72,10 +81,12 @@ class RefusedError(PeerError):
         reason: CloseReason | None = None,
         *,
         retry_after_s: int | None = None,
+        allow: str | None = None,
     ) -> None:
         super().__init__(detail, reason)
         assert self.reason.status is not None, "a refusal is answered in HTTP"
         self.retry_after_s = retry_after_s
+        self.allow = allow
 
 
 class HelloError(PeerError):
@@ -107,6 +118,32 @@ class HandlerError(OurError):
     """The application's code raised; the original error is the `__cause__`."""
 
     reason = CloseReason.HANDLER_FAILED
+
+
+class HubError(OurError):
+    """The hub could not do what it was asked."""
+
+
+class ReplacedError(HubError):
+    """A newer claim holds the device: nothing of an older one counts any more."""
+
+    reason = CloseReason.REPLACED
+
+
+class NotConnectedError(HubError):
+    """Nobody holds the device."""
+
+
+class NoAnswerError(HubError):
+    """A command was sent, and what became of it is unknown."""
+
+
+class HubDownError(HubError):
+    """The store cannot be used now; what was asked for has not been done."""
+
+
+class LedgerError(OurError):
+    """Who is enrolled could not be written down; what was asked for has not been done."""
 
 
 class IllegalTransitionError(OurError):

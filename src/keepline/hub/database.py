@@ -1,0 +1,154 @@
+"""The SQLite file, as the threads of the hub's executor use it; nothing here knows the loop.
+
+Write-ahead log, `synchronous = normal`: what was committed survives the end of the process,
+however it comes. A power cut can take the last commits, but never leaves half of one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from keepline.errors import StartError
+from keepline.hub.operations import Transaction
+from keepline.hub.schema import NewerFileError, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keepline.hub.operations import Operation
+
+NOWHERE: Final = ""
+"""A database of SQLite's own on the disk, gone when it is closed; its cache is bounded."""
+
+BUSY_TIMEOUT_S: Final = 0.1  # the writer comes back by itself: waiting here would only hold it up
+_CACHE_KIB: Final = 2_048
+_BROKEN: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+class Database:
+    """One open file. Calls may come from any thread, one at a time."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open or make the file. Raises StartError with what to do.
+
+        A file that is no database any more is set aside and told in `set_aside`.
+        """
+        self.path = path
+        self.set_aside: Path | None = None
+        try:
+            self._connection = _open(path)
+        except (sqlite3.DatabaseError, NewerFileError) as error:
+            if path is None or not is_broken(error):
+                raise _cannot_open(path, error) from error
+            self.set_aside = _set_aside(path)
+            self._connection = _open(path)
+
+    def apply(self, operations: Sequence[Operation]) -> list[object]:
+        """Run all in one transaction; return what each returned or raised for itself.
+
+        Raises sqlite3.Error when nothing of it was done. A file that has broken meanwhile is set
+        aside, so that the next try finds a new one.
+        """
+        try:
+            return self._apply(operations)
+        except sqlite3.DatabaseError as error:
+            if is_broken(error):
+                self._begin_anew()
+            raise
+
+    def backup(self, target: Path) -> None:
+        """Copy what is committed to a new file while writing goes on. Raises sqlite3.Error."""
+        with closing(sqlite3.connect(target)) as copy:
+            self._connection.backup(copy, pages=256, sleep=0.01)
+
+    def close(self) -> None:
+        """Close; idempotent."""
+        self._connection.close()
+
+    def _apply(self, operations: Sequence[Operation]) -> list[object]:
+        connection = self._connection
+        connection.execute("begin immediate")
+        try:
+            transaction = Transaction(connection)
+            results = [_run(operation, transaction) for operation in operations]
+            transaction.finish()
+            connection.execute("commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            raise
+        return results
+
+    def _begin_anew(self) -> None:
+        self._connection.close()
+        if self.path is not None:
+            self.set_aside = _set_aside(self.path)
+        self._connection = _open(self.path)
+
+
+def is_broken(error: Exception) -> bool:
+    """Return whether the file is damaged, and not merely locked or full."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN
+
+
+def _run(operation: Operation, transaction: Transaction) -> object:
+    try:
+        return operation.run(transaction)
+    except Exception as error:
+        if isinstance(error, sqlite3.OperationalError) or is_broken(error):
+            raise  # the whole transaction's, which is tried again
+        error.__traceback__ = None  # it is handed to another thread
+        return error
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    # One call at a time is the hub's promise; where transactions begin and end is ours to say.
+    connection = sqlite3.connect(
+        NOWHERE if path is None else path,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=64,
+    )
+    try:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = normal")
+        connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
+        connection.execute("pragma journal_size_limit = 4194304")
+        _check(connection)
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    (verdict,) = connection.execute("pragma quick_check(1)").fetchone()
+    if verdict != "ok":
+        error = sqlite3.DatabaseError(verdict)
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+
+def _set_aside(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.broken-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        companion = Path(f"{path}{suffix}")
+        if companion.exists():
+            companion.rename(Path(f"{aside}{suffix}"))
+    return aside
+
+
+def _cannot_open(path: Path | None, error: Exception) -> StartError:
+    if isinstance(error, NewerFileError):
+        return StartError(f"{path} is too new: {error}", "start the newer version, or use a backup")
+    return StartError(
+        f"cannot open {path}: {error}", "look at the file's owner, the disk, and who else uses it"
+    )

@@ -1,0 +1,187 @@
+"""The hub of one node: a SQLite file, or nothing but memory's place on a disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, cast
+
+from keepline.errors import HubDownError, NoAnswerError, NotConnectedError, ReplacedError
+from keepline.hub.operations import (
+    FindOwner,
+    NoteEvent,
+    Prune,
+    ReadEvents,
+    ReleaseClaim,
+    SaveState,
+    ShiftWindows,
+    TakeClaim,
+    TakeOver,
+)
+from keepline.hub.port import STATE_BYTES, Claim, Whereabouts
+from keepline.hub.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from keepline.clock import Clock
+    from keepline.hub.database import Database
+    from keepline.hub.port import Event, Holder, NodeView
+
+JUMP_S: Final = 2.0
+"""What the wall clock may go apart from the monotonic one in a second: more is a jump."""
+
+
+class LocalHub:
+    """See `port.Hub`. `events_lost` counts events that found no room."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        node: str,
+        loop: asyncio.AbstractEventLoop,
+        executor: Executor,
+        clock: Clock,
+        on_trouble: Callable[[Exception | None], None],
+    ) -> None:
+        self.events_lost = 0
+        self._database = database
+        self._node = node
+        self._clock = clock
+        self._loop = loop
+        self._executor = executor
+        self._writer = Writer(database, loop=loop, executor=executor, on_trouble=on_trouble)
+        self._holder: Holder | None = None
+        self._claiming: dict[str, asyncio.Future[None]] = {}  # the last claim under way of each
+        self._apart_s = clock.wall() - clock.now()
+
+    @property
+    def waiting(self) -> int:
+        """How many writes are not done yet."""
+        return len(self._writer)
+
+    @property
+    def trouble(self) -> Exception | None:
+        """Why the store cannot be written now, None when it can."""
+        return self._writer.trouble
+
+    async def start(self, holder: Holder, window_s: float) -> int:
+        """Begin a node's life; return how many devices its former life held.
+
+        Their windows of `window_s` begin now: nobody knows when that life ended.
+        """
+        self._holder = holder
+        taken = self._writer.ask(TakeOver(self._node, self._clock.wall() + window_s))
+        return cast("int", await taken)
+
+    async def claim(self, device_id: str, session_id: str) -> Claim:
+        """Make this node's session the holder; see `port.Hub`.
+
+        Claims of one device take turns: whoever opens its session as soon as it has the claim can
+        be asked by the next one to give it up.
+        """
+        before = self._claiming.get(device_id)
+        mine = self._claiming[device_id] = self._loop.create_future()
+        try:
+            if before is not None:
+                await asyncio.wait({before})
+            if self._holder is not None and self._holder.describe(device_id) is not None:
+                await self._holder.give_up(device_id)
+            return await self._take(device_id, session_id)
+        finally:
+            mine.set_result(None)
+            if self._claiming.get(device_id) is mine:
+                del self._claiming[device_id]
+
+    async def _take(self, device_id: str, session_id: str) -> Claim:
+        taking = TakeClaim(device_id, self._node, session_id, self._clock.wall())
+        try:
+            return cast("Claim", await self._writer.ask(taking, patient=False))
+        except HubDownError:
+            return Claim(device_id, session_id, 0, provisional=True)
+
+    async def save(self, claim: Claim, state: bytes) -> None:
+        """Keep a state; see `port.Hub`."""
+        _check_size(state)
+        now = self._clock.wall()
+        await self._writer.ask(SaveState(claim.device_id, claim.session_id, now, state))
+
+    async def release(self, claim: Claim, state: bytes | None, window_s: float) -> None:
+        """Give a device back; see `port.Hub`."""
+        _check_size(state or b"")
+        now = self._clock.wall()
+        releasing = ReleaseClaim(claim.device_id, claim.session_id, now, now + window_s, state)
+        with suppress(ReplacedError):
+            await self._writer.ask(releasing)
+
+    async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
+        """Carry a command to a device that is here; see `port.Hub`."""
+        if self._holder is None:
+            raise NotConnectedError(f"{device_id} is not connected")
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._holder.command(device_id, payload)
+        except TimeoutError:
+            raise NoAnswerError(f"{device_id} did not answer within {timeout_s:g} s") from None
+
+    async def where(self, device_id: str) -> Whereabouts | None:
+        """Return who holds a device; see `port.Hub`."""
+        found = await self._writer.look(FindOwner(device_id))
+        described = self._holder.describe(device_id) if self._holder is not None else None
+        if found is None or described is None:
+            return None
+        node, number, session_id, since = cast("tuple[str, int, str, float]", found)
+        return Whereabouts(node, number, session_id, since, *described)
+
+    async def nodes(self) -> Sequence[NodeView]:
+        """Return this node alone."""
+        return () if self._holder is None else (self._holder.load(),)
+
+    def emit(self, device_id: str, kind: str, data: bytes) -> None:
+        """Note an event; see `port.Hub`."""
+        if not self._writer.note(NoteEvent(self._clock.wall(), device_id, kind, data)):
+            self.events_lost += 1
+
+    async def events(
+        self, after: int = 0, *, limit: int = 100, device_id: str | None = None
+    ) -> Sequence[Event]:
+        """Return events; see `port.Hub`."""
+        read = ReadEvents(after, limit, device_id)
+        return cast("list[Event]", await self._writer.look(read))
+
+    def each_second(self) -> None:
+        """Keep windows true when the wall clock is set."""
+        apart_s = self._clock.wall() - self._clock.now()
+        jumped_s = apart_s - self._apart_s
+        self._apart_s = apart_s
+        if abs(jumped_s) >= JUMP_S:
+            self._writer.note(ShiftWindows(jumped_s))
+
+    async def prune(self, *, age_s: float, most_events: int, most_bytes: int) -> int:
+        """Forget what is beyond its retention, a few thousand rows; return how many."""
+        now = self._clock.wall()
+        pruned = self._writer.ask(Prune(now, now - age_s, most_events, most_bytes))
+        return cast("int", await pruned)
+
+    async def backup(self, target: Path) -> None:
+        """Copy everything committed to a new file. Raises HubDownError."""
+        try:
+            await self._loop.run_in_executor(self._executor, self._database.backup, target)
+        except sqlite3.Error as error:
+            raise HubDownError(f"no backup could be made: {error}") from error
+
+    async def stop(self, within_s: float) -> int:
+        """Write what waits and close; return how many writes could not be done."""
+        left = await self._writer.flush(within_s)
+        self._writer.stop()
+        await self._loop.run_in_executor(self._executor, self._database.close)
+        return left
+
+
+def _check_size(state: bytes) -> None:
+    if len(state) > STATE_BYTES:
+        raise ValueError(f"a state of {len(state)} bytes is beyond {STATE_BYTES}")

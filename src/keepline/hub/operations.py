@@ -1,0 +1,260 @@
+"""What the store is asked to do: each runs inside somebody else's transaction, in its thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from keepline.errors import ReplacedError
+from keepline.hub.port import Claim, Event, Outcome
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+_EVENTS: Final = "select id, at, device_id, kind, data from event where id > ?"
+
+
+class Transaction:
+    """What the operations of one transaction share: the next number, and events to be written."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.execute = connection.execute
+        self.events: list[tuple[float, str, str, bytes]] = []
+        self._connection = connection
+        self._number: int | None = None
+
+    def next_number(self) -> int:
+        """Return the number of the next claim."""
+        if self._number is None:
+            (self._number,) = self.execute(
+                "select value from counter where name = 'claims'"
+            ).fetchone()
+        self._number += 1
+        return self._number
+
+    def finish(self) -> None:
+        """Write what was gathered."""
+        if self._number is not None:
+            self.execute("update counter set value = ? where name = 'claims'", (self._number,))
+        if self.events:
+            self._connection.executemany(
+                "insert into event (at, device_id, kind, data) values (?, ?, ?, ?)", self.events
+            )
+            self.events.clear()
+
+
+class Operation(Protocol):
+    """One write or read. What it raises, but for errors of SQLite, is its own and nobody else's."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes while it waits."""
+
+    def run(self, transaction: Transaction) -> object:
+        """Do it; it may be done again after a transaction that failed."""
+
+
+class TakeClaim(NamedTuple):
+    """Give the device to a session, under the next number, and look for its state."""
+
+    device_id: str
+    node: str
+    session_id: str
+    at: float
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> Claim:
+        number = transaction.next_number()
+        (is_known,) = transaction.execute(
+            "insert into own values (?1, ?2, ?3, ?4, ?5) on conflict do update"
+            " set claim = ?2, node = ?3, session_id = ?4, since = ?5"
+            " returning exists (select 1 from state where device_id = ?1)",
+            (self.device_id, number, self.node, self.session_id, self.at),
+        ).fetchone()
+        if not is_known:
+            return Claim(self.device_id, self.session_id, number)
+        until, data = transaction.execute(
+            "select until, data from state where device_id = ?", (self.device_id,)
+        ).fetchone()
+        if until is not None and until <= self.at:
+            transaction.execute("delete from state where device_id = ?", (self.device_id,))
+            return Claim(self.device_id, self.session_id, number, Outcome.EXPIRED)
+        # Kept while it is held, under the new number, until something newer is saved.
+        transaction.execute(
+            "update state set claim = ?, until = null where device_id = ?",
+            (number, self.device_id),
+        )
+        return Claim(self.device_id, self.session_id, number, Outcome.RESUMED, data)
+
+
+class SaveState(NamedTuple):
+    """Keep a state, if its session still holds the device."""
+
+    device_id: str
+    session_id: str
+    at: float
+    data: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        return 200 + len(self.data)
+
+    def run(self, transaction: Transaction) -> None:
+        done = transaction.execute(
+            "insert into state select device_id, claim, ?3, null, ?4 from own"
+            " where device_id = ?1 and session_id = ?2 and node <> ''"
+            " on conflict do update set claim = excluded.claim, saved_at = ?3, until = null,"
+            " data = ?4",
+            (self.device_id, self.session_id, self.at, self.data),
+        )
+        if done.rowcount != 1:
+            raise ReplacedError(f"{self.device_id} is held by a newer session")
+
+
+class ReleaseClaim(NamedTuple):
+    """Give the device back; its state, or what was saved before, is kept until `until`."""
+
+    device_id: str
+    session_id: str
+    at: float
+    until: float
+    data: bytes | None
+
+    @property
+    def size_bytes(self) -> int:
+        return 200 + len(self.data or b"")
+
+    def run(self, transaction: Transaction) -> None:
+        done = transaction.execute(
+            "update own set node = '' where device_id = ? and session_id = ? and node <> ''",
+            (self.device_id, self.session_id),
+        )
+        if done.rowcount != 1:
+            raise ReplacedError(f"{self.device_id} is held by a newer session")
+        if self.data is None:
+            transaction.execute("delete from state where device_id = ?", (self.device_id,))
+            return
+        transaction.execute(
+            "insert into state select device_id, claim, ?2, ?3, ?4 from own where device_id = ?1"
+            " on conflict do update set claim = excluded.claim, saved_at = ?2, until = ?3,"
+            " data = ?4",
+            (self.device_id, self.at, self.until, self.data),
+        )
+
+
+class NoteEvent(NamedTuple):
+    """Write an event down."""
+
+    at: float
+    device_id: str
+    kind: str
+    data: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        return 200 + len(self.data)
+
+    def run(self, transaction: Transaction) -> None:
+        transaction.events.append((self.at, self.device_id, self.kind, self.data))
+
+
+class FindOwner(NamedTuple):
+    """Look up who holds a device: node, claim, session and since when; None for nobody."""
+
+    device_id: str
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> tuple[str, int, str, float] | None:
+        row: tuple[str, int, str, float] | None = transaction.execute(
+            "select node, claim, session_id, since from own where device_id = ? and node <> ''",
+            (self.device_id,),
+        ).fetchone()
+        return row
+
+
+class ReadEvents(NamedTuple):
+    """Read events behind `after`, oldest first, of one device or of all."""
+
+    after: int
+    limit: int
+    device_id: str | None
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> list[Event]:
+        transaction.finish()
+        if self.device_id is None:
+            rows = transaction.execute(f"{_EVENTS} order by id limit ?", (self.after, self.limit))
+        else:
+            rows = transaction.execute(
+                f"{_EVENTS} and device_id = ? order by id limit ?",
+                (self.after, self.device_id, self.limit),
+            )
+        return [Event(*row) for row in rows]
+
+
+class TakeOver(NamedTuple):
+    """A node starts: whatever it held under an earlier life is released, its windows begin now."""
+
+    node: str
+    until: float
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> int:
+        transaction.execute(
+            "update state set until = ? where until is null and device_id in"
+            " (select device_id from own where node = ?)",
+            (self.until, self.node),
+        )
+        return transaction.execute("update own set node = '' where node = ?", (self.node,)).rowcount
+
+
+class ShiftWindows(NamedTuple):
+    """The wall clock has jumped by `by_s`: what was to be kept an hour is kept an hour."""
+
+    by_s: float
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> None:
+        transaction.execute(
+            "update state set until = until + ? where until is not null", (self.by_s,)
+        )
+
+
+class Prune(NamedTuple):
+    """Forget states whose window is over, and events beyond their age, number or bytes.
+
+    `rows` at a time, so that the writer is not held up; returns how many have gone.
+    """
+
+    now: float
+    events_before: float
+    most_events: int
+    most_bytes: int
+    rows: int = 2_000
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> int:
+        gone = transaction.execute(
+            "delete from state where device_id in"
+            " (select device_id from state where until <= ? limit ?)",
+            (self.now, self.rows),
+        ).rowcount
+        gone += transaction.execute(
+            "delete from event where id in (select id from event order by id limit ?1)"
+            " and (at < ?2 or id <= (select max(id) from event) - ?3 or ?4)",
+            (self.rows, self.events_before, self.most_events, self._is_too_big(transaction)),
+        ).rowcount
+        gone += transaction.execute(
+            "delete from own where device_id in (select own.device_id from own"
+            " left join state on state.device_id = own.device_id"
+            " where own.node = '' and own.since < ? and state.device_id is null limit ?)",
+            (self.events_before, self.rows),
+        ).rowcount
+        return gone
+
+    def _is_too_big(self, transaction: Transaction) -> bool:
+        (pages,) = transaction.execute("pragma page_count").fetchone()
+        (free,) = transaction.execute("pragma freelist_count").fetchone()
+        (page_bytes,) = transaction.execute("pragma page_size").fetchone()
+        used: int = (pages - free) * page_bytes
+        return used > self.most_bytes

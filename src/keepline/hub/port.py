@@ -1,0 +1,132 @@
+"""The port between one node and the memory of all: nothing above it knows how many nodes there are.
+
+A claim's number is the fencing token: it grows with every claim of any device and is never given
+out twice, so whoever holds an older one can neither save nor release.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STATE_BYTES = 131_072
+"""What one device's saved state may take: its handler's snapshot and what was not yet delivered."""
+
+
+class Outcome(StrEnum):
+    """What a device that comes finds of itself."""
+
+    NEW = "new"  # nothing was kept of it
+    RESUMED = "resumed"  # its state is here
+    EXPIRED = "expired"  # there was a state, but its window is over
+
+
+class Claim(NamedTuple):
+    """A device held by a node: `state` is what was saved last, None unless it is resumed.
+
+    A `provisional` claim was given while the store could not be asked: what it had is not known.
+    """
+
+    device_id: str
+    session_id: str
+    number: int
+    outcome: Outcome = Outcome.NEW
+    state: bytes | None = None
+    provisional: bool = False
+
+
+class Whereabouts(NamedTuple):
+    """Who holds a device, and how it is: `state` and `health` are asked of the holder."""
+
+    node: str
+    claim: int
+    session_id: str
+    since: float  # wall clock
+    state: str
+    health: str
+
+
+class NodeView(NamedTuple):
+    """One node and its load."""
+
+    name: str
+    sessions: int
+    limit: int
+    draining: bool
+
+
+class Event(NamedTuple):
+    """Something that happened to a device (`device_id` may be empty), as JSON in `data`."""
+
+    id: int
+    at: float  # wall clock
+    device_id: str
+    kind: str
+    data: bytes
+
+
+class Holder(Protocol):
+    """The node as its hub sees it: whoever can be asked to give a device up, and how it is."""
+
+    async def give_up(self, device_id: str) -> None:
+        """End the device's session here, if there is one, with `replaced`; save its state first.
+
+        It never raises and has a bound of its own.
+        """
+
+    async def command(self, device_id: str, payload: bytes) -> bytes:
+        """Carry `payload` to the device's session. Raises NotConnectedError when it is not here."""
+
+    def describe(self, device_id: str) -> tuple[str, str] | None:
+        """Return state and health of a device that is held here, else None."""
+
+    def load(self) -> NodeView:
+        """Return this node and its load."""
+
+
+class Hub(Protocol):
+    """Every method is safe to be cancelled; what was begun is done or not done, never half."""
+
+    async def claim(self, device_id: str, session_id: str) -> Claim:
+        """Make this node the device's holder: newest wins, an older holder gives it up first.
+
+        A store that cannot be asked costs a device its memory, not its connection: the claim is
+        provisional then.
+        """
+
+    async def save(self, claim: Claim, state: bytes) -> None:
+        """Keep `state` as the device's, acknowledged when this returns.
+
+        Raises ReplacedError when a newer claim exists, HubDownError when it could not be kept,
+        ValueError beyond `STATE_BYTES`.
+        """
+
+    async def release(self, claim: Claim, state: bytes | None, window_s: float) -> None:
+        """Give the device back and keep `state` for `window_s` seconds.
+
+        A replaced claim has nothing to give back, which is no error. Raises HubDownError.
+        """
+
+    async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
+        """Carry a command to a device wherever it is, and return the answer.
+
+        Raises NotConnectedError at once when nobody holds it, NoAnswerError when it was sent and
+        the outcome is unknown, HubDownError.
+        """
+
+    async def where(self, device_id: str) -> Whereabouts | None:
+        """Return who holds the device, None for nobody. Raises HubDownError."""
+
+    async def nodes(self) -> Sequence[NodeView]:
+        """Return every node that is alive."""
+
+    def emit(self, device_id: str, kind: str, data: bytes) -> None:
+        """Note an event; it is written soon. What finds no room is counted in `events_lost`."""
+
+    async def events(
+        self, after: int = 0, *, limit: int = 100, device_id: str | None = None
+    ) -> Sequence[Event]:
+        """Return events behind the id `after`, oldest first. Raises HubDownError."""

@@ -1,0 +1,60 @@
+"""The tables, and the steps by which an older file becomes a newer one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
+
+# Each step runs once, in order, in a transaction of its own; `user_version` counts them. A step
+# that was released is never changed: a later one corrects it.
+STEPS: Final = (
+    """
+    create table counter (name text primary key, value integer not null) without rowid;
+    insert into counter values ('claims', 0);
+
+    create table own (              -- who holds a device; `node` is empty once it was released
+        device_id text primary key,
+        claim integer not null,
+        node text not null,
+        session_id text not null,
+        since real not null
+    ) without rowid;
+
+    create table state (            -- `until` is null while the device is held
+        device_id text primary key,
+        claim integer not null,
+        saved_at real not null,
+        until real,
+        data blob not null
+    );
+    create index state_until on state (until) where until is not null;
+
+    create table event (
+        id integer primary key autoincrement,
+        at real not null,
+        device_id text not null,
+        kind text not null,
+        data blob not null
+    );
+    create index event_device on event (device_id, id);
+    """,
+)
+
+
+class NewerFileError(Exception):
+    """The file was written by a newer version of this program."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the newest step. Raises NewerFileError for one that is beyond it."""
+    (version,) = connection.execute("pragma user_version").fetchone()
+    if version > len(STEPS):
+        raise NewerFileError(
+            f"it has step {version} of the tables, this version knows {len(STEPS)}"
+        )
+    for number in range(version, len(STEPS)):
+        connection.executescript(
+            f"begin immediate; {STEPS[number]}; pragma user_version = {number + 1}; commit;"
+        )

@@ -1,0 +1,82 @@
+"""Hubs to put under the contract: each adapter is one more parameter here."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from keepline.clock import ManualClock
+from keepline.hub.database import Database
+from keepline.hub.local import LocalHub
+from tests.hub.stand_ins import CountingNode
+
+WINDOW_S = 60.0
+
+
+class Under:
+    """What a test of the contract has: a hub, its node, and its clock moved by hand."""
+
+    def __init__(self, hub: LocalHub, node: CountingNode, clock: ManualClock) -> None:
+        self.hub = hub
+        self.node = node
+        self.clock = clock
+        self.troubles: list[Exception | None] = []
+
+
+Open = Callable[[], Awaitable[Under]]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest_asyncio.fixture(params=["file", "nowhere"])
+async def open_hub(
+    request: Any, tmp_path: Path, clock: ManualClock
+) -> AsyncIterator[Callable[[], Awaitable[Under]]]:
+    """Open the hub of one store as often as a test wants, as lives of one node."""
+    path = tmp_path / "keepline.db" if request.param == "file" else None
+    executors: list[ThreadPoolExecutor] = []
+    opened: list[LocalHub] = []
+
+    async def start() -> Under:
+        executor = ThreadPoolExecutor(max_workers=1)
+        executors.append(executor)
+        node = CountingNode()
+        troubles: list[Exception | None] = []
+        hub = LocalHub(
+            Database(path),
+            node=node.name,
+            loop=asyncio.get_running_loop(),
+            executor=executor,
+            clock=clock,
+            on_trouble=troubles.append,
+        )
+        opened.append(hub)
+        node.hub = hub
+        await hub.start(node, WINDOW_S)
+        under = Under(hub, node, clock)
+        under.troubles = troubles
+        return under
+
+    yield start
+    for hub in opened:
+        try:
+            await hub.stop(5.0)
+        except sqlite3.ProgrammingError:  # a test has stopped it
+            continue
+    for executor in executors:
+        executor.shutdown()
+
+
+@pytest_asyncio.fixture
+async def under(open_hub: Open) -> Under:
+    return await open_hub()

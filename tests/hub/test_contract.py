@@ -1,0 +1,282 @@
+"""What every hub has to do, whatever it is made of; a new adapter is a parameter of `open_hub`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from keepline.errors import NoAnswerError, NotConnectedError, ReplacedError
+from keepline.hub.port import STATE_BYTES, Outcome
+from tests.hub.conftest import WINDOW_S, Open, Under
+
+
+async def test_a_device_nobody_knows_is_new(under: Under) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    assert (claim.outcome, claim.state, claim.provisional) == (Outcome.NEW, None, False)
+
+
+async def test_every_claim_has_a_number_above_all_before_it(under: Under) -> None:
+    claims = [await under.hub.claim(f"device-{n % 3}", f"session-{n}") for n in range(9)]
+    numbers = [claim.number for claim in claims]
+    assert numbers == sorted(set(numbers))
+
+
+async def test_what_was_released_comes_back(under: Under) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.release(claim, b"state", WINDOW_S)
+    again = await under.hub.claim("device", "session-2")
+    assert (again.outcome, again.state) == (Outcome.RESUMED, b"state")
+
+
+@pytest.mark.parametrize(
+    ("away_s", "outcome"),
+    [
+        (WINDOW_S - 1, Outcome.RESUMED),
+        (WINDOW_S, Outcome.EXPIRED),
+        (WINDOW_S + 1, Outcome.EXPIRED),
+    ],
+)
+async def test_a_state_is_kept_for_its_window(
+    under: Under, away_s: float, outcome: Outcome
+) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.release(claim, b"state", WINDOW_S)
+    under.clock.advance(away_s)
+    again = await under.hub.claim("device", "session-2")
+    assert again.outcome is outcome
+    assert again.state == (b"state" if outcome is Outcome.RESUMED else None)
+
+
+async def test_a_window_that_is_over_is_told_once(under: Under) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.release(claim, b"state", WINDOW_S)
+    under.clock.advance(WINDOW_S)
+    expired = await under.hub.claim("device", "session-2")
+    await under.hub.release(expired, None, WINDOW_S)
+    assert (await under.hub.claim("device", "session-3")).outcome is Outcome.NEW
+
+
+async def test_what_was_released_without_a_state_leaves_none(under: Under) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.save(claim, b"state")
+    await under.hub.release(claim, None, WINDOW_S)
+    assert (await under.hub.claim("device", "session-2")).outcome is Outcome.NEW
+
+
+async def test_a_claim_that_was_replaced_can_no_longer_save(under: Under) -> None:
+    older = await under.hub.claim("device", "session-1")
+    newer = await under.hub.claim("device", "session-2")
+    await under.hub.save(newer, b"newer")
+    with pytest.raises(ReplacedError):
+        await under.hub.save(older, b"older")
+    assert (await under.hub.claim("device", "session-3")).state == b"newer"
+
+
+async def test_a_claim_that_was_replaced_gives_nothing_back(under: Under) -> None:
+    older = await under.hub.claim("device", "session-1")
+    newer = await under.hub.claim("device", "session-2")
+    under.node.open(newer)
+    await under.hub.save(newer, b"newer")
+    await under.hub.release(older, b"older", WINDOW_S)
+    where = await under.hub.where("device")
+    assert where is not None
+    assert where.claim == newer.number
+    assert (await under.hub.claim("device", "session-3")).state == b"1"
+
+
+async def test_a_released_claim_can_no_longer_save(under: Under) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.release(claim, b"last", WINDOW_S)
+    with pytest.raises(ReplacedError):
+        await under.hub.save(claim, b"too late")
+    assert (await under.hub.claim("device", "session-2")).state == b"last"
+
+
+async def test_the_older_holder_gives_up_before_the_newer_one_has_the_device(under: Under) -> None:
+    under.node.open(await under.hub.claim("device", "session-1"))
+    claim = await under.hub.claim("device", "session-2")
+    assert under.node.given_up == ["device"]
+    assert claim.state == b"1"
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, STATE_BYTES - 1, STATE_BYTES])
+async def test_a_state_up_to_the_limit_is_kept_whole(under: Under, size_bytes: int) -> None:
+    state = random.Random(1).randbytes(size_bytes)
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.save(claim, state)
+    assert (await under.hub.claim("device", "session-2")).state == state
+
+
+async def test_a_state_beyond_the_limit_is_refused_and_the_one_before_stays(under: Under) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.save(claim, b"before")
+    with pytest.raises(ValueError, match="beyond"):
+        await under.hub.save(claim, bytes(STATE_BYTES + 1))
+    assert (await under.hub.claim("device", "session-2")).state == b"before"
+
+
+async def test_a_command_reaches_a_device_that_is_held(under: Under) -> None:
+    under.node.open(await under.hub.claim("device", "session-1"))
+    assert await under.hub.send("device", b"ping", 1.0) == b"heard ping"
+
+
+async def test_a_command_for_nobody_fails_at_once(under: Under) -> None:
+    with pytest.raises(NotConnectedError):
+        await under.hub.send("device", b"ping", 1.0)
+
+
+async def test_a_command_without_an_answer_says_that_its_outcome_is_unknown(under: Under) -> None:
+    async def never(device_id: str, payload: bytes) -> bytes:
+        await asyncio.sleep(60.0)
+        return b"too late"
+
+    under.node.command = never  # type: ignore[method-assign]
+    with pytest.raises(NoAnswerError):
+        await under.hub.send("device", b"ping", 0.01)
+
+
+async def test_where_a_device_is_says_how_it_is(under: Under) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    under.node.open(claim)
+    where = await under.hub.where("device")
+    assert where is not None
+    assert where[:3] == ("node-1", claim.number, "session-1")
+    assert where[4:] == ("active", "healthy")
+
+
+async def test_a_device_nobody_holds_is_nowhere(under: Under) -> None:
+    assert await under.hub.where("device") is None
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.release(claim, b"state", WINDOW_S)
+    assert await under.hub.where("device") is None
+
+
+async def test_every_node_tells_its_load(under: Under) -> None:
+    under.node.open(await under.hub.claim("device", "session-1"))
+    assert [(node.name, node.sessions) for node in await under.hub.nodes()] == [("node-1", 1)]
+
+
+async def test_events_are_read_in_order_and_from_where_one_stopped(under: Under) -> None:
+    for number in range(5):
+        under.hub.emit(f"device-{number % 2}", "online", str(number).encode())
+    first = await under.hub.events(limit=3)
+    rest = await under.hub.events(first[-1].id)
+    assert [event.data for event in [*first, *rest]] == [b"0", b"1", b"2", b"3", b"4"]
+    ids = [event.id for event in [*first, *rest]]
+    assert ids == sorted(set(ids))
+
+
+async def test_one_devices_events_are_its_own(under: Under) -> None:
+    for number in range(4):
+        under.hub.emit(f"device-{number % 2}", "online", str(number).encode())
+    events = await under.hub.events(device_id="device-1")
+    assert [event.data for event in events] == [b"1", b"3"]
+
+
+async def test_many_logins_of_one_device_leave_one_holder(under: Under) -> None:
+    async def log_in(number: int) -> int:
+        claim = await under.hub.claim("device", f"session-{number}")
+        under.node.open(claim)
+        return claim.number
+
+    numbers = await asyncio.gather(*(log_in(number) for number in range(200)))
+    where = await under.hub.where("device")
+    assert where is not None
+    assert where.claim == max(numbers)
+    assert under.node.state("device") == b"200"
+
+
+async def test_no_session_is_forgotten_however_devices_hop(under: Under) -> None:
+    """The counter test: each session adds one to what lives in its holder's memory alone."""
+    choice = random.Random(3)
+    visits = {f"device-{number}": 0 for number in range(40)}
+
+    async def visit(device_id: str, number: int) -> None:
+        for step in range(10):
+            await asyncio.sleep(choice.random() * 0.004)
+            claim = await under.hub.claim(device_id, f"{device_id}-{number}-{step}")
+            under.node.open(claim)
+            visits[device_id] += 1
+            if choice.random() < 0.3:
+                held, count = under.node.sessions.pop(device_id)
+                await under.hub.release(held, str(count).encode(), WINDOW_S)
+
+    await asyncio.gather(*(visit(device_id, number) for device_id in visits for number in (1, 2)))
+    for device_id, count in visits.items():
+        claim = await under.hub.claim(device_id, "the last one")
+        assert claim.state == str(count).encode()
+
+
+async def test_a_cancelled_claim_leaves_the_device_to_the_next(under: Under) -> None:
+    tasks = [asyncio.create_task(under.hub.claim("device", f"session-{n}")) for n in range(3)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    tasks[1].cancel()
+    claim = await tasks[2]
+    await under.hub.save(claim, b"mine")
+    assert (await under.hub.claim("device", "session-9")).state == b"mine"
+
+
+async def test_a_step_of_the_wall_clock_leaves_windows_as_long_as_they_were(under: Under) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.release(claim, b"state", WINDOW_S)
+    under.clock.step_wall(86_400.0)
+    under.hub.each_second()
+    under.clock.advance(WINDOW_S - 1)
+    assert (await under.hub.claim("device", "session-2")).outcome is Outcome.RESUMED
+
+
+async def test_a_step_back_of_the_wall_clock_lengthens_no_window(under: Under) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.release(claim, b"state", WINDOW_S)
+    under.clock.step_wall(-86_400.0)
+    under.hub.each_second()
+    under.clock.advance(WINDOW_S)
+    assert (await under.hub.claim("device", "session-2")).outcome is Outcome.EXPIRED
+
+
+@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+async def test_a_node_that_was_killed_finds_what_was_acknowledged(open_hub: Open) -> None:
+    before = await open_hub()
+    held = await before.hub.claim("held", "session-1")
+    await before.hub.save(held, b"while held")
+    released = await before.hub.claim("released", "session-2")
+    await before.hub.release(released, b"at the end", WINDOW_S)
+    before.hub.emit("held", "online", b"{}")
+    await before.hub.events()  # written before it is killed
+    after = await open_hub()
+    assert (await after.hub.claim("held", "session-3")).state == b"while held"
+    assert (await after.hub.claim("released", "session-4")).state == b"at the end"
+    assert len(await after.hub.events()) == 1
+
+
+@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+async def test_the_windows_of_a_killed_node_begin_when_it_is_back(open_hub: Open) -> None:
+    before = await open_hub()
+    claim = await before.hub.claim("device", "session-1")
+    await before.hub.save(claim, b"state")
+    before.clock.advance(10 * WINDOW_S)
+    after = await open_hub()
+    after.clock.advance(WINDOW_S - 1)
+    assert (await after.hub.claim("device", "session-2")).outcome is Outcome.RESUMED
+
+
+@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+async def test_numbers_go_on_after_a_restart(open_hub: Open) -> None:
+    before = await open_hub()
+    claim = await before.hub.claim("device", "session-1")
+    after = await open_hub()
+    assert (await after.hub.claim("device", "session-2")).number > claim.number
+
+
+@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+async def test_a_life_that_is_over_cannot_save_over_the_next(open_hub: Open) -> None:
+    before = await open_hub()
+    older = await before.hub.claim("device", "session-1")
+    after = await open_hub()
+    newer = await after.hub.claim("device", "session-2")
+    await after.hub.save(newer, b"newer")
+    with pytest.raises(ReplacedError):
+        await before.hub.save(older, b"older")

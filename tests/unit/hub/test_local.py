@@ -1,0 +1,180 @@
+"""What is the local hub's alone; what every hub has to do is in tests/hub/test_contract.py."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from keepline.clock import ManualClock
+from keepline.errors import HubDownError
+from keepline.hub import writer
+from keepline.hub.database import Database
+from keepline.hub.local import LocalHub
+from keepline.hub.port import Outcome
+from tests.hub.stand_ins import CountingNode
+from tests.waiting import eventually
+
+
+class Opened:
+    """A hub on a file, and a second connection by which a test takes the file away from it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.troubles: list[str] = []
+        self.executor = ThreadPoolExecutor(max_workers=1)
+        self.clock = ManualClock()
+        self.hub = LocalHub(
+            Database(path),
+            node="node-1",
+            loop=asyncio.get_running_loop(),
+            executor=self.executor,
+            clock=self.clock,
+            on_trouble=lambda trouble: self.troubles.append(str(trouble)),
+        )
+        self._other = sqlite3.connect(path, isolation_level=None)
+
+    def lock(self) -> None:
+        self._other.execute("begin immediate")
+
+    def unlock(self) -> None:
+        self._other.execute("rollback")
+
+    async def __aenter__(self) -> Self:
+        await self.hub.start(CountingNode(), 60.0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._other.close()
+        await self.hub.stop(5.0)
+        self.executor.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(writer, "RETRY_MOST_S", 0.05)
+
+
+async def test_a_locked_file_costs_a_device_its_memory_but_not_its_connection(
+    tmp_path: Path,
+) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.lock()
+        claim = await opened.hub.claim("device", "session-1")
+        assert claim.provisional
+        assert claim.outcome is Outcome.NEW
+        opened.unlock()
+
+
+async def test_a_provisional_claim_saves_when_the_store_is_back(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.lock()
+        claim = await opened.hub.claim("device", "session-1")
+        saving = asyncio.ensure_future(opened.hub.save(claim, b"state"))
+        await asyncio.sleep(0.05)
+        assert not saving.done()  # nothing is acknowledged that is not kept
+        opened.unlock()
+        await saving
+        assert (await opened.hub.claim("device", "session-2")).state == b"state"
+        assert opened.troubles == ["database is locked", "None"]
+
+
+async def test_reads_say_that_the_store_is_away(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.lock()
+        with pytest.raises(HubDownError):
+            await opened.hub.events()
+        with pytest.raises(HubDownError):
+            await opened.hub.where("device")
+        opened.unlock()
+
+
+async def test_events_beyond_what_may_wait_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.lock()
+        monkeypatch.setattr(opened.hub._writer, "_most_waiting", 4)
+        for _ in range(5):
+            opened.hub.emit("device", "online", b"{}")
+        assert opened.hub.events_lost == 2
+        opened.unlock()
+
+
+async def test_a_small_drift_of_the_clocks_moves_no_window(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.clock.step_wall(1.9)
+        opened.hub.each_second()
+        assert opened.hub.waiting == 0
+        opened.clock.step_wall(2.1)
+        opened.hub.each_second()
+        assert opened.hub.waiting == 1
+
+
+async def test_a_backup_is_made_while_devices_come_and_go(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        going_on = True
+
+        async def churn() -> None:
+            number = 0
+            while going_on:
+                claim = await opened.hub.claim("device", f"session-{number}")
+                await opened.hub.release(claim, str(number).encode(), 60.0)
+                number += 1
+
+        churning = asyncio.create_task(churn())
+        await asyncio.sleep(0.05)
+        await opened.hub.backup(tmp_path / "backup.db")
+        going_on = False
+        await churning
+    copy = sqlite3.connect(tmp_path / "backup.db")
+    assert copy.execute("pragma integrity_check").fetchone() == ("ok",)
+    assert copy.execute("select count(*) from own").fetchone() == (1,)
+    copy.close()
+
+
+async def test_a_backup_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        with pytest.raises(HubDownError, match="no backup"):
+            await opened.hub.backup(tmp_path / "nowhere" / "backup.db")
+
+
+async def test_stopping_writes_what_waits(tmp_path: Path) -> None:
+    path = tmp_path / "keepline.db"
+    async with Opened(path) as opened:
+        opened.hub.emit("device", "online", b"{}")
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("select count(*) from event").fetchone() == (1,)
+    connection.close()
+
+
+async def test_stopping_tells_how_much_could_not_be_written(tmp_path: Path) -> None:
+    opened = Opened(tmp_path / "keepline.db")
+    await opened.hub.start(CountingNode(), 60.0)
+    opened.lock()
+    opened.hub.emit("device", "online", b"{}")
+    assert await opened.hub.stop(0.05) == 1
+    opened._other.close()
+    opened.executor.shutdown()
+
+
+async def test_a_fleet_that_comes_at_once_is_claimed_in_few_transactions(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        applied: list[int] = []
+        database: Any = opened.hub._database
+        apply = database.apply
+
+        def counted(operations: Any) -> Any:
+            applied.append(len(operations))
+            return apply(operations)
+
+        database.apply = counted
+        await asyncio.gather(*(opened.hub.claim(f"device-{n}", f"s-{n}") for n in range(1_000)))
+        await eventually(lambda: opened.hub.waiting == 0)
+        assert sum(applied) == 1_000
+        assert len(applied) <= 5

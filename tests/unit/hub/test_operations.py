@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import pytest
+
+from keepline.errors import ReplacedError
+from keepline.hub.database import Database
+from keepline.hub.operations import (
+    FindOwner,
+    NoteEvent,
+    Operation,
+    Prune,
+    ReadEvents,
+    ReleaseClaim,
+    SaveState,
+    ShiftWindows,
+    TakeClaim,
+    TakeOver,
+)
+from keepline.hub.port import Claim, Event, Outcome
+
+PLENTY = 1 << 40
+
+
+@pytest.fixture
+def database() -> Database:
+    return Database(None)
+
+
+def run(database: Database, *operations: Operation) -> list[object]:
+    return database.apply(operations)
+
+
+def claim(database: Database, device_id: str, session_id: str, at: float = 100.0) -> Claim:
+    [taken] = run(database, TakeClaim(device_id, "node", session_id, at))
+    assert isinstance(taken, Claim)
+    return taken
+
+
+def test_claims_of_one_transaction_have_numbers_of_their_own(database: Database) -> None:
+    taken = run(database, *(TakeClaim("d", "node", f"s{n}", 1.0) for n in range(3)))
+    assert [each.number for each in taken if isinstance(each, Claim)] == [1, 2, 3]
+    assert claim(database, "d", "s4").number == 4
+
+
+def test_what_is_saved_between_two_claims_is_what_the_second_finds(database: Database) -> None:
+    _, saved, second = run(
+        database,
+        TakeClaim("d", "node", "s1", 1.0),
+        SaveState("d", "s1", 1.0, b"state"),
+        TakeClaim("d", "node", "s2", 1.0),
+    )
+    assert saved is None
+    assert second == Claim("d", "s2", 2, Outcome.RESUMED, b"state")
+
+
+def test_a_save_of_a_session_that_holds_nothing_is_refused_alone(database: Database) -> None:
+    claim(database, "d", "s1")
+    refused, saved = run(
+        database, SaveState("d", "s0", 1.0, b"late"), SaveState("d", "s1", 1.0, b"state")
+    )
+    assert isinstance(refused, ReplacedError)
+    assert saved is None
+
+
+def test_a_release_without_a_state_forgets_the_one_before(database: Database) -> None:
+    claim(database, "d", "s1")
+    run(database, SaveState("d", "s1", 1.0, b"x"), ReleaseClaim("d", "s1", 1.0, 500.0, None))
+    assert claim(database, "d", "s2").outcome is Outcome.NEW
+
+
+def test_a_second_release_is_refused(database: Database) -> None:
+    claim(database, "d", "s1")
+    first, second = run(database, *(ReleaseClaim("d", "s1", 1.0, 500.0, b"x") for _ in range(2)))
+    assert first is None
+    assert isinstance(second, ReplacedError)
+
+
+def test_a_released_device_has_no_owner(database: Database) -> None:
+    claim(database, "d", "s1", at=7.0)
+    assert run(database, FindOwner("d")) == [("node", 1, "s1", 7.0)]
+    run(database, ReleaseClaim("d", "s1", 1.0, 500.0, b"x"))
+    assert run(database, FindOwner("d")) == [None]
+
+
+def test_events_are_readable_in_the_transaction_that_notes_them(database: Database) -> None:
+    [_, read] = run(database, NoteEvent(5.0, "d", "online", b"{}"), ReadEvents(0, 10, None))
+    assert read == [Event(1, 5.0, "d", "online", b"{}")]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_no_more_events_are_read_than_asked_for(database: Database, number: int) -> None:
+    run(database, *(NoteEvent(5.0, "d", "online", b"{}") for _ in range(2)))
+    [read] = run(database, ReadEvents(0, number, "d"))
+    assert isinstance(read, list)
+    assert len(read) == min(number, 2)
+
+
+def test_a_node_that_starts_releases_what_its_former_life_held(database: Database) -> None:
+    claim(database, "held", "s1")
+    run(database, SaveState("held", "s1", 1.0, b"x"))
+    assert run(database, TakeOver("node", until=160.0)) == [1]
+    assert claim(database, "held", "s2", at=159.9).outcome is Outcome.RESUMED
+
+
+def test_a_node_that_starts_leaves_other_nodes_devices_alone(database: Database) -> None:
+    claim(database, "held", "s1")
+    assert run(database, TakeOver("other", until=160.0)) == [0]
+    assert run(database, FindOwner("held")) != [None]
+
+
+@pytest.mark.parametrize(
+    ("now", "outcome"),
+    [(209.0, Outcome.RESUMED), (210.0, Outcome.EXPIRED)],
+)
+def test_shifted_windows_end_at_the_shifted_time(
+    database: Database, now: float, outcome: Outcome
+) -> None:
+    claim(database, "d", "s1")
+    run(database, ReleaseClaim("d", "s1", 100.0, 160.0, b"x"), ShiftWindows(50.0))
+    assert claim(database, "d", "s2", at=now).outcome is outcome
+
+
+@pytest.mark.parametrize(("now", "gone"), [(159.9, 0), (160.0, 1), (160.1, 1)])
+def test_a_state_whose_window_is_over_is_pruned(database: Database, now: float, gone: int) -> None:
+    claim(database, "d", "s1")
+    run(database, ReleaseClaim("d", "s1", 100.0, 160.0, b"x"))
+    assert run(database, Prune(now, 0.0, 1_000, PLENTY)) == [gone]
+
+
+def test_a_state_that_is_held_is_never_pruned(database: Database) -> None:
+    claim(database, "d", "s1")
+    run(database, SaveState("d", "s1", 100.0, b"x"))
+    assert run(database, Prune(1e12, 1e12, 1_000, PLENTY)) == [0]
+
+
+@pytest.mark.parametrize(("most", "left"), [(4, 4), (5, 5), (6, 5)])
+def test_events_beyond_their_number_are_pruned(database: Database, most: int, left: int) -> None:
+    run(database, *(NoteEvent(5.0, "d", "online", b"{}") for _ in range(5)))
+    run(database, Prune(10.0, 0.0, most, PLENTY))
+    [read] = run(database, ReadEvents(0, 100, None))
+    assert isinstance(read, list)
+    assert [event.id for event in read] == list(range(6 - left, 6))
+
+
+@pytest.mark.parametrize(("before", "left"), [(4.9, 1), (5.0, 1), (5.1, 0)])
+def test_events_beyond_their_age_are_pruned(database: Database, before: float, left: int) -> None:
+    run(database, NoteEvent(5.0, "d", "online", b"{}"), Prune(10.0, before, 1_000, PLENTY))
+    run(database, Prune(10.0, before, 1_000, PLENTY))
+    [read] = run(database, ReadEvents(0, 100, None))
+    assert isinstance(read, list)
+    assert len(read) == left
+
+
+def test_a_file_beyond_its_bytes_loses_its_oldest_events(database: Database) -> None:
+    run(database, *(NoteEvent(5.0, "d", "online", bytes(1_000)) for _ in range(500)))
+    [gone] = run(database, Prune(10.0, 0.0, 1_000, 100_000, rows=50))
+    assert gone == 50
+    [read] = run(database, ReadEvents(0, 1, None))
+    assert isinstance(read, list)
+    assert read[0].id == 51
+
+
+def test_pruning_takes_no_more_rows_at_a_time_than_it_may(database: Database) -> None:
+    run(database, *(NoteEvent(5.0, "d", "online", b"{}") for _ in range(30)))
+    assert run(database, Prune(10.0, 6.0, 1_000, PLENTY, rows=20)) == [20]
+    assert run(database, Prune(10.0, 6.0, 1_000, PLENTY, rows=20)) == [10]
+
+
+def test_a_device_that_has_left_nothing_is_forgotten_in_the_end(database: Database) -> None:
+    claim(database, "d", "s1", at=5.0)
+    run(database, ReleaseClaim("d", "s1", 5.0, 6.0, None))
+    assert run(database, Prune(10.0, 5.0, 1_000, PLENTY)) == [0]
+    assert run(database, Prune(10.0, 5.1, 1_000, PLENTY)) == [1]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [SaveState("d", "s", 1.0, bytes(50)), ReleaseClaim("d", "s", 1.0, 2.0, bytes(50))],
+)
+def test_what_waits_is_counted_with_its_state(operation: Operation) -> None:
+    assert operation.size_bytes == 250
