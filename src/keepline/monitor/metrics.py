@@ -59,6 +59,7 @@ class Counters:
     """
 
     __slots__ = (
+        "activations_begun",
         "audio_in",
         "audio_out",
         "bytes_in",
@@ -66,6 +67,9 @@ class Counters:
         "cleanup_failures",
         "connections_accepted",
         "disconnects",
+        "enrolment_codes_refused",
+        "enrolment_proofs_refused",
+        "enrolments",
         "frames_in",
         "frames_out",
         "handler_failures",
@@ -115,6 +119,10 @@ class Counters:
         self.verdicts = 0
         self.mass_suspicions = 0
         self.rtt = Histogram(RTT_BOUNDS_S)
+        self.activations_begun = 0
+        self.enrolments = 0
+        self.enrolment_codes_refused = 0
+        self.enrolment_proofs_refused = 0
         self.handler_failures = 0
         self.cleanup_failures = 0
         self.loop_stalls = 0
@@ -163,6 +171,19 @@ _PLAIN = {
     "keepline_mass_suspicions": (
         "mass_suspicions",
         "Incidents in which so many devices fell silent that our own side is suspected.",
+    ),
+    "keepline_activations_begun": (
+        "activations_begun",
+        "Devices that were given a code to be approved by.",
+    ),
+    "keepline_enrolments": ("enrolments", "Devices that somebody vouched for."),
+    "keepline_enrolment_codes_refused": (
+        "enrolment_codes_refused",
+        "Codes from operators that were nobody's.",
+    ),
+    "keepline_enrolment_proofs_refused": (
+        "enrolment_proofs_refused",
+        "Proofs of a known device's key that did not hold.",
     ),
     "keepline_handler_failures": ("handler_failures", "Exceptions raised by handlers."),
     "keepline_cleanup_failures": ("cleanup_failures", "Cleanup steps that raised."),

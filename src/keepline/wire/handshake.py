@@ -170,6 +170,8 @@ def refusal(error: RefusedError) -> bytes:
     status = error.reason.status
     assert status is not None
     extra = _REQUIRED_HEADERS.get(status, "")
+    if error.allow is not None:
+        extra = f"Allow: {error.allow}\r\n"
     if error.retry_after_s is not None:
         extra += f"Retry-After: {error.retry_after_s}\r\n"
     body = f"{error.detail}\n".encode("utf-8", "backslashreplace")

@@ -1,0 +1,193 @@
+"""The configuration (OTA) endpoint: what happens to one request, from its method to its answer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from keepline.errors import LedgerError, RefusedError
+from keepline.gateway.auth.credentials import Ids, check_origin
+from keepline.gateway.enrolment import answers
+from keepline.gateway.enrolment.applicant import (
+    device_key,
+    read_applicant,
+    read_body,
+    read_proof,
+)
+from keepline.gateway.paths import ACTIVATION_PATH
+from keepline.gateway.throttle import Throttle, address_key
+from keepline.reasons import CloseReason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keepline.clock import Clock
+    from keepline.gateway.auth import TokenIssuer
+    from keepline.gateway.enrolment.allow_list import Known
+    from keepline.gateway.enrolment.applicant import Applicant, Proof
+    from keepline.gateway.enrolment.ledger import Ledger
+    from keepline.gateway.enrolment.policies import Policy
+    from keepline.gateway.enrolment.waiting import Pending, Waiting
+    from keepline.log import Log
+    from keepline.monitor.metrics import Counters
+    from keepline.settings import Settings
+    from keepline.wire.handshake import Request
+
+RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
+
+
+class Enrolment:
+    """Answers devices that ask where to connect. `policy` is None where nobody is answered."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        log: Log,
+        counters: Counters,
+        ledger: Ledger,
+        waiting: Waiting,
+        devices: Mapping[str, Known],
+        policy: Policy | None,
+        issuer: TokenIssuer | None,
+    ) -> None:
+        self.ledger = ledger
+        self.waiting = waiting
+        self.policy = policy
+        self._settings = settings.enrolment
+        self._origins = settings.auth.origins
+        self._ids = Ids(settings.auth)
+        self._clock = clock
+        self._log = log
+        self._counters = counters
+        self._devices = devices
+        self._issuer = issuer
+        self._by_address = Throttle(
+            burst=settings.enrolment.address_burst, refill_s=settings.enrolment.address_refill_s
+        )
+        self._by_device = Throttle(
+            burst=settings.enrolment.device_burst, refill_s=settings.enrolment.device_refill_s
+        )
+
+    async def answer(self, request: Request, port: int) -> bytes:
+        """Return the whole HTTP answer; `port` is the one devices connect to.
+
+        Raises RefusedError: 400, 403, 404, 405, 429, 503.
+        """
+        policy = self.policy
+        if policy is None:
+            raise RefusedError("no configuration is given here", CloseReason.NOT_FOUND)
+        if request.method != "POST":
+            raise RefusedError(
+                "the configuration is asked for with POST",
+                CloseReason.METHOD_NOT_ALLOWED,
+                allow="POST",
+            )
+        check_origin(request, self._origins)
+        self._take(self._by_address, address_key(request.address))
+        identity = self._ids.read(request)
+        applicant = read_applicant(request, identity)
+        self._take(self._by_device, self._device_key(applicant))
+        if request.path.rstrip("/") == ACTIVATION_PATH:
+            return await self._activate(policy, applicant, request)
+        return await self._configure(policy, applicant, request, port)
+
+    async def _configure(
+        self, policy: Policy, applicant: Applicant, request: Request, port: int
+    ) -> bytes:
+        host = answers.read_host(request.headers.get("host", ""))
+        verdict = await policy.judge(applicant, request)
+        moment = answers.Moment(self._clock.wall(), self._settings.timezone_offset_minutes)
+        if verdict.activate:
+            pending = self._wait(applicant)
+            now = self._clock.now()
+            return answers.to_be_activated(pending, self._settings.notice, moment, now)
+        url = answers.websocket_url(
+            self._settings.public_url, host, port=port, secure=request.secure
+        )
+        token = self._issued(applicant) if verdict.token is None else verdict.token
+        return answers.configured(applicant, url, token, moment)
+
+    async def _activate(self, policy: Policy, applicant: Applicant, request: Request) -> bytes:
+        """Say whether this device is approved; who does not wait here hears what all others do."""
+        if not policy.activates:
+            raise RefusedError("no device is activated here", CloseReason.NOT_FOUND)
+        verdict = await policy.judge(applicant, request)
+        if not verdict.activate:
+            return answers.activated()
+        pending = self.waiting.find(applicant, self._clock.now())
+        proof = read_proof(read_body(request.body))
+        if pending is None or proof is None or not self._proves(pending, proof):
+            return answers.not_yet()
+        # Taken out first: a challenge is worth one proof.
+        self.waiting.remove(pending)
+        await self.enrol(pending.applicant, "proof")
+        return answers.activated()
+
+    async def enrol(self, applicant: Applicant, vouched_by: str) -> None:
+        """Write down that somebody vouched for a device. Raises RefusedError 503."""
+        try:
+            entry = await self.ledger.enrol(applicant, vouched_by, self._clock.wall())
+        except LedgerError as error:
+            self._log.error("enrolment_not_written", error=error)
+            raise RefusedError(
+                "nobody can be enrolled now",
+                CloseReason.AUTH_UNAVAILABLE,
+                retry_after_s=RETRY_AFTER_S,
+            ) from None
+        self._counters.enrolments += 1
+        self._log.info(
+            "device_enrolled",
+            device_id=applicant.device_id,
+            vouched_by=entry.vouched_by,
+            address=applicant.address,
+        )
+
+    def _proves(self, pending: Pending, proof: Proof) -> bool:
+        known = self._devices.get(device_key(pending.applicant.device_id))
+        key = known.key_of(proof.serial) if known is not None else b""
+        revoked = self.ledger.is_revoked(pending.applicant.device_id, None)
+        if not key or revoked or not pending.may_prove:
+            return False
+        if proof.holds(pending.challenge, key):
+            return True
+        pending.wrong_proofs += 1
+        self._counters.enrolment_proofs_refused += 1
+        self._log.warning("enrolment_proof_refused", device_id=pending.applicant.device_id)
+        return False
+
+    def _wait(self, applicant: Applicant) -> Pending:
+        if not applicant.client_id:
+            raise RefusedError("Client-Id is missing", CloseReason.BAD_REQUEST)
+        pending, is_new = self.waiting.admit(applicant, self._clock.now())
+        if is_new:
+            self._counters.activations_begun += 1
+            self._log.info(
+                "device_waits_for_approval",
+                device_id=applicant.device_id,
+                board=applicant.board,
+                address=applicant.address,
+            )
+        return pending
+
+    def _issued(self, applicant: Applicant) -> str:
+        assert self._issuer is not None, "a policy that needs tokens is not made without an issuer"
+        issue_at = self.ledger.issue_at(applicant.device_id, self._clock.wall())
+        return self._issuer.issue(applicant.device_id, applicant.client_id, issue_at).token
+
+    def _take(self, throttle: Throttle, key: str) -> None:
+        now = self._clock.now()
+        if not throttle.take(key, now):
+            raise RefusedError(
+                "too many configuration requests",
+                CloseReason.RATE_LIMITED,
+                retry_after_s=math.ceil(throttle.wait_s(key, now)),
+            )
+
+    def _device_key(self, applicant: Applicant) -> str:
+        # Whoever posts the id of a device that is enrolled must not use up what that one may ask.
+        device = device_key(applicant.device_id)
+        if self.ledger.is_enrolled(applicant):
+            return device
+        return f"{device} {address_key(applicant.address)}"

@@ -1,0 +1,112 @@
+"""From the settings to the endpoint, its policy and its ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keepline.errors import StartError
+from keepline.gateway.enrolment.allow_list import read_allow_list
+from keepline.gateway.enrolment.endpoint import Enrolment
+from keepline.gateway.enrolment.ledger import Ledger, Memory
+from keepline.gateway.enrolment.ledger_file import LedgerFile
+from keepline.gateway.enrolment.policies import Approval, Open
+from keepline.gateway.enrolment.waiting import Waiting
+from keepline.gateway.sockets import is_loopback
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+    from keepline.clock import Clock
+    from keepline.gateway.auth import TokenIssuer
+    from keepline.gateway.enrolment.allow_list import Known
+    from keepline.gateway.enrolment.policies import Policy
+    from keepline.log import Log
+    from keepline.monitor.metrics import Counters
+    from keepline.settings import Settings
+
+LEDGER_FILE = "enrolment.db"
+
+
+def make_ledger(
+    settings: Settings, loop: asyncio.AbstractEventLoop, executor: Executor | None
+) -> Ledger:
+    """Return who is enrolled; to be opened before devices come."""
+    path = settings.data_dir
+    store = Memory() if path is None else LedgerFile(path / LEDGER_FILE)
+    return Ledger(store, loop, executor)
+
+
+def make_enrolment(
+    settings: Settings,
+    *,
+    clock: Clock,
+    log: Log,
+    counters: Counters,
+    ledger: Ledger,
+    issuer: TokenIssuer | None,
+    draw: Callable[[int], bytes],
+) -> Enrolment:
+    """Return the endpoint; `draw` returns that many random bytes.
+
+    Raises StartError for a policy that cannot be followed, or a file of devices that cannot be
+    read.
+    """
+    enrolment = settings.enrolment
+    devices = read_allow_list(enrolment.devices)
+    waiting = Waiting(
+        draw,
+        life_s=enrolment.code_life_s,
+        most=enrolment.max_pending,
+        most_per_address=enrolment.pending_per_address,
+    )
+    return Enrolment(
+        settings,
+        clock=clock,
+        log=log,
+        counters=counters,
+        ledger=ledger,
+        waiting=waiting,
+        devices=devices,
+        policy=_policy(settings, ledger, devices, has_issuer=issuer is not None),
+        issuer=issuer,
+    )
+
+
+def chosen_policy(settings: Settings, *, has_issuer: bool) -> str:
+    """Return the policy, with `auto` made up."""
+    policy = settings.enrolment.policy
+    if policy != "auto":
+        return policy
+    if not has_issuer:
+        return "off"
+    return "open" if is_loopback(settings.server.host) else "activation"
+
+
+def _policy(
+    settings: Settings, ledger: Ledger, devices: Mapping[str, Known], *, has_issuer: bool
+) -> Policy | None:
+    name = chosen_policy(settings, has_issuer=has_issuer)
+    if name == "off":
+        return None
+    if not has_issuer:
+        raise StartError(
+            f"enrolment.policy is {name}, and this gateway issues no tokens in auth.mode"
+            f" {settings.auth.mode}",
+            "set enrolment.policy to off, or auth.mode to one that issues them",
+        )
+    if name == "open":
+        return _open(settings, ledger)
+    return Approval(ledger, devices, listed_only=name == "allow_list")
+
+
+def _open(settings: Settings, ledger: Ledger) -> Open:
+    insecure = settings.enrolment.insecure
+    if not insecure and not is_loopback(settings.server.host):
+        raise StartError(
+            f"enrolment.policy is open, and {settings.server.host} can be reached by everybody",
+            "set enrolment.policy to activation, or enrolment.insecure to true if every one of"
+            " them may have a token",
+        )
+    return Open(ledger, insecure=insecure)

@@ -1,0 +1,79 @@
+"""How a device is told where to connect, and with which token."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from annotated_types import Ge, Le
+from pydantic import Field, StringConstraints, model_validator
+
+from keepline.settings.section import Count, Seconds, Section, Token
+
+Policy = Literal["auto", "off", "open", "allow_list", "activation", "callback"]
+Minutes = Annotated[int, Ge(-1_440), Le(1_440)]
+Link = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", max_length=512)]
+# Shown on small screens by fonts that do not have everything, and sent in every pending answer.
+Notice = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+( [\x21-\x7e]+)*$", max_length=64)]
+
+
+class Enrolment(Section):
+    """Who is given a token at the configuration address `/xiaozhi/ota/`.
+
+    `policy` is `auto` (open on a loopback listener, else activation), `off`, `open`,
+    `allow_list`, `activation` or `callback`; `insecure` allows `open` where others can ask.
+    `devices` is a TOML file of devices. `public_url` is where devices connect; without it the host
+    that they asked is named. `notice` is shown by a device above its code. `pending_per_address`
+    and `max_pending` bound the codes under way; `address_burst` and `device_burst` requests are
+    answered at once, then one each `address_refill_s` and `device_refill_s`.
+    """
+
+    policy: Policy = "auto"
+    insecure: bool = False
+    devices: Path | None = None
+    public_url: Link | None = None
+    timezone_offset_minutes: Minutes = 0
+    notice: Notice = "Activation code"
+    code_life_s: Seconds = 600.0
+    pending_per_address: Count = 32
+    max_pending: Count = 1_000
+    address_burst: Count = 200
+    address_refill_s: Seconds = 0.1
+    device_burst: Count = 20
+    device_refill_s: Seconds = 2.0
+    callback_url: Link | None = None
+    callback_token: Token | None = Field(default=None, repr=False)
+    callback_timeout_s: Seconds = 3.0
+
+    @model_validator(mode="after")
+    def _urls_are_urls(self) -> Self:
+        if self.public_url is not None and not _is_url(self.public_url, {"ws", "wss"}):
+            raise ValueError("public_url must be ws://HOST/PATH or wss://HOST/PATH")
+        if self.callback_url is not None and not _is_url(self.callback_url, {"http", "https"}):
+            raise ValueError("callback_url must be http://HOST/PATH or https://HOST/PATH")
+        return self
+
+    @model_validator(mode="after")
+    def _policy_has_what_it_needs(self) -> Self:
+        if self.policy == "allow_list" and self.devices is None:
+            raise ValueError("devices must be a file where policy is allow_list")
+        if self.policy == "callback" and self.callback_url is None:
+            raise ValueError("callback_url must be set where policy is callback")
+        return self
+
+
+def _is_url(url: str, schemes: set[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in schemes
+        and bool(parts.hostname)
+        and port != 0
+        and "@" not in parts.netloc
+        and not parts.query
+        and not parts.fragment
+    )
