@@ -33,9 +33,21 @@ ASKED: Final = 1
 SUSPECTED: Final = 2  # and above: one more for each confirming probe
 CONDEMNED: Final = 9
 
+# How a peer is asked. To probe is to send a request of the application's own that it must answer.
+PINGED: Final = 0
+LEARNING: Final = 1  # pinged; when that finds no pong, probed besides, until one of the two does
+PROBED: Final = 2
+MUTE: Final = 3  # pinged so that its kernel has something to acknowledge; it answers nothing
+
+UNPONGED_BEFORE_PROBES: Final = 1
+
 # How long each ping of a round may wait for an answer, in P: the first, then the confirming ones.
 IDLE_WAITS: Final = (1.0, 1.0, 1.5, 2.0)
 STREAMING_WAITS: Final = (1.0, 1.0)
+
+# A probe is answered by the device's main task, which a tool (a photo) may keep for seconds; a pong
+# comes from the task that reads the socket. So it is given so many times the patience.
+PROBED_PATIENCE: Final = 4
 
 # A condemned connection that may not be reaped yet is looked at again after this.
 _HELD_S: Final = 1.0
@@ -111,9 +123,10 @@ class Heartbeat(Struct, eq=False, gc=False):
     """The heart of one connection.
 
     `last_rx` is set by the shell to the ticker's `now` whenever bytes arrive, `streaming` while
-    audio should be flowing. `asked_at` is the ticker's time of the latest ping, `sent_at` its
-    precise time while its pong is awaited. `unponged` counts pings without their pong, `failures`
-    those that brought no sign of life at all in time.
+    audio should be flowing, `means` (see `means_of_asking`) at the hello. `asked_at` is the
+    ticker's time of the latest ping, `sent_at` its precise time while its pong is awaited.
+    `unponged` counts pings without their pong, `failures` those that brought no sign of life at
+    all in time.
     """
 
     last_rx: float
@@ -121,6 +134,7 @@ class Heartbeat(Struct, eq=False, gc=False):
     sent_at: float | None = None
     stage: int = FIRST
     streaming: bool = False
+    means: int = PINGED
     pings: int = 0
     unponged: int = 0
     failures: int = 0
@@ -160,6 +174,8 @@ class Heartbeat(Struct, eq=False, gc=False):
             return None
         self.sent_at = None
         self.unponged -= 1
+        if self.means == LEARNING:
+            self.means = PINGED
         rtt_s = now_precise - sent_at
         if rtt_s < 0.0:  # noqa: PLR1730 (no call; a stall was taken off in between)
             rtt_s = 0.0
@@ -178,6 +194,27 @@ class Heartbeat(Struct, eq=False, gc=False):
         )
         return rtt_s
 
+    def receive_answer(self, number: int, now_precise: float) -> float | None:
+        """As `receive_pong`, for the answer to the probe that carried `number`."""
+        if self.means not in {LEARNING, PROBED} or number >> 8 * _ID_BYTES:
+            return None
+        rtt_s = self.receive_pong(number.to_bytes(_ID_BYTES, "big"), now_precise)
+        if rtt_s is not None:
+            self.means = PROBED
+        return rtt_s
+
+    @property
+    def is_pinged(self) -> bool:
+        """Whether who asks now sends a ping."""
+        return self.means != PROBED
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether who asks now, the ping counted, sends a probe."""
+        if self.means == LEARNING:  # which means that no ping was ever ponged
+            return self.unponged > UNPONGED_BEFORE_PROBES
+        return self.means == PROBED
+
     def patience_s(self, least_s: float, most_s: float) -> float:
         """P: how long an answer may take, judged by the round trips seen so far."""
         if not self.packed:
@@ -191,6 +228,16 @@ class Heartbeat(Struct, eq=False, gc=False):
         if self.packed:
             smoothed, deviation, *rest = _unpack(self.packed)
             self.packed = _pack(smoothed, max(deviation, (to_s - smoothed) / 4), *rest)
+
+
+def means_of_asking(*, never_pongs: bool, answers_probes: bool, kernel_judges: bool) -> int:
+    """Return how a peer is to be asked, from what its profile and its hello say.
+
+    `kernel_judges` when the kernel gives up on a peer that does not acknowledge.
+    """
+    if answers_probes:
+        return PROBED if never_pongs else LEARNING
+    return MUTE if never_pongs and kernel_judges else PINGED
 
 
 class Look(NamedTuple):
@@ -211,6 +258,7 @@ class Judge:
     __slots__ = (
         "_adaptive",
         "_interval_s",
+        "_probe_answer_min_s",
         "_probe_max_s",
         "_probe_min_s",
         "_quiet_s",
@@ -228,6 +276,7 @@ class Judge:
         self._zombie_s = policy.zombie_s
         self._probe_min_s = policy.probe_min_s
         self._probe_max_s = policy.probe_max_s
+        self._probe_answer_min_s = min(PROBED_PATIENCE * policy.probe_min_s, policy.probe_max_s)
         self._streaming_s = policy.streaming_silence_s
         self.stretch = 1.0
         # The wheel rounds this ping and every wait after it up to its tick. An idle ping leaves
@@ -257,6 +306,8 @@ class Judge:
             if stage == FIRST:
                 return self._look_first(hb, now)
             if hb.last_rx < hb.asked_at:
+                if hb.means == MUTE:
+                    return self._look_at_mute(hb, now)
                 if self._adaptive and hb.packed:
                     return self._look_by_patience(hb, now)
                 return self._look_by_age(hb, now)
@@ -283,19 +334,23 @@ class Judge:
         The shell may then cross off all who answer within `probe_min_s` at once, and looks only
         at the others. None for a peer that has to be looked at by itself.
         """
-        if hb.streaming or not self._adaptive:
+        if hb.streaming or not self._adaptive or hb.means == MUTE:
             return None
         return hb.asked_at + self._quiet_s + self._spread_s * u
 
     def ping_payload(self, hb: Heartbeat, now_precise: float) -> bytes:
-        """Count a ping and return its id, 4 bytes: only the pong with it gives a round trip."""
+        """Count a ping and return its id, 4 bytes: only the pong with it gives a round trip.
+
+        A probe counts as a ping; its number is `hb.pings`.
+        """
         hb.pings += 1
         hb.unponged += 1
         hb.sent_at = now_precise
         return (hb.pings & _ID_MASK).to_bytes(_ID_BYTES, "big")
 
     def _patience_s(self, hb: Heartbeat) -> float:
-        return hb.patience_s(self._probe_min_s, self._probe_max_s)
+        least_s = self._probe_answer_min_s if hb.means == PROBED else self._probe_min_s
+        return hb.patience_s(least_s, self._probe_max_s)
 
     def _look_first(self, hb: Heartbeat, now: float) -> Look:
         # A device that begins to stream is asked at once: whether it pongs, and how fast, must be
@@ -307,6 +362,8 @@ class Judge:
     def _ask(self, hb: Heartbeat, now: float) -> Look:
         hb.stage = ASKED
         hb.asked_at = now
+        if hb.means == MUTE:
+            return Look(_HEALTHY, True, now + self._interval_s, False)
         if self._adaptive:
             # How long the answer may really take is worked out only if it has not come by then.
             return Look(_HEALTHY, True, now + self._probe_min_s, False)
@@ -314,8 +371,8 @@ class Judge:
         return Look(_HEALTHY, True, due, False)
 
     def _look_by_patience(self, hb: Heartbeat, now: float) -> Look:
-        """Unanswered by a peer that is known to pong: probe by probe, each given its own time."""
-        waits = STREAMING_WAITS if hb.streaming else IDLE_WAITS
+        """Unanswered by a peer that is known to answer: each ask is given its own time."""
+        waits = STREAMING_WAITS if hb.streaming and hb.means != PROBED else IDLE_WAITS
         stage = hb.stage
         patience_s = self._patience_s(hb) * self.stretch
         bound = hb.last_rx + self._zombie_s
@@ -344,6 +401,12 @@ class Judge:
         next_age_s = self._suspicious_s if hb.stage == ASKED else self._zombie_s
         due = min(hb.asked_at + self._interval_s, hb.last_rx + next_age_s)
         return Look(hb.verdict, ping, due, became_suspicious)
+
+    def _look_at_mute(self, hb: Heartbeat, now: float) -> Look:
+        """Silence proves nothing here; who is gone does not acknowledge the pings."""
+        if now < hb.asked_at + self._interval_s:
+            return Look(_HEALTHY, False, hb.asked_at + self._interval_s, False)
+        return self._ask(hb, now)
 
     def _condemn(self, hb: Heartbeat, now: float) -> Look:
         became_suspicious = hb.stage < SUSPECTED

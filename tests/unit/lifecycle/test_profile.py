@@ -67,15 +67,15 @@ def test_the_first_value_that_does_not_work_is_refused(given: dict[str, Any]) ->
         (
             {"keepalive_s": 110.5},
             (
-                "keepalive_s must be at most 110, not 110.5: a device gives its channel up after 120 s"
-                " without data, and 10 s are left for the way"
+                "keepalive_s must be at most 110, not 110.5: a device gives its channel up after"
+                " 120 s without data, and 10 s are left for the way"
             ),
         ),
         (
             {"hello_timeout_s": 20.5},
             (
-                "hello_timeout_s must be at most 20, not 20.5: a device waits 10 s for its upgrade and"
-                " 10 s for the answer to its hello, and has left by then"
+                "hello_timeout_s must be at most 20, not 20.5: a device waits 10 s for its upgrade"
+                " and 10 s for the answer to its hello, and has left by then"
             ),
         ),
         ({"reconnect_s": 5}, "reconnect_s must be none when reconnect is never, not 5"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from keepline.lifecycle.heartbeat import Heartbeat, HeartbeatPolicy, Judge, Verdict
+from keepline.lifecycle.heartbeat import PINGED, Heartbeat, HeartbeatPolicy, Judge, Verdict
 from keepline.lifecycle.wheel import TICK_S, TimingWheel
 
 if TYPE_CHECKING:
@@ -19,17 +19,20 @@ class Watch:
     """What the shell does with one connection, without the connection.
 
     `answer` takes the time since the start and returns after how long a ping sent then finds its
-    pong, None for never. `offset_s` puts the ticker off the wheel's ticks. All times that are
-    kept are seconds since the start.
+    pong, None for never; `answer_probe` does the same for probes. `offset_s` puts the ticker off
+    the wheel's ticks. All times that are kept are seconds since the start.
     """
 
     policy: HeartbeatPolicy
     answer: Callable[[float], float | None] = lambda _: None
+    answer_probe: Callable[[float], float | None] = lambda _: None
+    means: int = PINGED
     u: float = 0.5
     offset_s: float = 0.0
     streaming: bool = False
     wheel_tick: int = -1
     pings: list[float] = field(default_factory=list)
+    probes: list[float] = field(default_factory=list)
     verdicts: list[tuple[float, Verdict]] = field(default_factory=list)
     suspicions: list[float] = field(default_factory=list)
 
@@ -37,8 +40,9 @@ class Watch:
         self.judge = Judge(self.policy)
         self.wheel: TimingWheel[Watch] = TimingWheel(START)
         self.ticks = 0
-        self.hb = Heartbeat(self.now, streaming=self.streaming)
+        self.hb = Heartbeat(self.now, streaming=self.streaming, means=self.means)
         self.pongs: list[tuple[float, bytes]] = []
+        self.answers: list[tuple[float, int]] = []
         self.wheel.arm(self, self.judge.first_due(self.hb, self.now, self.u))
         if self.streaming:
             self.look()
@@ -80,6 +84,10 @@ class Watch:
             self.pongs.remove((at, payload))
             self.hb.last_rx = self.now
             self.hb.receive_pong(payload, at)
+        for at, number in [answer for answer in self.answers if answer[0] <= self.now]:
+            self.answers.remove((at, number))
+            self.hb.last_rx = self.now
+            self.hb.receive_answer(number, at)
 
     def look(self) -> None:
         look = self.judge.look(self.hb, self.now, self.u)
@@ -88,9 +96,15 @@ class Watch:
         if look.became_suspicious:
             self.suspicions.append(self.since_start_s)
         if look.ping:
-            self.pings.append(self.since_start_s)
             payload = self.judge.ping_payload(self.hb, self.now)
-            after_s = self.answer(self.since_start_s)
-            if after_s is not None:
-                self.pongs.append((self.now + after_s, payload))
+            if self.hb.is_pinged:
+                self.pings.append(self.since_start_s)
+                after_s = self.answer(self.since_start_s)
+                if after_s is not None:
+                    self.pongs.append((self.now + after_s, payload))
+            if self.hb.is_probed:
+                self.probes.append(self.since_start_s)
+                after_s = self.answer_probe(self.since_start_s)
+                if after_s is not None:
+                    self.answers.append((self.now + after_s, self.hb.pings))
         self.wheel.arm(self, look.due)
