@@ -13,7 +13,7 @@ import engine
 
 from keepline.errors import HelloError, InvalidDataError
 from keepline.wire.audio import VERSIONS, pack, unpack
-from keepline.wire.hello import agreed_version, read_hello
+from keepline.wire.hello import settle_version, read_hello
 from keepline.wire.messages import (
     DEVICE_TYPES,
     SERVER_TYPES,
@@ -92,7 +92,7 @@ def _hello(text: str) -> Hashable:
         hello = read_hello(text)
     except HelloError as error:
         return _in_general(error.detail)
-    assert agreed_version(hello, 1) in VERSIONS
+    assert settle_version(hello, 1).version in VERSIONS
     return hello.version, hello.audio_params is None, hello.text_font is None
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from keepline.errors import HandlerError, HelloError, RefusedError
+from keepline.gateway.auth.credentials import header_or_query
 from keepline.gateway.configuration import (
     CONFIGURATION_PATH,
     DEVICE_PATH,
@@ -14,6 +15,7 @@ from keepline.gateway.configuration import (
 from keepline.gateway.greeting import Greeting
 from keepline.lifecycle.states import Event
 from keepline.reasons import CloseReason
+from keepline.wire.hello import asked_version, settle_version
 
 if TYPE_CHECKING:
     from keepline.gateway.door import Door
@@ -36,7 +38,7 @@ async def admit(door: Door) -> None:
             if request.path.rstrip("/") == CONFIGURATION_PATH:
                 door.answer(answer_configuration(node, request))
                 return
-            _check(node, request)
+            asked = _check(node, request)
             door.advance(Event.REQUEST_ACCEPTED)
             identity = await _judge(node, request)
             with node.arrivals.place(identity.device_id):
@@ -44,7 +46,7 @@ async def admit(door: Door) -> None:
                 door.pass_early_on()
                 hello = await greeting.hello()
         # From here on nothing is awaited, so nothing can come between.
-        session = node.open_session(connection, identity, hello)
+        session = node.open_session(connection, identity, settle_version(hello, asked))
         greeting.pass_on(session)
     except RefusedError as error:
         _forget_the_way(error)
@@ -78,14 +80,15 @@ def _forget_the_way(error: Exception) -> None:
     error.__traceback__ = None
 
 
-def _check(node: Node, request: Request) -> None:
+def _check(node: Node, request: Request) -> int:
+    """Return the audio version that is asked for. Raises RefusedError."""
     if request.path.rstrip("/") != DEVICE_PATH:
         raise RefusedError(f"devices connect at {DEVICE_PATH}/", CloseReason.NOT_FOUND)
     if not request.is_upgrade:
         raise RefusedError("a WebSocket upgrade is expected", CloseReason.UPGRADE_REQUIRED)
-    if request.headers.get("protocol-version", "1") != "1":
-        raise RefusedError("only audio version 1 is spoken here", CloseReason.BAD_REQUEST)
+    asked = asked_version(header_or_query(request, "protocol-version"))
     node.arrivals.check_open()
+    return asked
 
 
 async def _judge(node: Node, request: Request) -> Identity:

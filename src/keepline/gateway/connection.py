@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         self.heartbeat = Heartbeat(last_rx=now)
         self.outbox: Outbox | None = None
         self.wheel_tick = -1
-        self._reader = FrameReader(node.limits, masked=True)
+        self._reader = FrameReader(node.hello_limits, masked=True)
         self._last_activity = now
         self._holds = 0
         self._control_second = 0
@@ -317,6 +317,7 @@ class Connection(asyncio.Protocol):
     def greet(self, receiver: Receiver) -> None:
         """The hello was accepted: messages go to `receiver` from now on."""
         self.receiver = receiver
+        self._reader.limits = self.node.limits
         self.advance(Event.HELLO)
 
     def close(self, reason: CloseReason) -> None:

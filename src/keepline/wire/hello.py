@@ -1,8 +1,10 @@
-"""What a device's hello may say, and the audio version that it settles."""
+"""What a device's hello may say, and the audio version that is settled with it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
 
 from keepline.errors import HelloError, RefusedError
 from keepline.wire.audio import VERSIONS
@@ -45,12 +47,12 @@ def asked_version(protocol_version: str) -> int:
     return version
 
 
-def agreed_version(hello: Hello, asked: int) -> int:
-    """Return the version of the session: the hello's word is the last one.
+def settle_version(hello: Hello, asked: int) -> Hello:
+    """Return the hello with the session's audio version: its own, or where it has none, `asked`.
 
-    The firmware takes the header and the hello from one variable, and frames its audio by it.
+    The firmware takes header and hello from one variable, and frames its audio by that.
     """
-    return asked if hello.version is None else hello.version
+    return hello if hello.version is not None else structs.replace(hello, version=asked)
 
 
 def _check_audio(params: AudioParams) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from keepline.errors import HelloError, RefusedError
 from keepline.reasons import CloseReason
-from keepline.wire.hello import agreed_version, asked_version, read_hello
+from keepline.wire.hello import settle_version, asked_version, read_hello
 from keepline.wire.messages import Hello
 
 
@@ -92,6 +92,7 @@ def test_a_header_that_names_no_spoken_version_is_refused(header: str) -> None:
 
 
 def test_the_hello_has_the_last_word_where_it_says_one() -> None:
-    assert agreed_version(Hello(version=3), 1) == 3
-    assert agreed_version(Hello(version=1), 2) == 1
-    assert agreed_version(Hello(), 2) == 2
+    hello = Hello(version=3)
+    assert settle_version(hello, 1) is hello
+    assert settle_version(Hello(version=1), 2).version == 1
+    assert settle_version(Hello(device_id="a"), 2) == Hello(version=2, device_id="a")
