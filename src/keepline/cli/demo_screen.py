@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 import keepline
-from keepline.gateway.configuration import CONFIGURATION_PATH, DEVICE_PATH
+from keepline.gateway.configuration import CONFIGURATION_PATH
+from keepline.gateway.sockets import local_url
 
 if TYPE_CHECKING:
-    from keepline.app import App
+    from keepline.app.gateway import Gateway
     from keepline.fleet.report import Report
 
 ROWS_PER_HEAD = 20
@@ -27,15 +29,16 @@ class DemoScreen:
         self._rows = 0
         self._last: tuple[str, ...] = ()
 
-    def announce(self, app: App) -> None:
+    def announce(self, gateway: Gateway) -> None:
         """Say where a device connects and with which token."""
-        host, port = app.settings.server.host, app.node.port
-        admin = f"http://{app.settings.admin.host}:{app.admin.port}"
+        settings = gateway.settings
+        admin = local_url("http", settings.admin.host, gateway.admin_port or 0, "")
+        configuration = local_url("http", settings.server.host, gateway.port, CONFIGURATION_PATH)
         facts = Table.grid(padding=(0, 3))
-        facts.add_row("  devices connect at", f"[bold cyan]ws://{host}:{port}{DEVICE_PATH}/[/]")
-        facts.add_row("  with the token", f"[bold]{app.settings.auth.token}[/]")
-        facts.add_row("  configuration", f"http://{host}:{port}{CONFIGURATION_PATH}/")
-        facts.add_row("  health and metrics", f"{admin}/healthz  /readyz  /metrics")
+        facts.add_row("  devices connect at", f"[bold cyan]{escape(gateway.url)}[/]")
+        facts.add_row("  with the token", f"[bold]{settings.auth.token}[/]")
+        facts.add_row("  configuration", f"{escape(configuration)}/")
+        facts.add_row("  health and metrics", f"{escape(admin)}/healthz  /readyz  /metrics")
         self._console.print(f"\n[bold green]Keepline {keepline.__version__}[/] is running.\n")
         self._console.print(facts)
         self._console.print("\nSimulated devices are talking to it. Ctrl-C ends it.\n")

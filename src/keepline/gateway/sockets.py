@@ -30,6 +30,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def local_url(scheme: str, host: str, port: int, path: str) -> str:
+    """Return where somebody on this machine finds what listens on `host`."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (not bound to)
+    return f"{scheme}://{bracketed(reached)}:{port}{path}"
+
+
+def bracketed(host: str) -> str:
+    """Return `host` as it stands in a URL: an IPv6 address has brackets there."""
+    return f"[{host}]" if ":" in host else host
+
+
 def allow_descriptors(wanted: int) -> int:
     """Raise this process's limit on open files to `wanted`; return what it has come to.
 

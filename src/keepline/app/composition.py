@@ -1,0 +1,92 @@
+"""What a gateway consists of: built once, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TextIO
+
+from keepline.app.operators import make_admin
+from keepline.clock import SystemClock
+from keepline.gateway.auth import make_authenticator
+from keepline.gateway.gateway import Gateway
+from keepline.gateway.node import Node
+from keepline.gateway.sockets import is_loopback
+from keepline.log import Log
+from keepline.monitor.metrics import Counters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keepline.admin.server import AdminServer
+    from keepline.gateway.auth import Authenticator
+    from keepline.gateway.handler import Handler
+    from keepline.monitor.heap import Heap
+    from keepline.settings import Settings
+
+LAST_LINES_S = 2.0  # for a reader of the log to take what waits for it
+
+
+class Composition:
+    """Everything of one gateway, built on the running loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        make_handler: Callable[[], Handler],
+        *,
+        stream: TextIO | None,
+        authenticator: Authenticator | None,
+        has_admin: bool,
+        heap: Heap | None,
+    ) -> None:
+        """Build; nothing listens yet. Raises StartError for settings that cannot be run."""
+        clock = SystemClock()
+        judge = authenticator or make_authenticator(settings)
+        self.log = Log(
+            stream,
+            clock,
+            level=settings.log.level,
+            style=settings.log.format,
+            fold_per_s=settings.log.fold_per_s,
+            buffer_lines=settings.log.buffer_lines,
+            buffer_bytes=settings.log.buffer_bytes,
+            secrets=tuple(filter(None, (settings.auth.token, settings.admin.token))),
+        )
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keepline")
+        self.node = Node(
+            settings,
+            loop=asyncio.get_running_loop(),
+            clock=clock,
+            random=random.Random(),  # noqa: S311 (spreads pings; ids come from `secrets`)
+            executor=self._executor,
+            log=self.log,
+            counters=Counters(),
+            authenticator=judge,
+            make_handler=make_handler,
+            make_session_id=lambda: secrets.token_hex(8),
+            enrolment_open=is_loopback(settings.server.host),
+            heap=heap,
+        )
+        self.gateway = Gateway(self.node)
+        self.admin: AdminServer | None = make_admin(self.node) if has_admin else None
+
+    async def start(self) -> None:
+        """Start in order: devices, then operators. Raises StartError; `stop` then."""
+        self.log.start()
+        await self.gateway.start()
+        if self.admin is not None:
+            await self.admin.start()
+
+    async def stop(self) -> None:
+        """Stop in order: devices leave, then the operators' view of it, then the log."""
+        await self.gateway.stop()
+        if self.admin is not None:
+            await self.admin.stop()
+        self.log.info("stopped")
+        # Not on the loop: the log may wait for its reader.
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, self.log.stop, LAST_LINES_S)
+        self._executor.shutdown(wait=True)

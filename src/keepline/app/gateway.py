@@ -1,0 +1,194 @@
+"""A gateway with everything around it, on whatever loop is running."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from pydantic import ValidationError
+
+from keepline.app.composition import Composition
+from keepline.errors import SettingsError, StartError
+from keepline.gateway.configuration import DEVICE_PATH
+from keepline.gateway.sockets import local_url
+from keepline.lifecycle.wheel import TICK_S
+from keepline.reasons import CloseReason
+from keepline.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from keepline.gateway.auth import Authenticator
+    from keepline.gateway.handler import Handler
+    from keepline.gateway.node import Node
+    from keepline.gateway.session import Session
+    from keepline.log import Log
+    from keepline.monitor.heap import Heap
+
+
+class Gateway:
+    """Takes devices from `start` to `stop`, or within `async with`; used once.
+
+    It changes nothing of the process it runs in: no signals, no limits, no garbage collector, no
+    logging of others. `serve` does that, around one of these.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[], Handler],
+        settings: Settings | Mapping[str, Any] | None = None,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        token: str | None = None,
+        admin_port: int | None = None,
+        authenticator: Authenticator | None = None,
+        log: TextIO | None = None,
+        heap: Heap | None = None,
+    ) -> None:
+        """Check what is given; nothing is built yet. Raises SettingsError.
+
+        `handler` is called once for each session, mostly a class. `settings` may be nested as the
+        settings file is; `host`, `port` and `token` stand for `server.host`, `server.port` and
+        `auth.token`. Port 0 lets the system choose. Operators have a port only where `admin_port`
+        is given. `authenticator` judges devices instead of what the settings say. Log lines go to
+        `log`, without it to stderr. `heap` is minded for the whole process.
+        """
+        self.settings = _checked(
+            settings,
+            {
+                "server": {"host": host, "port": port},
+                "auth": {"token": token},
+                "admin": {"port": admin_port},
+            },
+        )
+        self._has_admin = admin_port is not None
+        self._authenticator = authenticator
+        self._handler = handler
+        self._stream = log
+        self._heap = heap
+        self._built: Composition | None = None
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    # -- start and stop --------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start in order: devices, then operators. Raises StartError; then nothing is left."""
+        if self._built is not None:
+            raise StartError("this gateway was started before", "make another one")
+        self._built = Composition(
+            self.settings,
+            self._handler,
+            stream=self._stream or sys.stderr,
+            authenticator=self._authenticator,
+            has_admin=self._has_admin,
+            heap=self._heap,
+        )
+        try:
+            await self._built.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop in order: devices leave, then the operators' view of it. Nothing is left behind.
+
+        Idempotent: later calls wait for the first. Every session is closed with 1001
+        `server_shutdown`; bounded by `session.close_timeout_s` and `session.closed_timeout_s`.
+        """
+        if self._built is None:
+            return
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._built.stop())
+        await asyncio.shield(self._stopping)
+
+    def hurry(self) -> None:
+        """Drop every connection at once, while `stop` is under way."""
+        for session in self.sessions:
+            session.connection.transport.abort()
+
+    # -- what is going on ------------------------------------------------------------------
+
+    @property
+    def log(self) -> Log:
+        return self._running.log
+
+    @property
+    def node(self) -> Node:
+        """What the connections share, for those who look inside."""
+        return self._running.node
+
+    @property
+    def port(self) -> int:
+        """Where devices connect; the one that was chosen, if it was to be."""
+        return self._running.node.port
+
+    @property
+    def admin_port(self) -> int | None:
+        """Where operators look, `None` for nowhere."""
+        admin = self._running.admin
+        return None if admin is None else admin.port
+
+    @property
+    def url(self) -> str:
+        """Where a device on this machine connects."""
+        return local_url("ws", self.settings.server.host, self.port, f"{DEVICE_PATH}/")
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The live sessions, in the order in which they came."""
+        return tuple(self._running.node.registry)
+
+    def session(self, device_id: str) -> Session | None:
+        """Return the live session of a device, `None` when there is none."""
+        return self._running.node.registry.by_device(device_id)
+
+    async def kick(self, device_id: str, reason: CloseReason = CloseReason.KICKED) -> bool:
+        """Close a device's session and wait until it is cleaned up; False when there is none."""
+        registry = self._running.node.registry
+        session = registry.by_device(device_id)
+        if session is None:
+            return False
+        session.close(reason)
+        # Bounded by the close and by the end of its handler. Nobody else pays for an event.
+        while registry.by_session(session.session_id) is session:  # noqa: ASYNC110
+            await asyncio.sleep(TICK_S)
+        return True
+
+    @property
+    def _running(self) -> Composition:
+        if self._built is None:
+            raise StartError("this gateway was not started", "use it within `async with`")
+        return self._built
+
+
+def _checked(
+    settings: Settings | Mapping[str, Any] | None, given: dict[str, dict[str, Any]]
+) -> Settings:
+    if isinstance(settings, Settings):
+        settings = settings.model_dump(exclude_unset=True)
+    document: dict[str, Any] = dict(settings or {})
+    for name, section in given.items():
+        chosen = {key: value for key, value in section.items() if value is not None}
+        if chosen:
+            document[name] = {**document.get(name, {}), **chosen}
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise SettingsError(f"{place}: {first['msg']}".lstrip(": "), "") from None

@@ -1,0 +1,52 @@
+"""What operators see of a node: readiness, metrics, and the routes of the admin interface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keepline
+from keepline.admin.api import Readiness, create_api
+from keepline.admin.guard import Guard
+from keepline.admin.server import AdminServer
+from keepline.monitor.metrics import Gauge, Metrics
+
+if TYPE_CHECKING:
+    from keepline.gateway.node import Node
+
+
+def make_admin(node: Node) -> AdminServer:
+    """Return the admin server of `node`; it does not listen yet."""
+    settings = node.settings.admin
+    metrics = Metrics(
+        node.counters, gauges_of(node), version=keepline.__version__, executor=node.executor
+    )
+    api = create_api(ready=lambda: readiness_of(node), metrics=metrics.text)
+    return AdminServer(settings.host, settings.port, Guard(api, settings, node.log))
+
+
+def readiness_of(node: Node) -> Readiness:
+    """Say whether a balancer should send devices here."""
+    if node.draining:
+        return Readiness(ready=False, reason="draining")
+    if len(node.registry) >= node.settings.server.max_connections:
+        return Readiness(ready=False, reason="full")
+    return Readiness(ready=True, reason="")
+
+
+def gauges_of(node: Node) -> tuple[Gauge, ...]:
+    """Return what is read at each scrape."""
+    return (
+        Gauge("keepline_sessions", "Live sessions.", lambda: len(node.registry)),
+        Gauge(
+            "keepline_admissions",
+            "Handshakes under way.",
+            lambda: len(node.arrivals.admissions),
+        ),
+        Gauge("keepline_cleanups", "Cleanups under way.", lambda: len(node.cleanups)),
+        Gauge("keepline_deadlines", "Deadlines armed in the wheel.", lambda: node.wheel.armed),
+        Gauge(
+            "keepline_loop_lag_seconds_max",
+            "By how much the loop's tick was late at most, since the last scrape.",
+            node.ticker.take_worst_lag_s,
+        ),
+    )

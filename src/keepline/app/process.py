@@ -1,0 +1,203 @@
+"""A gateway as a process of its own: its loop, its signals, its limits, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+
+from keepline.app.gateway import Gateway
+from keepline.fleet.runner import run_fleet
+from keepline.gateway.sockets import allow_descriptors
+from keepline.handlers.echo import Echo
+from keepline.monitor.heap import Heap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from types import FrameType
+
+    from keepline.fleet.report import Report
+    from keepline.gateway.handler import Handler
+    from keepline.log import Log
+    from keepline.settings import Settings
+
+    Announce = Callable[[Gateway], None]
+
+DEMO_RAMP_PER_S = 2.0
+FORCED_END_S = 5.0
+HURRIED_END_S = 1.0  # for cleanups, once every connection was dropped
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+MOST_ORDERS = 2  # to stop, and to hurry
+OTHER_DESCRIPTORS = 256  # operators, logs, and what the handlers open
+
+
+def serve(
+    settings: Settings,
+    handler: type[Handler] | None = None,
+    *,
+    announce: Announce | None = None,
+) -> int:
+    """Run a gateway until SIGTERM or SIGINT; return the exit status. Raises StartError.
+
+    A second signal drops every connection at once, a third ends the process. `announce` is called
+    once the gateway listens. What follows the stop has FORCED_END_S to end the process.
+    """
+    return _run(_serve(settings, handler or Echo, announce))
+
+
+def demo(
+    settings: Settings,
+    *,
+    devices: int,
+    announce: Announce,
+    on_progress: Callable[[Report], None],
+) -> int:
+    """Run a gateway and a few simulated devices, as `serve` does; return the exit status.
+
+    `on_progress` is called every second.
+    """
+    return _run(_demo(settings, devices, announce, on_progress))
+
+
+async def _serve(
+    settings: Settings, make_handler: Callable[[], Handler], announce: Announce | None
+) -> int:
+    gateway = _gateway(settings, make_handler)
+    orders = Orders(asyncio.get_running_loop())
+    await _start(gateway)
+    orders.ignore_hangup(gateway.log)
+    if announce is not None:
+        announce(gateway)
+    await orders.stop.wait()
+    return await _stop(gateway, orders)
+
+
+async def _demo(
+    settings: Settings,
+    devices: int,
+    announce: Announce,
+    on_progress: Callable[[Report], None],
+) -> int:
+    gateway = _gateway(settings, Echo)
+    orders = Orders(asyncio.get_running_loop())
+    await _start(gateway)
+    announce(gateway)
+    fleet = asyncio.create_task(
+        run_fleet(
+            gateway.url,
+            devices=devices,
+            token=settings.auth.token,
+            seconds=None,
+            seed=secrets.randbits(32),
+            ramp_per_s=DEMO_RAMP_PER_S,
+            on_progress=on_progress,
+        )
+    )
+    asked = asyncio.create_task(orders.stop.wait())
+    await asyncio.wait({fleet, asked}, return_when=asyncio.FIRST_COMPLETED)
+    failure = fleet.exception() if fleet.done() else None
+    status = await _stop(gateway, orders)
+    for task in (fleet, asked):
+        task.cancel()
+    await asyncio.gather(fleet, asked, return_exceptions=True)
+    if failure is not None:
+        raise failure
+    return status
+
+
+# -- the process ---------------------------------------------------------------------------
+
+
+def _gateway(settings: Settings, make_handler: Callable[[], Handler]) -> Gateway:
+    return Gateway(make_handler, settings, admin_port=settings.admin.port, heap=Heap())
+
+
+async def _start(gateway: Gateway) -> None:
+    """Start, with a process that allows it and is not looked through for garbage."""
+    server = gateway.settings.server
+    wanted = server.max_connections + server.max_admissions + OTHER_DESCRIPTORS
+    allowed = allow_descriptors(wanted)
+    await gateway.start()
+    asyncio.get_running_loop().set_exception_handler(_log_faults(gateway.log))
+    if allowed < wanted:
+        # Beyond it the kernel lets devices wait, unanswered, until they give up.
+        gateway.log.warning("too_few_descriptors", allowed=allowed, wanted=wanted)
+    # What was built is here to stay: a full collection need not look at it again.
+    gc.collect()
+    gc.freeze()
+    gateway.log.info("started", port=gateway.port, admin_port=gateway.admin_port)
+
+
+async def _stop(gateway: Gateway, orders: Orders) -> int:
+    """Stop, in a hurry when it was asked for twice; return the exit status."""
+    gateway.log.info("stopping", connections=len(gateway.sessions))
+    stopping = asyncio.create_task(gateway.stop())
+    hurry = asyncio.create_task(orders.hurry.wait())
+    await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
+    hurry.cancel()
+    if not stopping.done():
+        gateway.log.warning("hurrying", connections=len(gateway.sessions))
+        gateway.hurry()
+        await asyncio.wait({stopping}, timeout=HURRIED_END_S)
+    return 0 if stopping.done() else 1
+
+
+def _log_faults(log: Log) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """Return a handler for what nobody caught: a line of our log, never a raw traceback."""
+
+    def handle(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        where = context.get("task") or context.get("future") or context.get("handle")
+        fields = {"detail": context.get("message"), "where": where, "error": error}
+        log.error("task_failed", **{name: value for name, value in fields.items() if value})
+
+    return handle
+
+
+class Orders:
+    """What signals ask for: the first to stop, the second to hurry, the third to end at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.stop = asyncio.Event()
+        self.hurry = asyncio.Event()
+        self._loop = loop
+        self._count = 0
+        # Not the loop's own way: a handler that blocks the loop would keep the process, too.
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count > MOST_ORDERS:
+            os._exit(128 + number)
+        order = self.stop if self._count == 1 else self.hurry
+        self._loop.call_soon_threadsafe(order.set)
+
+    def ignore_hangup(self, log: Log) -> None:
+        """Keep SIGHUP from ending the process."""
+        self._loop.add_signal_handler(signal.SIGHUP, lambda: log.info("hangup_ignored"))
+
+
+def _run(main: Coroutine[object, object, int]) -> int:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        status = runner.run(main)
+        _end_the_process_with(status)
+    return status
+
+
+def _end_the_process_with(status: int) -> None:
+    """Everybody has left and been cleaned up; let nothing delay or change the end any more.
+
+    Closing the loop waits for tasks that refuse to be cancelled, and the end of Python for blocked
+    threads of handlers: not for ever. A signal sent again finds no loop to tell any more.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    forced_end = threading.Timer(FORCED_END_S, os._exit, (status,))
+    forced_end.daemon = True
+    forced_end.start()
