@@ -62,6 +62,8 @@ class Counters:
         "activations_begun",
         "audio_in",
         "audio_out",
+        "auth_callback_failures",
+        "auth_callbacks",
         "bytes_in",
         "bytes_out",
         "cleanup_failures",
@@ -99,6 +101,8 @@ class Counters:
         self.sessions_opened = 0
         self.disconnects = dict.fromkeys(CloseReason, 0)
         self.takeovers = 0
+        self.auth_callbacks = 0
+        self.auth_callback_failures = 0
         self.frames_in = 0
         self.frames_out = 0
         self.bytes_in = 0
@@ -138,6 +142,11 @@ _PLAIN = {
     ),
     "keepline_sessions_opened": ("sessions_opened", "Devices whose hello was accepted."),
     "keepline_takeovers": ("takeovers", "Connections replaced by a newer one of the same device."),
+    "keepline_auth_callbacks": ("auth_callbacks", "Times the authentication callback was asked."),
+    "keepline_auth_callback_failures": (
+        "auth_callback_failures",
+        "Times the authentication callback gave no usable answer.",
+    ),
     "keepline_frames_received": ("frames_in", "WebSocket frames received."),
     "keepline_frames_sent": ("frames_out", "WebSocket frames sent."),
     "keepline_received_bytes": ("bytes_in", "Bytes read from devices."),
