@@ -55,7 +55,7 @@ async def admit(door: Door) -> None:
         door.give_up(CloseReason.HEAD_TIMEOUT, CloseReason.HELLO_TIMEOUT)
     except HelloError as error:
         _forget_the_way(error)
-        door.give_up(CloseReason.BAD_REQUEST, error.reason)
+        door.give_up(CloseReason.BAD_REQUEST, error.reason, error.detail)
     except ConnectionError as error:
         # The device has left; its connection, if it had one, cleans up by itself.
         _forget_the_way(error)

@@ -46,9 +46,11 @@ class Connection(asyncio.Protocol):
         "_control_count",
         "_control_second",
         "_holds",
-        "_last_activity",
         "_reader",
+        "address",
+        "detail",
         "heartbeat",
+        "last_activity",
         "lifecycle",
         "node",
         "outbox",
@@ -71,9 +73,11 @@ class Connection(asyncio.Protocol):
         self.lifecycle = lifecycle
         self.heartbeat = Heartbeat(last_rx=now)
         self.outbox: Outbox | None = None
+        self.address = ""  # where the request came from
+        self.detail = ""  # of its ending: what the peer did, beyond the reason
         self.wheel_tick = -1
         self._reader = FrameReader(node.hello_limits, masked=True)
-        self._last_activity = now
+        self.last_activity = now
         self._holds = 0
         self._control_second = 0
         self._control_count = 0
@@ -125,12 +129,12 @@ class Connection(asyncio.Protocol):
 
     def _is_heard(self) -> bool:
         """A data message: it is activity, and wakes who was idle; nobody hears it at the end."""
-        self._last_activity = self.node.ticker.now
+        self.last_activity = self.node.ticker.now
         state = self.lifecycle.state
         if state is _ACTIVE:
             return True
         if state is _IDLE:
-            self.node.wheel.arm_by(self, self._last_activity + self.node.idle_after_s)
+            self.node.wheel.arm_by(self, self.last_activity + self.node.idle_after_s)
             self.advance(Event.ACTIVITY)
             return self.lifecycle.state is _ACTIVE
         return state is State.AUTHENTICATING
@@ -154,6 +158,8 @@ class Connection(asyncio.Protocol):
             self.transport.write(frames.pong_frame(payload))
 
     def _on_close(self, event: Close) -> None:
+        if self.lifecycle.reason is None:
+            self.detail = "no code" if event.code is None else f"code {event.code}"
         # The answer echoes the peer's code (RFC 6455 §5.5.1); it is sent once.
         if self.lifecycle.state is not State.DISCONNECTING:
             self.transport.write(frames.close_frame(event.code))
@@ -248,7 +254,7 @@ class Connection(asyncio.Protocol):
         if state is _IDLE:
             self._look(now, inf)
         elif state is _ACTIVE:
-            idle_due = self._last_activity + self.node.idle_after_s
+            idle_due = self.last_activity + self.node.idle_after_s
             if now >= idle_due:
                 self.heartbeat.streaming = False  # no audio flows, whatever it announced
                 self.advance(Event.QUIET)
@@ -320,14 +326,16 @@ class Connection(asyncio.Protocol):
         self._reader.limits = self.node.limits
         self.advance(Event.HELLO)
 
-    def close(self, reason: CloseReason) -> None:
+    def close(self, reason: CloseReason, detail: str = "") -> None:
         """Begin the end; idempotent, the first reason wins."""
+        if self.lifecycle.reason is None:
+            self.detail = detail
         self.advance(Event.CLOSE, reason)
 
     def fail(self, error: PeerError) -> None:
         """End with the reason the peer's error carries."""
         self.node.log.debug("peer_error", detail=error.detail, cause=error.reason.cause)
-        self.close(error.reason)
+        self.close(error.reason, error.detail)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP is gone, whoever ended it; this comes exactly once."""

@@ -101,6 +101,7 @@ class Door(asyncio.Protocol):
         if self.transport.is_closing():
             raise ConnectionResetError("left before it was answered")
         connection = Connection(self.node, self.transport, self.lifecycle, receiver)
+        connection.address = request.address
         self.connection = connection
         high_bytes = self.node.settings.outbox.high_water_bytes
         self.transport.set_write_buffer_limits(high=high_bytes)
@@ -135,10 +136,10 @@ class Door(asyncio.Protocol):
             self.transport.write(refusal(error))
         self.advance(Event.REFUSED, error.reason)
 
-    def give_up(self, before: CloseReason, after: CloseReason) -> None:
+    def give_up(self, before: CloseReason, after: CloseReason, detail: str = "") -> None:
         """End with `before` in HTTP or, when already upgraded, with `after` in a Close."""
         if self.connection is not None:
-            self.connection.close(after)
+            self.connection.close(after, detail)
         else:
             wait_s = RETRY_AFTER_S if before is CloseReason.DRAINING else None
             self.refuse(RefusedError(before.cause, before, retry_after_s=wait_s))

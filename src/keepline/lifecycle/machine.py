@@ -32,11 +32,15 @@ class Transition(NamedTuple):
 
 
 class Lifecycle(Struct, eq=False, gc=False):
-    """Three words per connection: `since` is when `state` was entered, `reason` why it ends."""
+    """Four words per connection.
+
+    `since` is when `state` was entered, `reason` why it ends, `ended_in` in which state that began.
+    """
 
     since: float
     state: State = State.CONNECTING
     reason: CloseReason | None = None
+    ended_in: State | None = None
 
     def receive(self, event: Event, now: float, reason: CloseReason | None = None) -> Transition:
         """Take `event` and say what is to be done; the first reason to end stays for good.
@@ -55,6 +59,7 @@ class Lifecycle(Struct, eq=False, gc=False):
             if kept is None:
                 raise IllegalTransitionError(f"{event} while {previous} needs a reason")
             self.reason = kept
+            self.ended_in = previous
         after_s = now - self.since
         if state is not previous:
             self.state = state

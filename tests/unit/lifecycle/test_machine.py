@@ -116,8 +116,17 @@ def test_a_claim_that_outlasts_its_connection_opens_nothing() -> None:
     assert late.effects == ()
 
 
-def test_a_lifecycle_takes_forty_bytes() -> None:
-    assert sys.getsizeof(Lifecycle(0.0)) <= 40
+def test_a_lifecycle_takes_three_of_the_allocators_blocks_of_16_bytes() -> None:
+    assert sys.getsizeof(Lifecycle(0.0)) <= 48
+
+
+def test_where_an_ending_began_is_kept_and_what_comes_later_does_not_change_it() -> None:
+    life = Lifecycle(0.0, State.IDLE)
+    assert life.ended_in is None
+    life.receive(Event.SILENT, 1.0)
+    life.receive(Event.CLOSE, 2.0)
+    life.receive(Event.TRANSPORT_LOST, 3.0, CloseReason.DEVICE_RESET)
+    assert life.ended_in is State.IDLE
 
 
 def reason_for(event: Event, drawn: CloseReason) -> CloseReason | None:
