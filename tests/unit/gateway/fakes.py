@@ -241,7 +241,6 @@ class World:
             counters=self.counters,
             authenticator=authenticator or StaticToken(TOKEN),
             make_handler=make_handler,
-            enrolment_open=False,
             make_session_id=lambda: f"session-{next(numbers)}",
         )
 
@@ -251,10 +250,11 @@ class World:
         lifecycle.receive(Event.REQUEST_ACCEPTED, self.node.ticker.now)
         return Connection(self.node, FakeTransport(), lifecycle, receiver)
 
-    def connect(self, device_id: str = "device-1") -> Life:
+    def connect(self, device_id: str = "device-1", hello: Hello | None = None) -> Life:
         """Return a connection with a session whose hello was answered."""
         connection = self.greeted(Receiver())
-        session = self.node.open_session(connection, Identity(device_id, "client-1"), Hello())
+        identity = Identity(device_id, "client-1")
+        session = self.node.open_session(connection, identity, hello or Hello())
         return Life(connection, session)
 
     def pass_time(self, for_s: float) -> None:
