@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from keepline.gateway.enrolment.applicant import Applicant
     from keepline.gateway.enrolment.waiting import Pending
 
-AUDIO_VERSION: Final = 1
-
 _NAME: Final = r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*\.?"
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(\d{1,5}))?")
 _NAME_ONLY: Final = re.compile(_NAME)
@@ -70,9 +68,11 @@ def websocket_url(public_url: str | None, host: Host, *, port: int, secure: bool
     return f"{'wss' if secure else 'ws'}://{host.name}:{host.port or port}{DEVICE_PATH}/"
 
 
-def configured(applicant: Applicant, url: str, token: str, moment: Moment) -> bytes:
+def configured(
+    applicant: Applicant, url: str, token: str, moment: Moment, *, audio_version: int
+) -> bytes:
     """Return the answer to a device that may connect; it keeps `websocket` in its flash."""
-    websocket = {"url": url, "token": token, "version": AUDIO_VERSION}
+    websocket = {"url": url, "token": token, "version": audio_version}
     return _answer(200, _always(applicant, moment) | {"websocket": websocket})
 
 

@@ -56,6 +56,7 @@ class Enrolment:
         self.waiting = waiting
         self.policy = policy
         self._settings = settings.enrolment
+        self._audio_version = settings.session.audio_version
         self._origins = settings.auth.origins
         self._ids = Ids(settings.auth)
         self._clock = clock
@@ -69,6 +70,14 @@ class Enrolment:
         self._by_device = Throttle(
             burst=settings.enrolment.device_burst, refill_s=settings.enrolment.device_refill_s
         )
+
+    async def open(self) -> None:
+        """Read who is enrolled, before the first device comes. Raises StartError."""
+        await self.ledger.open()
+        if self.policy is not None and self.policy.activates and not self.ledger.is_kept:
+            self._log.warning(
+                "enrolments_are_not_kept", hint="every device is a stranger again without --data"
+            )
 
     async def answer(self, request: Request, port: int) -> bytes:
         """Return the whole HTTP answer; `port` is the one devices connect to.
@@ -107,7 +116,7 @@ class Enrolment:
             self._settings.public_url, host, port=port, secure=request.secure
         )
         token = self._issued(applicant) if verdict.token is None else verdict.token
-        return answers.configured(applicant, url, token, moment)
+        return answers.configured(applicant, url, token, moment, audio_version=self._audio_version)
 
     async def _activate(self, policy: Policy, applicant: Applicant, request: Request) -> bytes:
         """Say whether this device is approved; who does not wait here hears what all others do."""
