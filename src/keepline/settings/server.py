@@ -10,15 +10,21 @@ from keepline.settings.section import Count, Port, Seconds, Section, Token
 class Server(Section):
     """Where devices connect, and how many. Port 0 lets the system choose one.
 
+    `host` is an address or a name, or several with commas between them; `::` is IPv6 and IPv4.
     `max_admissions` bounds the handshakes under way, apart from `max_connections`.
+    `connections_per_address` and `accepts_per_address_per_s` (at once five times that) bound what
+    one IPv4 address or one IPv6 /64 network may take; this machine itself is not bounded.
     `kernel_timeout_s` is how long sent bytes may stay unacknowledged before the kernel gives a
-    connection up (TCP_USER_TIMEOUT); None behind a proxy, whose acknowledgements are its own.
+    connection up (TCP_USER_TIMEOUT); not used for what comes through a trusted proxy, whose
+    acknowledgements are its own, and None for nobody.
     """
 
     host: str = "127.0.0.1"
     port: Port = 8_000
     max_connections: Count = 15_000
     max_admissions: Count = 4_096
+    connections_per_address: Count | None = 4_096
+    accepts_per_address_per_s: Count | None = 200
     kernel_timeout_s: Seconds | None = 30.0
     backlog: Count = 4_096
 

@@ -16,9 +16,11 @@ from keepline.settings.enrolment import Enrolment
 from keepline.settings.handlers import Handlers
 from keepline.settings.logging import Logging
 from keepline.settings.profiles import Profiles, built_in
+from keepline.settings.proxy import Proxy
 from keepline.settings.section import Section
 from keepline.settings.server import Admin, Server
 from keepline.settings.session import Inbox, Outbox, Session
+from keepline.settings.tls import Tls
 from keepline.wire.limits import Limits
 
 
@@ -26,6 +28,8 @@ class Settings(Section):
     """All settings of one gateway. `data_dir` is where state is kept, `None` for nowhere."""
 
     server: Server = Server()
+    tls: Tls = Tls()
+    proxy: Proxy = Proxy()
     admin: Admin = Admin()
     auth: Auth = Auth()
     enrolment: Enrolment = Enrolment()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FUZZ = Path(__file__).parents[3] / "fuzz"
-TARGETS = ["fuzz_frames.py", "fuzz_handshake.py", "fuzz_messages.py"]
+TARGETS = ["fuzz_frames.py", "fuzz_handshake.py", "fuzz_messages.py", "fuzz_proxy_header.py"]
 
 
 def run(target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
