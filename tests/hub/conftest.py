@@ -15,9 +15,7 @@ import pytest_asyncio
 from keepline.clock import ManualClock
 from keepline.hub.database import Database
 from keepline.hub.local import LocalHub
-from tests.hub.stand_ins import CountingNode
-
-WINDOW_S = 60.0
+from tests.hub.stand_ins import WINDOW_S, CountingNode
 
 
 class Under:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from keepline.errors import NotConnectedError, ReplacedError
 from keepline.hub.port import Claim, Hub, NodeView
 
+WINDOW_S = 60.0
+
 
 class CountingNode:
     """Holds devices whose whole state is a number, in memory until somebody else wants it."""
@@ -15,11 +17,25 @@ class CountingNode:
         self.name = name
         self.hub: Hub | None = None
         self.sessions: dict[str, tuple[Claim, int]] = {}
+        self.parting: dict[str, tuple[Claim, int]] = {}
         self.given_up: list[str] = []
 
     def open(self, claim: Claim) -> None:
-        """Begin a session with what was kept, and count it."""
-        self.sessions[claim.device_id] = claim, int(claim.state or b"0") + 1
+        """Begin a session with what is in memory, else with what was kept, and count it."""
+        count = int(claim.state or b"0")
+        for newer in (self.parting, self.sessions):
+            if claim.device_id in newer:
+                _, count = newer[claim.device_id]
+        self.sessions[claim.device_id] = claim, count + 1
+
+    async def close(self, device_id: str) -> None:
+        """End a session; until its release is through, this memory is the newest."""
+        assert self.hub is not None
+        ending = self.parting[device_id] = self.sessions.pop(device_id)
+        claim, count = ending
+        await self.hub.release(claim, str(count).encode(), WINDOW_S)
+        if self.parting.get(device_id) is ending:
+            del self.parting[device_id]
 
     def state(self, device_id: str) -> bytes:
         return str(self.sessions[device_id][1]).encode()

@@ -56,7 +56,6 @@ class LocalHub:
         self._executor = executor
         self._writer = Writer(database, loop=loop, executor=executor, on_trouble=on_trouble)
         self._holder: Holder | None = None
-        self._claiming: dict[str, asyncio.Future[None]] = {}  # the last claim under way of each
         self._apart_s = clock.wall() - clock.now()
 
     @property
@@ -79,25 +78,7 @@ class LocalHub:
         return cast("int", await taken)
 
     async def claim(self, device_id: str, session_id: str) -> Claim:
-        """Make this node's session the holder; see `port.Hub`.
-
-        Claims of one device take turns: whoever opens its session as soon as it has the claim can
-        be asked by the next one to give it up.
-        """
-        before = self._claiming.get(device_id)
-        mine = self._claiming[device_id] = self._loop.create_future()
-        try:
-            if before is not None:
-                await asyncio.wait({before})
-            if self._holder is not None and self._holder.describe(device_id) is not None:
-                await self._holder.give_up(device_id)
-            return await self._take(device_id, session_id)
-        finally:
-            mine.set_result(None)
-            if self._claiming.get(device_id) is mine:
-                del self._claiming[device_id]
-
-    async def _take(self, device_id: str, session_id: str) -> Claim:
+        """Make this node's session the holder; see `port.Hub`."""
         taking = TakeClaim(device_id, self._node, session_id, self._clock.wall())
         try:
             return cast("Claim", await self._writer.ask(taking, patient=False))

@@ -72,7 +72,7 @@ class Holder(Protocol):
     """The node as its hub sees it: whoever can be asked to give a device up, and how it is."""
 
     async def give_up(self, device_id: str) -> None:
-        """End the device's session here, if there is one, with `replaced`; save its state first.
+        """Another node wants the device: end its session with `replaced`, its state saved first.
 
         It never raises and has a bound of its own.
         """
@@ -91,10 +91,12 @@ class Hub(Protocol):
     """Every method is safe to be cancelled; what was begun is done or not done, never half."""
 
     async def claim(self, device_id: str, session_id: str) -> Claim:
-        """Make this node the device's holder: newest wins, an older holder gives it up first.
+        """Make this node the device's holder: newest wins, another node's holder gives it up first.
 
-        A store that cannot be asked costs a device its memory, not its connection: the claim is
-        provisional then.
+        Of two sessions on one node the node itself knows both: what the older one has in memory,
+        or is just giving back, is newer than the state that comes with the claim. A store that
+        cannot be asked costs a device its memory, not its connection: the claim is provisional
+        then.
         """
 
     async def save(self, claim: Claim, state: bytes) -> None:
