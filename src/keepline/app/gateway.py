@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from keepline.app.composition import Composition
 from keepline.errors import SettingsError, StartError
-from keepline.gateway.configuration import DEVICE_PATH
+from keepline.gateway.paths import DEVICE_PATH
 from keepline.gateway.sockets import local_url
 from keepline.lifecycle.wheel import TICK_S
 from keepline.reasons import CloseReason

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 import keepline
-from keepline.gateway.configuration import CONFIGURATION_PATH
+from keepline.gateway.paths import CONFIGURATION_PATH
 from keepline.gateway.sockets import local_url
 
 if TYPE_CHECKING:

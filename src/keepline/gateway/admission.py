@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 
 from keepline.errors import HandlerError, HelloError, RefusedError
 from keepline.gateway.auth.credentials import header_or_query
-from keepline.gateway.configuration import (
-    CONFIGURATION_PATH,
-    DEVICE_PATH,
-    answer_configuration,
-)
 from keepline.gateway.greeting import Greeting
+from keepline.gateway.paths import DEVICE_PATH, ENROLMENT_PATHS
 from keepline.lifecycle.states import Event
 from keepline.reasons import CloseReason
 from keepline.wire.hello import asked_version, settle_version
@@ -35,8 +31,8 @@ async def admit(door: Door) -> None:
     try:
         async with asyncio.timeout(node.settings.session.hello_timeout_s):
             request = await door.request()
-            if request.path.rstrip("/") == CONFIGURATION_PATH:
-                door.answer(answer_configuration(node, request))
+            if request.path.rstrip("/") in ENROLMENT_PATHS:
+                door.answer(await _configuration(node, request))
                 return
             asked = _check(node, request)
             door.advance(Event.REQUEST_ACCEPTED)
@@ -89,6 +85,19 @@ def _check(node: Node, request: Request) -> int:
     asked = asked_version(header_or_query(request, "protocol-version"))
     node.arrivals.check_open()
     return asked
+
+
+async def _configuration(node: Node, request: Request) -> bytes:
+    """Ask the enrolment; raises RefusedError, 500 for whatever else it raises."""
+    if node.enrolment is None:
+        raise RefusedError("no configuration is given here", CloseReason.NOT_FOUND)
+    try:
+        return await node.enrolment.answer(request, node.port)
+    except RefusedError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a fault of ours must not pass for the device's)
+        node.log.error("configuration_failed", error=error)
+        raise RefusedError("the configuration failed", CloseReason.REFUSED_INTERNAL) from None
 
 
 async def _judge(node: Node, request: Request) -> Identity:

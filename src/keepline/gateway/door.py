@@ -121,7 +121,8 @@ class Door(asyncio.Protocol):
     def answer(self, response: bytes) -> None:
         """Send a whole HTTP response and close."""
         self.node.counters.disconnects[CloseReason.ANSWERED] += 1
-        self.transport.write(response)
+        if not self.transport.is_closing():
+            self.transport.write(response)
         self.advance(Event.CLOSE, CloseReason.ANSWERED)
 
     def turn_away(self, error: RefusedError) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from keepline.clock import Clock
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.connection import Connection
+    from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
     from keepline.log import Log
@@ -61,7 +62,7 @@ class Node:
         "clock",
         "counters",
         "draining",
-        "enrolment_open",
+        "enrolment",
         "executor",
         "fence",
         "heap",
@@ -97,7 +98,7 @@ class Node:
         authenticator: Authenticator,
         make_handler: Callable[[], AnyHandler],
         make_session_id: Callable[[], str],
-        enrolment_open: bool,
+        enrolment: Enrolment | None = None,
         heap: Heap | None = None,
     ) -> None:
         self.settings = settings
@@ -135,7 +136,7 @@ class Node:
         self.draining = False
         self._unwell = 0
         self._stalls_seen = 0
-        self.enrolment_open = enrolment_open
+        self.enrolment = enrolment
         self._giving_back: asyncio.Future[None] | None = None
         self.arrivals = Arrivals(self)
         self.cleanups: set[asyncio.Task[None]] = set()
