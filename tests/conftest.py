@@ -15,7 +15,8 @@ import pytest_asyncio
 import uvloop
 
 from keepline.clock import SystemClock
-from keepline.gateway.auth import StaticToken
+from keepline.gateway.auth import StaticToken, make_issuer
+from keepline.gateway.enrolment.making import make_enrolment, make_ledger
 from keepline.gateway.gateway import Gateway
 from keepline.gateway.handler import Handler
 from keepline.gateway.node import Node
@@ -64,19 +65,29 @@ StartGateway = Callable[..., "asyncio.Future[RunningGateway]"]
 def make_node(
     settings: Settings, log_lines: StringIO, make_handler: Callable[[], Handler] = Echo
 ) -> Node:
+    loop = asyncio.get_running_loop()
     clock = SystemClock()
     counters = Counters()
+    log = Log(log_lines, clock, level="debug", style="json", fold_per_s=10_000, secrets=(TOKEN,))
     return Node(
         settings,
-        loop=asyncio.get_running_loop(),
+        loop=loop,
         clock=clock,
         random=random.Random(7),
         executor=None,
-        log=Log(log_lines, clock, level="debug", style="json", fold_per_s=10_000, secrets=(TOKEN,)),
+        log=log,
         counters=counters,
         authenticator=StaticToken(TOKEN),
         make_handler=make_handler,
-        enrolment_open=True,
+        enrolment=make_enrolment(
+            settings,
+            clock=clock,
+            log=log,
+            counters=counters,
+            ledger=make_ledger(settings, loop, None),
+            issuer=make_issuer(settings),
+            draw=secrets.token_bytes,
+        ),
         make_session_id=lambda: secrets.token_hex(8),
     )
 

@@ -96,7 +96,6 @@ def make_node(loop: asyncio.AbstractEventLoop) -> Node:
         counters=Counters(),
         authenticator=OpenDoor(),
         make_handler=Handler,
-        enrolment_open=False,
         make_session_id=lambda: "echo",
     )
 

@@ -333,13 +333,6 @@ async def test_a_device_learns_what_it_needs_and_can_connect_with_it(
         pass
 
 
-async def test_enrolment_can_be_closed(gateway: RunningGateway) -> None:
-    gateway.node.enrolment_open = False
-    status, body = await configuration(gateway)
-    assert status == 403
-    assert TOKEN.encode() not in body
-
-
 async def test_the_configuration_is_asked_for_with_post_only(gateway: RunningGateway) -> None:
     status, _ = await configuration(gateway, method="GET", Content_Length=None)
     assert status == 405

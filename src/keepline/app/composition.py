@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from keepline.app.operators import make_admin
 from keepline.clock import SystemClock
-from keepline.gateway.auth import make_authenticator
+from keepline.gateway.auth import make_authenticator, make_issuer
+from keepline.gateway.enrolment.making import make_enrolment, make_ledger
 from keepline.gateway.gateway import Gateway
 from keepline.gateway.node import Node
-from keepline.gateway.sockets import is_loopback
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
 
@@ -56,18 +56,30 @@ class Composition:
             secrets=tuple(filter(None, (settings.auth.token, settings.admin.token))),
         )
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keepline")
+        loop = asyncio.get_running_loop()
+        counters = Counters()
+        self.enrolment = make_enrolment(
+            settings,
+            clock=clock,
+            log=self.log,
+            counters=counters,
+            ledger=make_ledger(settings, loop, self._executor),
+            # A judge from outside knows no tokens of ours.
+            issuer=None if authenticator else make_issuer(settings, clock=clock, log=self.log),
+            draw=secrets.token_bytes,
+        )
         self.node = Node(
             settings,
-            loop=asyncio.get_running_loop(),
+            loop=loop,
             clock=clock,
             random=random.Random(),  # noqa: S311 (spreads pings; ids come from `secrets`)
             executor=self._executor,
             log=self.log,
-            counters=Counters(),
+            counters=counters,
             authenticator=judge,
             make_handler=make_handler,
             make_session_id=lambda: secrets.token_hex(8),
-            enrolment_open=is_loopback(settings.server.host),
+            enrolment=self.enrolment,
             heap=heap,
         )
         self.gateway = Gateway(self.node)
@@ -76,6 +88,7 @@ class Composition:
     async def start(self) -> None:
         """Start in order: devices, then operators. Raises StartError; `stop` then."""
         self.log.start()
+        await self.enrolment.open()
         await self.gateway.start()
         if self.admin is not None:
             await self.admin.start()

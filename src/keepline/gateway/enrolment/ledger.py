@@ -74,6 +74,11 @@ class Ledger:
         self._entries: dict[str, Entry] = {}
         self._writing = asyncio.Lock()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it outlives the process."""
+        return not isinstance(self._store, Memory)
+
     async def open(self) -> None:
         """Read what the store has. Raises StartError."""
         entries = await self._loop.run_in_executor(self._executor, self._store.load)
