@@ -44,7 +44,6 @@ class Composition:
     ) -> None:
         """Build; nothing listens yet. Raises StartError for settings that cannot be run."""
         clock = SystemClock()
-        judge = authenticator or make_authenticator(settings)
         self.log = Log(
             stream,
             clock,
@@ -76,7 +75,8 @@ class Composition:
             executor=self._executor,
             log=self.log,
             counters=counters,
-            authenticator=judge,
+            authenticator=authenticator
+            or make_authenticator(settings, clock=clock, log=self.log, counters=counters),
             make_handler=make_handler,
             make_session_id=lambda: secrets.token_hex(8),
             enrolment=self.enrolment,

@@ -9,7 +9,7 @@ from keepline.errors import HandlerError, HelloError, RefusedError
 from keepline.gateway.auth.credentials import header_or_query
 from keepline.gateway.greeting import Greeting
 from keepline.gateway.paths import DEVICE_PATH, ENROLMENT_PATHS
-from keepline.lifecycle.states import Event
+from keepline.lifecycle.states import Event, State
 from keepline.reasons import CloseReason
 from keepline.wire.hello import asked_version, settle_version
 
@@ -36,7 +36,7 @@ async def admit(door: Door) -> None:
                 return
             asked = _check(node, request)
             door.advance(Event.REQUEST_ACCEPTED)
-            identity = await _judge(node, request)
+            identity = await _judge(door, request)
             with node.arrivals.place(identity.device_id):
                 connection = door.upgrade(request, greeting)
                 door.pass_early_on()
@@ -48,7 +48,7 @@ async def admit(door: Door) -> None:
         _forget_the_way(error)
         door.refuse(error)
     except TimeoutError:
-        door.give_up(CloseReason.HEAD_TIMEOUT, CloseReason.HELLO_TIMEOUT)
+        _give_up_late(door)
     except HelloError as error:
         _forget_the_way(error)
         door.give_up(CloseReason.BAD_REQUEST, error.reason, error.detail)
@@ -100,13 +100,35 @@ async def _configuration(node: Node, request: Request) -> bytes:
         raise RefusedError("the configuration failed", CloseReason.REFUSED_INTERNAL) from None
 
 
-async def _judge(node: Node, request: Request) -> Identity:
-    """Ask the authenticator; raises RefusedError, 500 for whatever else it raises."""
+async def _judge(door: Door, request: Request) -> Identity:
+    """Ask the authenticator, who is cancelled when the device leaves meanwhile.
+
+    Raises RefusedError, 500 for whatever else it raises, and ConnectionResetError.
+    """
+    node = door.node
+    task = door.judging = asyncio.current_task()
     try:
-        return await node.authenticator.judge(request)
+        return await node.gate.judge(request)
     except RefusedError:
         raise
+    except asyncio.CancelledError:
+        if door.lifecycle.state is not State.CLOSED:
+            raise  # the deadline, or we leave
+        assert task is not None
+        task.uncancel()
+        raise ConnectionResetError("left while it was judged") from None
     except Exception as error:  # noqa: BLE001 (authenticators are outside code: a fence)
         # A ConnectionError or TimeoutError of its own must not pass for the device's.
         node.log.error("admission_failed", error=error)
         raise RefusedError("the authenticator failed", CloseReason.REFUSED_INTERNAL) from None
+    finally:
+        door.judging = None
+
+
+def _give_up_late(door: Door) -> None:
+    """The deadline is over: say whose time it was."""
+    if door.connection is None and door.lifecycle.state is State.AUTHENTICATING:
+        door.node.log.warning("authenticator_too_slow")
+        door.give_up(CloseReason.AUTH_UNAVAILABLE, CloseReason.HELLO_TIMEOUT)
+    else:
+        door.give_up(CloseReason.HEAD_TIMEOUT, CloseReason.HELLO_TIMEOUT)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from keepline.wire.handshake import Request
 
 
+# The same would succeed later, so the peer is told when.
+LATER = frozenset({CloseReason.DRAINING, CloseReason.AUTH_UNAVAILABLE})
+
+
 class Door(asyncio.Protocol):
     """A socket before its upgrade; then a `Connection` takes over its transport and lifecycle."""
 
@@ -29,6 +33,7 @@ class Door(asyncio.Protocol):
         "_request",
         "_turned_away",
         "connection",
+        "judging",
         "lifecycle",
         "node",
         "transport",
@@ -41,6 +46,7 @@ class Door(asyncio.Protocol):
         self.node = node
         self.lifecycle = Lifecycle(node.ticker.now)
         self.connection: Connection | None = None
+        self.judging: asyncio.Task[None] | None = None  # while an authenticator is asked
         self.wheel_tick = -1
         self._request: asyncio.Future[Request] = node.loop.create_future()
         self._early = b""
@@ -142,7 +148,7 @@ class Door(asyncio.Protocol):
         if self.connection is not None:
             self.connection.close(after, detail)
         else:
-            wait_s = RETRY_AFTER_S if before is CloseReason.DRAINING else None
+            wait_s = RETRY_AFTER_S if before in LATER else None
             self.refuse(RefusedError(before.cause, before, retry_after_s=wait_s))
 
     # -- decisions -------------------------------------------------------------------------
@@ -174,6 +180,8 @@ class Door(asyncio.Protocol):
 
     def _clean_up(self) -> None:
         self.node.wheel.cancel(self)
+        if self.judging is not None:
+            self.judging.cancel()
         if not self._request.done():
             self._request.set_exception(ConnectionResetError("left before its request was whole"))
             self._request.exception()  # nobody waits for it when it was refused at once

@@ -17,6 +17,7 @@ CLOSES_PER_TURN = 200
 """How many connections are told to leave before the loop gets its turn again."""
 
 EACH_S = 1.0
+GATE_CLOSE_S = 2.0
 
 
 class Gateway:
@@ -62,10 +63,19 @@ class Gateway:
         # No session pays for an event that only this wait would need.
         while node.registry or node.cleanups or node.wheel.armed:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
+        await self._close_gate()
         node.ticker.stop()
         if self._minder is not None:
             self._minder.cancel()
         node.log.flush_all()
+
+    async def _close_gate(self) -> None:
+        """An authenticator may be outside code: a fence, with a bound."""
+        try:
+            async with asyncio.timeout(GATE_CLOSE_S):
+                await self.node.gate.aclose()
+        except Exception as error:  # noqa: BLE001 (a fence; TimeoutError, too)
+            self.node.log.error("authenticator_not_closed", error=error)
 
     async def _close_sessions(self) -> None:
         for count, session in enumerate(self.node.registry, start=1):

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from keepline.errors import HandlerError
 from keepline.gateway.arrivals import Arrivals
+from keepline.gateway.auth import NobodyRevoked
+from keepline.gateway.auth.expiry import Expiries
+from keepline.gateway.auth.gate import Gate
 from keepline.gateway.cleanup import cleanup
 from keepline.gateway.fence import Fence
 from keepline.gateway.greeting import HelloCache
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from keepline.clock import Clock
-    from keepline.gateway.auth import Authenticator
+    from keepline.gateway.auth import Authenticator, Revocations
     from keepline.gateway.connection import Connection
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.handler import AnyHandler
@@ -56,7 +59,6 @@ class Node:
         "_stalls_seen",
         "_unwell",
         "arrivals",
-        "authenticator",
         "breaker",
         "cleanups",
         "clock",
@@ -64,7 +66,9 @@ class Node:
         "draining",
         "enrolment",
         "executor",
+        "expiries",
         "fence",
+        "gate",
         "heap",
         "hello_limits",
         "hellos",
@@ -100,6 +104,7 @@ class Node:
         make_session_id: Callable[[], str],
         enrolment: Enrolment | None = None,
         heap: Heap | None = None,
+        revocations: Revocations | None = None,
     ) -> None:
         self.settings = settings
         self.limits = settings.wire
@@ -113,7 +118,6 @@ class Node:
         self.executor = executor
         self.log = log
         self.counters = counters
-        self.authenticator = authenticator
         self.make_handler = make_handler
         self.make_session_id = make_session_id
         self.registry = Registry()
@@ -132,6 +136,10 @@ class Node:
             on_stall=self._on_stall,
             on_fault=self._on_fault,
         )
+        self.gate = Gate(
+            authenticator, settings.auth, revocations or NobodyRevoked(), lambda: self.ticker.now
+        )
+        self.expiries = Expiries(self.registry, grace_s=settings.auth.expiry_grace_s)
         self.port = settings.server.port
         self.draining = False
         self._unwell = 0
@@ -151,6 +159,9 @@ class Node:
         """
         if connection.lifecycle.state is not State.AUTHENTICATING:
             raise ConnectionResetError("left before its session was open")
+        if self.gate.is_revoked(identity):
+            connection.close(CloseReason.REVOKED)
+            raise ConnectionResetError("revoked before its session was open")
         session_id = self.make_session_id()
         session = Session(
             self, connection, identity, hello, self._made_handler(), session_id=session_id
@@ -175,6 +186,8 @@ class Node:
         if older is not None:  # the hello is answered by now, whatever the older handler does
             state = ask_for_snapshot(older)
             older.close(CloseReason.REPLACED)
+        if identity.expires_at is not None and self.settings.auth.on_expiry == "close":
+            self.expiries.add(session_id, identity.expires_at)
         begin(session, state)
         return session
 
@@ -186,6 +199,17 @@ class Node:
             raise HandlerError("the handler could not be made") from error
 
     # -- going -----------------------------------------------------------------------------
+
+    def revoke(self, device_id: str) -> bool:
+        """End the session of a device that is not to be let in any more; True if it had one.
+
+        For who keeps the revocations, once they know of it.
+        """
+        self.gate.forget(device_id)
+        session = self.registry.by_device(device_id)
+        if session is not None:
+            session.close(CloseReason.REVOKED)
+        return session is not None
 
     def start_cleanup(self, connection: Connection) -> None:
         """The transport is gone: release everything the connection held."""
@@ -230,7 +254,7 @@ class Node:
         return self.breaker.may_reap(now, len(self.registry))
 
     def each_second(self) -> None:
-        """Report storms that are over, end an incident, and judge our own health."""
+        """Report storms that are over, end incidents and the expired, judge our own health."""
         self.log.flush()
         self.counters.log_lines_lost = self.log.lost
         sessions = len(self.registry)
@@ -240,6 +264,7 @@ class Node:
             self._giving_back = self.loop.run_in_executor(self.executor, give_back, sessions)
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
+        self.expiries.each_second(self.clock.wall())
         stalls = self.counters.loop_stalls
         self._unwell = (
             min(MOST_UNWELL, self._unwell + 1)

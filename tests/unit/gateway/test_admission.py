@@ -230,18 +230,15 @@ async def test_an_authenticator_may_refuse_as_it_likes() -> None:
     assert "Retry-After: 3" in entrance.answer
 
 
-@pytest.mark.parametrize("fail", [None, lambda: RefusedError("no", CloseReason.UNAUTHORIZED)])
-async def test_a_device_that_leaves_while_it_is_judged_leaves_nothing(
-    fail: Callable[[], Exception] | None,
-) -> None:
-    judge = Judge(fail)
+async def test_a_device_that_leaves_while_it_is_judged_leaves_nothing() -> None:
+    judge = Judge()
     world = World(authenticator=judge)
     entrance = Entrance(world)
     await entrance.gets(head())
-    await entrance.loses_tcp()
     (admission,) = world.node.arrivals.admissions
-    judge.go.set()
+    await entrance.loses_tcp()  # which cancels who judges, nothing else would end it
     await admission  # and does not raise
+    assert not judge.go.is_set()
     assert entrance.status is None
     assert entrance.door.lifecycle.state is State.CLOSED
     assert world.node.wheel.armed == 0
@@ -326,6 +323,32 @@ async def test_a_socket_accepted_while_we_leave_is_refused() -> None:
     assert entrance.status == 503
     assert "Retry-After: 10" in entrance.answer
     assert world.counters.disconnects[CloseReason.DRAINING] == 1
+
+
+async def test_a_judge_beyond_the_deadline_is_unavailable_and_not_the_device_slow() -> None:
+    world = World(authenticator=Judge(), session={"hello_timeout_s": 0.05})
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    await asyncio.gather(*world.node.arrivals.admissions)
+    assert entrance.status == 503
+    assert "Retry-After: 10" in entrance.answer
+    assert world.counters.disconnects[CloseReason.AUTH_UNAVAILABLE] == 1
+    assert world.counters.disconnects[CloseReason.HEAD_TIMEOUT] == 0
+    assert len(world.logged("authenticator_too_slow")) == 1
+
+
+async def test_leaving_and_the_stop_in_the_same_turn_end_an_admission_once() -> None:
+    world = World(authenticator=Judge())
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    (admission,) = world.node.arrivals.admissions
+    admission.cancel()
+    entrance.transport.closed = entrance.transport.gone = True
+    entrance.door.connection_lost(None)
+    await asyncio.gather(admission, return_exceptions=True)
+    assert entrance.status is None
+    assert sum(world.counters.disconnects.values()) == 0
+    assert not world.node.arrivals.admissions
 
 
 async def test_one_deadline_runs_from_accept_to_hello() -> None:

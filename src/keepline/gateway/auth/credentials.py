@@ -57,8 +57,16 @@ def check_origin(request: Request, allowed: Collection[str]) -> None:
 
 
 def presented_token(request: Request) -> str:
-    """Return the bearer token, "" for none; it may be anything."""
-    scheme, _, token = header_or_query(request, "authorization").partition(" ")
+    """Return the bearer token, "" for none; it may be anything.
+
+    Web pages put it into the query field as often without the scheme as with it.
+    """
+    shown = request.headers.get("authorization")
+    if not shown:
+        shown = request.query.get("authorization", "")
+        if " " not in shown:
+            return shown
+    scheme, _, token = shown.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 

@@ -31,7 +31,7 @@ FAILURES: Final = frozenset({CloseReason.UNAUTHORIZED, CloseReason.FORBIDDEN})
 class Gate:
     """Lets devices to the authenticator, and what it said to the node."""
 
-    __slots__ = ("_addresses", "_authenticator", "_devices", "_now", "_origins", "_revocations")
+    __slots__ = ("_addresses", "_devices", "_now", "_origins", "_revocations", "authenticator")
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Gate:
         revocations: Revocations,
         now: Callable[[], float],
     ) -> None:
-        self._authenticator = authenticator
+        self.authenticator = authenticator
         self._revocations = revocations
         self._now = now
         self._origins = frozenset(settings.origins)
@@ -59,7 +59,7 @@ class Gate:
         if self._addresses:
             self._check_limits(request)
         try:
-            identity = await self._authenticator.judge(request)
+            identity = await self.authenticator.judge(request)
         except RefusedError as error:
             if error.reason in FAILURES:
                 self._count(request)
@@ -77,13 +77,13 @@ class Gate:
 
     def forget(self, device_id: str) -> None:
         """Drop what the authenticator remembers of a device, if it remembers anything."""
-        forget = getattr(self._authenticator, "forget", None)
+        forget = getattr(self.authenticator, "forget", None)
         if forget is not None:
             forget(device_id)
 
     async def aclose(self) -> None:
         """Close the authenticator, if it can be closed; nobody is judged any more."""
-        aclose = getattr(self._authenticator, "aclose", None)
+        aclose = getattr(self.authenticator, "aclose", None)
         if aclose is not None:
             await aclose()
 
