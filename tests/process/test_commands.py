@@ -7,7 +7,6 @@ import re
 import resource
 import signal
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -27,19 +26,6 @@ def test_serve_is_ready_and_ends_with_0_on_a_signal(start: Start, number: signal
     assert (status, output) == (0, "")
     assert [json.loads(line)["event"] for line in complaints.splitlines()][-1] == "stopped"
     assert TOKEN not in complaints
-
-
-def test_a_signal_that_is_sent_again_and_again_changes_nothing(start: Start) -> None:
-    process = start("serve", *PORTS)
-    read_until(process.stderr, "started")
-    until = time.monotonic() + GIVE_UP_AFTER_S
-    while process.poll() is None and time.monotonic() < until:
-        process.terminate()
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.001)
-    status, _, complaints = ends(process)
-    assert status == 0
-    assert "Traceback" not in complaints
 
 
 def test_serve_allows_itself_a_descriptor_for_every_connection(start: Start) -> None:

@@ -1,0 +1,128 @@
+"""What signals do to a process: stop, hurry, end at once, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.process.processes import GIVE_UP_AFTER_S, PORTS, Start, ends, get, read_until
+
+APPLICATION = """
+import asyncio, time
+from keepline.gateway.handler import Handler
+
+class Stays(Handler):
+    async def closed(self, session, reason):
+        await asyncio.sleep(3600)
+
+class Blocks(Handler):
+    def opened(self, session):
+        asyncio.get_running_loop().call_later(0.2, time.sleep, 3600)
+
+class Leaks(Handler):
+    def opened(self, session):
+        asyncio.get_running_loop().call_soon(self.fails)
+
+    def fails(self):
+        raise ZeroDivisionError("nobody catches it")
+"""
+
+
+@pytest.fixture(autouse=True)
+def application(tmp_path: Path) -> None:
+    (tmp_path / "myapp.py").write_text(APPLICATION)
+
+
+@contextmanager
+def device(port: object) -> Iterator[ClientConnection]:
+    """A device with a session."""
+    url = f"ws://127.0.0.1:{port}/xiaozhi/v1/"
+    with connect(
+        url, additional_headers={"Device-Id": "one"}, proxy=None, close_timeout=0
+    ) as connection:
+        connection.send('{"type":"hello"}')
+        assert "session_id" in str(connection.recv(timeout=GIVE_UP_AFTER_S))
+        yield connection
+
+
+def test_a_hangup_ends_nothing_and_is_told(start: Start) -> None:
+    process = start("serve", *PORTS)
+    ports = read_until(process.stderr, "started")
+    process.send_signal(signal.SIGHUP)
+    read_until(process.stderr, "hangup_ignored")
+    assert get(ports["admin_port"], "/readyz")[0] == 200
+    process.terminate()
+    assert ends(process)[0] == 0
+
+
+def test_signals_that_come_at_the_very_end_change_nothing(start: Start) -> None:
+    process = start("serve", *PORTS)
+    read_until(process.stderr, "started")
+    process.terminate()
+    read_until(process.stderr, "stopped")
+    until = time.monotonic() + GIVE_UP_AFTER_S
+    sent = 0
+    while process.poll() is None and time.monotonic() < until:
+        process.send_signal(signal.SIGINT)
+        sent += 1
+        time.sleep(0.05 if sent < 2 else 0.001)  # the first may still come before the mask
+    status, _, complaints = ends(process)
+    assert status == 0
+    assert "Traceback" not in complaints
+
+
+def test_a_second_signal_drops_who_does_not_go(start: Start) -> None:
+    process = start("serve", *PORTS, "--set", "profiles.xiaozhi.close_timeout_s=25")
+    port = read_until(process.stderr, "started")["port"]
+    with device(port) as connection:
+        # A device that takes the Close for nothing, as stock firmware does.
+        os.kill(process.pid, signal.SIGTERM)
+        read_until(process.stderr, "stopping")
+        connection.socket.setblocking(True)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert read_until(process.stderr, "hurrying")["connections"] in {0, 1}
+        assert ends(process)[0] == 0
+        assert time.monotonic() - began < 10
+
+
+def test_a_second_signal_leaves_a_handler_that_does_not_end_behind(start: Start) -> None:
+    process = start("serve", "myapp:Stays", *PORTS, "--set", "session.closed_timeout_s=60")
+    port = read_until(process.stderr, "started")["port"]
+    with device(port):
+        process.terminate()
+        read_until(process.stderr, "stopping")
+        process.terminate()
+        assert ends(process)[0] == 1  # not everything was cleaned up
+
+
+def test_a_third_signal_ends_a_process_whose_loop_is_blocked(start: Start) -> None:
+    process = start("serve", "myapp:Blocks", *PORTS)
+    port = read_until(process.stderr, "started")["port"]
+    with device(port):
+        time.sleep(1)
+        for _ in range(3):
+            process.terminate()
+            time.sleep(0.2)
+        assert ends(process)[0] == 128 + signal.SIGTERM
+
+
+def test_what_nobody_caught_is_a_line_of_our_log(start: Start) -> None:
+    process = start("serve", "myapp:Leaks", *PORTS)
+    port = read_until(process.stderr, "started")["port"]
+    with device(port):
+        line = read_until(process.stderr, "task_failed")
+    assert line["error"] == "ZeroDivisionError: nobody catches it"
+    assert "in fails" in str(line["exception"])
+    process.terminate()
+    status, _, complaints = ends(process)
+    assert status == 0
+    assert all(json.loads(each) for each in complaints.splitlines())
