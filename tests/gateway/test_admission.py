@@ -153,7 +153,7 @@ async def test_a_leaving_gateway_is_503(gateway: RunningGateway) -> None:
 async def test_a_socket_without_a_whole_request_is_ended_at_the_deadline(
     start_gateway: Start, sent: bytes
 ) -> None:
-    gateway = await start_gateway(session={"hello_timeout_s": 0.3})
+    gateway = await start_gateway(profiles={"xiaozhi": {"hello_timeout_s": 0.3}})
     async with tcp(gateway.port) as peer:
         await peer.send(sent)
         status, _ = await peer.answer()
@@ -165,7 +165,9 @@ async def test_a_socket_without_a_whole_request_is_ended_at_the_deadline(
 async def test_a_device_that_never_says_hello_is_closed_at_the_same_deadline(
     start_gateway: Start,
 ) -> None:
-    gateway = await start_gateway(session={"hello_timeout_s": 0.5, "close_timeout_s": 0.2})
+    gateway = await start_gateway(
+        profiles={"xiaozhi": {"hello_timeout_s": 0.5, "close_timeout_s": 0.2}}
+    )
     loop = asyncio.get_running_loop()
     async with tcp(gateway.port) as peer:
         started = loop.time()
@@ -181,7 +183,7 @@ async def test_a_device_that_never_says_hello_is_closed_at_the_same_deadline(
 
 
 async def test_a_head_that_trickles_in_does_not_move_the_deadline(start_gateway: Start) -> None:
-    gateway = await start_gateway(session={"hello_timeout_s": 0.3})
+    gateway = await start_gateway(profiles={"xiaozhi": {"hello_timeout_s": 0.3}})
     loop = asyncio.get_running_loop()
     async with tcp(gateway.port) as peer:
         started = loop.time()

@@ -19,13 +19,13 @@ from tests.waiting import eventually
 
 Start = Callable[..., Any]
 HEART = {"interval_s": 1, "suspicious_s": 2, "zombie_s": 3, "probe_min_s": 0.2}
-QUICK = {"close_timeout_s": 0.3}
+QUICK = {"xiaozhi": {"close_timeout_s": 0.3}}
 
 
 async def test_a_device_that_falls_silent_is_suspected_closed_and_dropped(
     start_gateway: Start,
 ) -> None:
-    gateway = await start_gateway(heartbeat=HEART, session=QUICK)
+    gateway = await start_gateway(heartbeat=HEART, profiles=QUICK)
     loop = asyncio.get_running_loop()
     async with live(gateway.port) as peer:
         while True:  # alive: it answers its first ping
@@ -49,7 +49,7 @@ async def test_a_device_that_falls_silent_is_suspected_closed_and_dropped(
 async def test_a_device_that_never_answered_a_ping_is_judged_by_its_age(
     start_gateway: Start,
 ) -> None:
-    gateway = await start_gateway(heartbeat=HEART, session=QUICK)
+    gateway = await start_gateway(heartbeat=HEART, profiles=QUICK)
     loop = asyncio.get_running_loop()
     async with live(gateway.port) as peer:
         started = loop.time()
@@ -59,7 +59,7 @@ async def test_a_device_that_never_answered_a_ping_is_judged_by_its_age(
 
 
 async def test_a_device_that_answers_no_ping_but_talks_lives(start_gateway: Start) -> None:
-    gateway = await start_gateway(heartbeat=HEART, session=QUICK)
+    gateway = await start_gateway(heartbeat=HEART, profiles=QUICK)
     async with live(gateway.port) as peer:
         for _ in range(17):
             await peer.send(pong())
@@ -115,7 +115,7 @@ async def test_a_loop_that_stood_still_for_five_seconds_judges_nobody(
 async def test_when_a_whole_fleet_falls_silent_at_once_few_are_reaped(
     start_gateway: Start,
 ) -> None:
-    gateway = await start_gateway(heartbeat=HEART, session=QUICK)
+    gateway = await start_gateway(heartbeat=HEART, profiles=QUICK)
     async with contextlib.AsyncExitStack() as silent:
         for number in range(150):
             await silent.enter_async_context(live(gateway.port, f"device-{number}"))
@@ -135,7 +135,7 @@ async def test_a_stalled_loop_is_logged_and_lengthens_the_waits(start_gateway: S
 
 @pytest.mark.parametrize("preset", ["adaptive", "seed"])
 async def test_any_byte_is_life_in_both_presets(start_gateway: Start, preset: str) -> None:
-    gateway = await start_gateway(heartbeat=HEART | {"preset": preset}, session=QUICK)
+    gateway = await start_gateway(heartbeat=HEART | {"preset": preset}, profiles=QUICK)
     async with live(gateway.port) as peer:
         for byte in b"\x82\xfe\x01\x00" + bytes(20):  # one frame that takes its time
             await peer.send(bytes((byte,)))

@@ -22,7 +22,7 @@ from tests.waiting import eventually
 
 Start = Callable[..., Any]
 CUSTOM = '{"type":"custom","payload":%d}'
-QUICK = {"close_timeout_s": 0.3, "closed_timeout_s": 0.3}
+QUICK = {"closed_timeout_s": 0.3}
 
 
 def session_of(gateway: RunningGateway, device_id: str = DEVICE_ID) -> Session:

@@ -36,7 +36,7 @@ from tests.unit.gateway.fakes import Recorder
 from tests.waiting import eventually
 
 Start = Callable[..., Any]
-QUICK = {"idle_after_s": 0.3, "close_timeout_s": 0.3}
+QUICK = {"idle_after_s": 0.3}
 
 
 def session_of(gateway: RunningGateway, device_id: str = DEVICE_ID) -> Session:

@@ -13,7 +13,7 @@ from tests.gateway.peers import audio, heard, live, ping, talk
 from tests.waiting import eventually
 
 Start = Callable[..., Any]
-QUICK = {"close_timeout_s": 0.3}
+QUICK = {"xiaozhi": {"close_timeout_s": 0.3}}
 SMALL = 4_096  # the kernel's receive buffer of a device that reads slowly
 FRAME = bytes(4_000)
 
@@ -53,7 +53,7 @@ async def test_audio_for_a_device_that_does_not_read_is_dropped_and_counted(
 async def test_control_for_a_device_that_does_not_read_ends_its_session(
     start_gateway: Start,
 ) -> None:
-    gateway = await start_gateway(outbox={"control_messages": 8}, session=QUICK)
+    gateway = await start_gateway(outbox={"control_messages": 8}, profiles=QUICK)
     async with live(gateway.port, receive_buffer_bytes=SMALL):
         session = session_of(gateway)
         await fill(session)
@@ -68,7 +68,7 @@ async def test_a_reader_that_is_stuck_is_closed_and_what_it_never_read_is_let_go
     start_gateway: Start,
 ) -> None:
     gateway = await start_gateway(
-        outbox={"stuck_after_s": 1}, heartbeat={"interval_s": 1}, session=QUICK
+        outbox={"stuck_after_s": 1}, heartbeat={"interval_s": 1}, profiles=QUICK
     )
     async with (
         talk(gateway.port, "other") as other,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keepline.gateway.door import Door
     from keepline.gateway.identity import Identity
     from keepline.gateway.node import Node
+    from keepline.lifecycle.profile import Profile
     from keepline.wire.handshake import Request
 
 
@@ -29,7 +30,7 @@ async def admit(door: Door) -> None:
     node = door.node
     greeting = Greeting(node.hellos, node.loop)
     try:
-        async with asyncio.timeout(node.settings.session.hello_timeout_s):
+        async with asyncio.timeout(node.profiles.default.hello_timeout_s) as deadline:
             request = await door.request()
             if request.path.rstrip("/") in ENROLMENT_PATHS:
                 door.answer(await _configuration(node, request))
@@ -37,8 +38,11 @@ async def admit(door: Door) -> None:
             asked = _check(node, request)
             door.advance(Event.REQUEST_ACCEPTED)
             identity = await _judge(door, request)
+            greeting.device_id = identity.device_id
             with node.arrivals.place(identity.device_id):
-                connection = door.upgrade(request, greeting)
+                profile = node.profiles.of(request, identity)
+                _reschedule(deadline, node.profiles.default, profile)
+                connection = door.upgrade(request, greeting, profile)
                 door.pass_early_on()
                 hello = await greeting.hello()
         # From here on nothing is awaited, so nothing can come between.
@@ -65,6 +69,13 @@ async def admit(door: Door) -> None:
     except Exception as error:  # noqa: BLE001 (a fault of ours ends one admission: a fence)
         node.log.error("admission_failed", error=error)
         door.give_up(CloseReason.REFUSED_INTERNAL, CloseReason.INTERNAL_ERROR)
+
+
+def _reschedule(deadline: asyncio.Timeout, before: Profile, after: Profile) -> None:
+    """Have the one deadline be what the device's own profile makes of it."""
+    when = deadline.when()
+    if after.hello_timeout_s != before.hello_timeout_s and when is not None:
+        deadline.reschedule(when - before.hello_timeout_s + after.hello_timeout_s)
 
 
 def _forget_the_way(error: Exception) -> None:

@@ -11,20 +11,23 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from keepline.errors import FloodError, PeerError
+from keepline.gateway import probing
 from keepline.gateway.backlog import Put
 from keepline.gateway.outbox import Outbox
 from keepline.gateway.sockets import abort, reason_of_loss
-from keepline.lifecycle.heartbeat import Heartbeat, Verdict
+from keepline.lifecycle.heartbeat import PINGED, Heartbeat, Verdict, means_of_asking
 from keepline.lifecycle.states import Effect, Event, State
 from keepline.reasons import CloseReason
 from keepline.wire import frames
 from keepline.wire.events import Binary, Close, Ping, Pong, Text
+from keepline.wire.probe import answered_probe
 from keepline.wire.reader import FrameReader
 
 if TYPE_CHECKING:
     from keepline.gateway.node import Node
     from keepline.gateway.receiver import Receiver
     from keepline.lifecycle.machine import Lifecycle
+    from keepline.lifecycle.profile import Profile
     from keepline.wire.events import Event as WireEvent
 
 # Ended because nobody reads: what the kernel still holds for them will never be acknowledged.
@@ -51,9 +54,11 @@ class Connection(asyncio.Protocol):
         "detail",
         "heartbeat",
         "last_activity",
+        "last_sent",
         "lifecycle",
         "node",
         "outbox",
+        "profile",
         "receiver",
         "transport",
         "wheel_tick",
@@ -65,11 +70,13 @@ class Connection(asyncio.Protocol):
         transport: asyncio.Transport,
         lifecycle: Lifecycle,
         receiver: Receiver,
+        profile: Profile,
     ) -> None:
         now = node.ticker.now
         self.node = node
         self.transport = transport
         self.receiver = receiver
+        self.profile = profile
         self.lifecycle = lifecycle
         self.heartbeat = Heartbeat(last_rx=now)
         self.outbox: Outbox | None = None
@@ -78,6 +85,7 @@ class Connection(asyncio.Protocol):
         self.wheel_tick = -1
         self._reader = FrameReader(node.hello_limits, masked=True)
         self.last_activity = now
+        self.last_sent = now  # data, as the device counts it
         self._holds = 0
         self._control_second = 0
         self._control_count = 0
@@ -118,7 +126,9 @@ class Connection(asyncio.Protocol):
         elif isinstance(event, Pong):
             self._on_pong(event.data)
         elif isinstance(event, Text):
-            if self._is_heard():
+            if (number := answered_probe(event.text)) is not None:
+                probing.receive_answer(self, number)
+            elif self._is_heard():
                 self.receiver.receive_text(event.text)
         elif isinstance(event, Ping):
             self._on_ping(event.data)
@@ -145,12 +155,12 @@ class Connection(asyncio.Protocol):
         rtt_s = self.heartbeat.receive_pong(payload, node.ticker.precise())
         if rtt_s is not None:
             node.counters.rtt.observe(rtt_s)
-        elif not self._may_send_control():  # nobody asked for it
+        elif not self.may_send_control():  # nobody asked for it
             self.fail(FloodError("more control frames per second than allowed"))
 
     def _on_ping(self, payload: bytes) -> None:
         self.node.counters.pings_received += 1
-        if not self._may_send_control():
+        if not self.may_send_control():
             self.fail(FloodError("more control frames per second than allowed"))
         elif self.outbox is not None:
             self.outbox.unanswered_ping = payload
@@ -175,7 +185,8 @@ class Connection(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.write_eof()
 
-    def _may_send_control(self) -> bool:
+    def may_send_control(self) -> bool:
+        """Count what the peer sent unasked; False when that is too much for one second."""
         second = int(self.node.ticker.now)
         if second != self._control_second:
             self._control_second = second
@@ -189,6 +200,7 @@ class Connection(asyncio.Protocol):
         """Write a whole frame, or queue it while the peer does not read; nothing once it ends."""
         if self.lifecycle.reason is not None:  # no data after a Close frame (RFC 6455 §5.5.1)
             return
+        self.last_sent = self.node.ticker.now
         counters = self.node.counters
         if self.outbox is None:
             counters.frames_out += 1
@@ -284,13 +296,18 @@ class Connection(asyncio.Protocol):
                 self._on_zombie(now, due)
                 return
         if ping:
-            node.counters.pings_sent += 1
             ticker = node.ticker
             payload = judge.ping_payload(heartbeat, ticker.precise())
-            self.transport.write(frames.ping_frame(payload))
+            if heartbeat.means == PINGED:
+                node.counters.pings_sent += 1
+                self.transport.write(frames.ping_frame(payload))
+            else:
+                probing.ask(self, payload)
             if verdict is _HEALTHY and (calm_due := judge.calm_due(heartbeat, u)) is not None:
                 ticker.expect(self)
                 due = calm_due
+        if due > self.last_sent + self.profile.quiet_s:
+            due = probing.keep_channel(self, now, due, u)
         node.wheel.arm(self, due if due < idle_due else idle_due)  # noqa: FURB136 (no call)
 
     def _look_unheard(self, now: float) -> None:
@@ -323,6 +340,11 @@ class Connection(asyncio.Protocol):
     def greet(self, receiver: Receiver) -> None:
         """The hello was accepted: messages go to `receiver` from now on."""
         self.receiver = receiver
+        self.heartbeat.means = means_of_asking(
+            never_pongs=self.profile.pongs == "never",
+            answers_probes=receiver.speaks_mcp,
+            kernel_judges=self.node.settings.server.kernel_timeout_s is not None,
+        )
         self._reader.limits = self.node.limits
         self.advance(Event.HELLO)
 
@@ -360,7 +382,7 @@ class Connection(asyncio.Protocol):
             case Effect.SEND_CLOSE:
                 self._send_close()
             case Effect.ARM_CLOSE_BOUND:
-                bound_s = self.node.settings.session.close_timeout_s
+                bound_s = self.profile.close_timeout_s
                 self.node.wheel.arm(self, self.node.ticker.now + bound_s)
             case Effect.CLOSE_TRANSPORT:
                 self.transport.close()

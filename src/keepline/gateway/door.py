@@ -17,6 +17,7 @@ from keepline.wire.handshake import RequestReader, refusal, upgrade_response
 if TYPE_CHECKING:
     from keepline.gateway.node import Node
     from keepline.gateway.receiver import Receiver
+    from keepline.lifecycle.profile import Profile
     from keepline.wire.handshake import Request
 
 
@@ -32,6 +33,7 @@ class Door(asyncio.Protocol):
         "_reader",
         "_request",
         "_turned_away",
+        "address",
         "connection",
         "judging",
         "lifecycle",
@@ -57,8 +59,8 @@ class Door(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the admission; a node that has too many under way refuses at once."""
         self.transport = cast("asyncio.Transport", transport)
-        address = peer_address(transport.get_extra_info("peername"))
-        self._reader = RequestReader(self.node.limits, address=address)
+        self.address = peer_address(transport.get_extra_info("peername"))
+        self._reader = RequestReader(self.node.limits, address=self.address)
         self.node.arrivals.begin(self)
 
     def data_received(self, data: bytes) -> None:
@@ -102,11 +104,11 @@ class Door(asyncio.Protocol):
         """Return the request. Raises RefusedError, or ConnectionError when the peer leaves."""
         return await self._request
 
-    def upgrade(self, request: Request, receiver: Receiver) -> Connection:
+    def upgrade(self, request: Request, receiver: Receiver, profile: Profile) -> Connection:
         """Answer 101 and hand the transport to a `Connection`."""
         if self.transport.is_closing():
             raise ConnectionResetError("left before it was answered")
-        connection = Connection(self.node, self.transport, self.lifecycle, receiver)
+        connection = Connection(self.node, self.transport, self.lifecycle, receiver, profile)
         connection.address = request.address
         self.connection = connection
         high_bytes = self.node.settings.outbox.high_water_bytes
@@ -138,10 +140,15 @@ class Door(asyncio.Protocol):
 
     def refuse(self, error: RefusedError) -> None:
         """Answer with the status that the error carries."""
-        self.node.arrivals.on_refused(error)
+        self.node.arrivals.on_refused(error, self._asked(), self.address)
         if not self.transport.is_closing():
             self.transport.write(refusal(error))
         self.advance(Event.REFUSED, error.reason)
+
+    def _asked(self) -> Request | None:
+        """Return the request, as far as it has come whole and in order."""
+        asked = self._request
+        return asked.result() if asked.done() and asked.exception() is None else None
 
     def give_up(self, before: CloseReason, after: CloseReason, detail: str = "") -> None:
         """End with `before` in HTTP or, when already upgraded, with `after` in a Close."""
@@ -175,7 +182,7 @@ class Door(asyncio.Protocol):
                 raise AssertionError(f"{effect} before the upgrade")
 
     def _arm_close_bound(self) -> None:
-        bound_s = self.node.settings.session.close_timeout_s
+        bound_s = self.node.profiles.default.close_timeout_s
         self.node.wheel.arm(self, self.node.ticker.now + bound_s)
 
     def _clean_up(self) -> None:

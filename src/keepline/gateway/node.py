@@ -13,6 +13,7 @@ from keepline.gateway.auth.gate import Gate
 from keepline.gateway.cleanup import cleanup
 from keepline.gateway.fence import Fence
 from keepline.gateway.greeting import HelloCache
+from keepline.gateway.profiles import Profiles
 from keepline.gateway.registry import Registry
 from keepline.gateway.resumption import ask_for_snapshot, begin
 from keepline.gateway.session import Session
@@ -81,6 +82,7 @@ class Node:
         "make_handler",
         "make_session_id",
         "port",
+        "profiles",
         "random",
         "registry",
         "settings",
@@ -120,6 +122,7 @@ class Node:
         self.counters = counters
         self.make_handler = make_handler
         self.make_session_id = make_session_id
+        self.profiles = Profiles(settings.profiles)
         self.registry = Registry()
         self.heap = heap
         self.fence = Fence(log, counters)

@@ -15,6 +15,11 @@ class Receiver:
 
     __slots__ = ()
 
+    @property
+    def speaks_mcp(self) -> bool:
+        """Whether the device said that it answers MCP requests."""
+        return False
+
     def receive_text(self, text: str) -> None:
         """Take one text message."""
 

@@ -76,6 +76,11 @@ class Session(Calls):
         self.claim = 0
         self.opened_at = node.ticker.now
 
+    @property
+    def speaks_mcp(self) -> bool:
+        """Whether the device said that it answers MCP requests."""
+        return self.hello.has("mcp")
+
     # -- for the handler -------------------------------------------------------------------
 
     def send(self, message: ServerMessage) -> None:

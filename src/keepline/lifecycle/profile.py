@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated, Final, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -40,9 +41,9 @@ class Profile:
 
     name: str = "xiaozhi"
     match: tuple[str, ...] = ()
-    hello_timeout_s: Annotated[float, Gt(0)] = 10.0
+    hello_timeout_s: Annotated[float, Gt(0), Le(3600)] = 10.0
     close_timeout_s: Annotated[float, Gt(0), Le(60)] = 1.0
-    keepalive_s: Annotated[float, Ge(0.2)] | None = 100.0
+    keepalive_s: Annotated[float, Ge(0.2), Le(31_536_000)] | None = 100.0
     pongs: Literal["learn", "never"] = "learn"
     notice: Literal["alert", "none", "reconnect"] = "alert"
     reconnect: Literal["never", "fixed", "backoff"] = "never"
@@ -69,11 +70,14 @@ class Profile:
         if self.reconnect != "never" and self.reconnect_s is None:
             raise ValueError(f"reconnect_s must be given when reconnect is {self.reconnect}")
 
+    @property
+    def quiet_s(self) -> float:
+        """How long no data need be sent; infinite without keepalives."""
+        return inf if self.keepalive_s is None else self.keepalive_s * (1 - KEEPALIVE_SPREAD)
+
     def is_keepalive_due(self, silent_for_s: float) -> bool:
         """Return whether a look that comes now, so long after the last data, sends a keepalive."""
-        return self.keepalive_s is not None and silent_for_s >= self.keepalive_s * (
-            1 - KEEPALIVE_SPREAD
-        )
+        return silent_for_s >= self.quiet_s
 
     def keepalive_due(self, last_sent_at: float, u: float) -> float | None:
         """Return when to look for the next keepalive; None for never. `u` is random in [0, 1)."""

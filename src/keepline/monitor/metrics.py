@@ -76,6 +76,7 @@ class Counters:
         "frames_out",
         "handler_failures",
         "inbox_audio_dropped",
+        "keepalives_sent",
         "log_lines_lost",
         "loop_stalled_s",
         "loop_stalls",
@@ -89,6 +90,8 @@ class Counters:
         "pings_received",
         "pings_sent",
         "pongs_received",
+        "probes_answered",
+        "probes_sent",
         "rtt",
         "sessions_opened",
         "suspicions",
@@ -118,6 +121,9 @@ class Counters:
         self.pings_sent = 0
         self.pings_received = 0
         self.pongs_received = 0
+        self.probes_sent = 0
+        self.probes_answered = 0
+        self.keepalives_sent = 0
         self.ping_failures = 0
         self.suspicions = 0
         self.verdicts = 0
@@ -174,6 +180,15 @@ _PLAIN = {
     "keepline_pings_sent": ("pings_sent", "Pings sent to devices."),
     "keepline_pings_received": ("pings_received", "Pings received from devices."),
     "keepline_pongs_received": ("pongs_received", "Pongs received from devices."),
+    "keepline_probes_sent": ("probes_sent", "Requests sent as pings to devices that never pong."),
+    "keepline_probes_answered": (
+        "probes_answered",
+        "Answers of devices to probes and to keepalives.",
+    ),
+    "keepline_keepalives_sent": (
+        "keepalives_sent",
+        "Data messages sent so that a device keeps its channel.",
+    ),
     "keepline_ping_failures": ("ping_failures", "Pings that no life answered in time."),
     "keepline_suspicions": ("suspicions", "Times a device became suspicious."),
     "keepline_heartbeat_verdicts": ("verdicts", "Devices judged dead by their silence."),
@@ -258,7 +273,7 @@ class Metrics(Collector):
         yield self._disconnects()
         yield HistogramMetricFamily(
             "keepline_ping_rtt_seconds",
-            "Time from a ping to the pong that carries its id.",
+            "Time from a ping to its pong, or from a probe to its answer.",
             buckets=counters.rtt.cumulative(),
             sum_value=counters.rtt.sum,
         )

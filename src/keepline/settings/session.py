@@ -12,19 +12,17 @@ AudioVersion = Annotated[int, Ge(1), Le(3)]
 
 
 class Session(Section):
-    """How long is waited for a device.
+    """How long is waited for a handler, and what is kept and sent for it.
 
-    `hello_timeout_s` runs from accept to hello, `idle_after_s` from the last data message to
-    IDLE, `close_timeout_s` from our Close frame to dropping TCP, `closed_timeout_s` bounds the
-    handler's own `closed`. `audio_version` is how the configuration tells devices to frame their
-    audio (1, 2 or 3); who says another one is served in that. `packets_ahead` is how far audio may
-    be ahead of real time. `snapshot_timeout_s` and `snapshot_bytes` bound what a handler leaves to
-    the device's next session.
+    `idle_after_s` runs from the last data message to IDLE, `closed_timeout_s` bounds the handler's
+    own `closed`; how long is waited for a device is a matter of its profile. `audio_version` is
+    how the configuration tells devices to frame their audio (1, 2 or 3); who says another one is
+    served in that. `packets_ahead` is how far audio may be ahead of real time.
+    `snapshot_timeout_s` and `snapshot_bytes` bound what a handler leaves to the device's next
+    session.
     """
 
-    hello_timeout_s: Seconds = 10.0
     idle_after_s: Seconds = 30.0
-    close_timeout_s: Seconds = 1.0
     closed_timeout_s: Seconds = 5.0
     audio_version: AudioVersion = 1
     packets_ahead: Count = 5

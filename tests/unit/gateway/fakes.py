@@ -244,11 +244,13 @@ class World:
             make_session_id=lambda: f"session-{next(numbers)}",
         )
 
-    def greeted(self, receiver: Receiver) -> Connection:
+    def greeted(self, receiver: Receiver, profile: str = "xiaozhi") -> Connection:
         """Return a connection whose 101 is out and whose hello has not come yet."""
         lifecycle = Lifecycle(self.node.ticker.now)
         lifecycle.receive(Event.REQUEST_ACCEPTED, self.node.ticker.now)
-        return Connection(self.node, FakeTransport(), lifecycle, receiver)
+        return Connection(
+            self.node, FakeTransport(), lifecycle, receiver, self.node.settings.profiles[profile]
+        )
 
     def connect(self, device_id: str = "device-1", hello: Hello | None = None) -> Life:
         """Return a connection with a session whose hello was answered."""

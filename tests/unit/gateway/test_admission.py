@@ -200,7 +200,7 @@ async def test_a_path_is_good_with_and_without_its_slash() -> None:
 
 
 async def test_a_refusal_that_is_not_taken_is_not_waited_for_longer_than_the_bound() -> None:
-    world = World(session={"close_timeout_s": 2})
+    world = World(profiles={"xiaozhi": {"close_timeout_s": 2}})
     entrance = Entrance(world)
     await entrance.gets(head("/elsewhere"))
     world.pass_time(1.8)
@@ -288,7 +288,9 @@ async def test_who_is_judged_slowly_cannot_pass_the_limit_either() -> None:
 
 
 async def test_who_is_turned_away_is_answered_when_it_asks_or_at_the_bound() -> None:
-    world = World(server={"port": 0, "max_admissions": 1}, session={"close_timeout_s": 1})
+    world = World(
+        server={"port": 0, "max_admissions": 1}, profiles={"xiaozhi": {"close_timeout_s": 1}}
+    )
     Entrance(world)
     asks, silent = Entrance(world), Entrance(world)
     assert asks.status is None  # some clients fail on an answer that comes before they ask
@@ -326,7 +328,7 @@ async def test_a_socket_accepted_while_we_leave_is_refused() -> None:
 
 
 async def test_a_judge_beyond_the_deadline_is_unavailable_and_not_the_device_slow() -> None:
-    world = World(authenticator=Judge(), session={"hello_timeout_s": 0.05})
+    world = World(authenticator=Judge(), profiles={"xiaozhi": {"hello_timeout_s": 0.05}})
     entrance = Entrance(world)
     await entrance.gets(head())
     await asyncio.gather(*world.node.arrivals.admissions)
@@ -352,7 +354,7 @@ async def test_leaving_and_the_stop_in_the_same_turn_end_an_admission_once() -> 
 
 
 async def test_one_deadline_runs_from_accept_to_hello() -> None:
-    world = World(session={"hello_timeout_s": 0.05})
+    world = World(profiles={"xiaozhi": {"hello_timeout_s": 0.05}})
     silent, half, upgraded = Entrance(world), Entrance(world), Entrance(world)
     await half.gets(head()[:50])
     await upgraded.gets(head())
@@ -377,7 +379,7 @@ async def test_a_first_message_that_is_no_hello_is_closed_with_1008() -> None:
     "sent", [[b"no HTTP\r\n\r\n"], [head()[:50]], [head()], [head(), AUDIO], [head(), NO_HELLO]]
 )
 async def test_who_does_not_come_in_is_not_left_to_the_cycle_collector(sent: list[bytes]) -> None:
-    world = World(session={"close_timeout_s": 0.1})
+    world = World(profiles={"xiaozhi": {"close_timeout_s": 0.1}})
     gc.collect()
     gc.disable()
     try:

@@ -115,7 +115,7 @@ async def test_a_handler_may_end_its_session_when_it_goes_idle() -> None:
             super().idle(session)
             session.close()
 
-    world = World(Impatient, session={"idle_after_s": 20, "close_timeout_s": 1})
+    world = World(Impatient, session={"idle_after_s": 20})
     life = world.connect()
     answer_pings(life)
     world.pass_time(20.2)
@@ -272,7 +272,7 @@ async def test_a_mass_suspicion_holds_reaping_and_is_one_incident() -> None:
 
 
 async def test_who_was_told_to_leave_has_the_whole_bound_even_with_a_ping_unanswered() -> None:
-    world = World(session={"close_timeout_s": 3})
+    world = World(profiles={"xiaozhi": {"close_timeout_s": 3}})
     life = world.connect()
     while not pings_of(life):
         world.pass_time(0.1)
@@ -337,7 +337,7 @@ async def test_the_answer_to_our_close_ends_tcp_at_once() -> None:
 
 
 async def test_a_device_that_ignores_our_close_loses_its_tcp_at_the_bound() -> None:
-    world = World(session={"close_timeout_s": 2})
+    world = World(profiles={"xiaozhi": {"close_timeout_s": 2}})
     life = world.connect()
     life.session.close()
     world.pass_time(1.8)

@@ -1,0 +1,59 @@
+"""Data messages the gateway sends by itself: they keep a channel, or ask for a sign of life.
+
+Stock firmware gives its channel up after 120 s without a data message; pings do not count there.
+What is sent is life and no activity on either side: no handler is told of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from keepline.errors import FloodError
+from keepline.wire.frames import ping_frame, text_frame
+from keepline.wire.probe import UNANSWERED, probe_text
+
+if TYPE_CHECKING:
+    from keepline.gateway.connection import Connection
+
+# Probes of the heartbeat count from 1; the answer to number 0 is no round trip.
+_KEEPALIVE: Final = text_frame(probe_text(0))
+_UNANSWERED: Final = text_frame(UNANSWERED)
+
+
+def ask(connection: Connection, payload: bytes) -> None:
+    """Ask a peer of which it is not known that it pongs; `payload` is the ping's."""
+    heartbeat = connection.heartbeat
+    counters = connection.node.counters
+    if heartbeat.is_pinged:
+        counters.pings_sent += 1
+        connection.transport.write(ping_frame(payload))
+    if heartbeat.is_probed:
+        counters.probes_sent += 1
+        connection.send(text_frame(probe_text(heartbeat.pings)))
+
+
+def keep_channel(connection: Connection, now: float, due: float, u: float) -> float:
+    """Send a keepalive if it is time, and return when to look again: `due`, or sooner.
+
+    A keepalive goes with any look in the last part of its period, so that most of them need none
+    of their own, and comes as spread as the looks are. `u` is random in [0, 1).
+    """
+    if connection.profile.is_keepalive_due(now - connection.last_sent):
+        connection.node.counters.keepalives_sent += 1
+        connection.send(_KEEPALIVE if connection.receiver.speaks_mcp else _UNANSWERED)
+    keepalive_due = connection.profile.keepalive_due(connection.last_sent, u)
+    return due if keepalive_due is None else min(due, keepalive_due)
+
+
+def receive_answer(connection: Connection, number: int) -> None:
+    """A probe's answer: life, and a round trip when it is the one that is awaited.
+
+    Answers that nobody asked for are bounded as control frames are.
+    """
+    node = connection.node
+    node.counters.probes_answered += 1
+    rtt_s = connection.heartbeat.receive_answer(number, node.ticker.precise()) if number else None
+    if rtt_s is not None:
+        node.counters.rtt.observe(rtt_s)
+    elif not connection.may_send_control():
+        connection.fail(FloodError("more answers per second than could be asked for"))
