@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from keepline.errors import IllegalTransitionError
+from keepline.lifecycle.history import append, steps
 from keepline.lifecycle.states import TABLE, Effect, Event, State
 from keepline.reasons import CloseReason
 
@@ -34,13 +35,22 @@ class Transition(NamedTuple):
 class Lifecycle(Struct, eq=False, gc=False):
     """Four words per connection.
 
-    `since` is when `state` was entered, `reason` why it ends, `ended_in` in which state that began.
+    `since` is when `state` was entered, `reason` why it ends, `history` the last transitions as
+    `history.steps` reads them.
     """
 
     since: float
     state: State = State.CONNECTING
     reason: CloseReason | None = None
-    ended_in: State | None = None
+    history: bytes = b""
+
+    @property
+    def ended_in(self) -> State | None:
+        """In which state the end began, None while it has not."""
+        if self.reason is None:
+            return None
+        lived = [step.state for step in steps(self.history) if step.state in LIVING]
+        return lived[-1] if lived else State.CONNECTING
 
     def receive(self, event: Event, now: float, reason: CloseReason | None = None) -> Transition:
         """Take `event` and say what is to be done; the first reason to end stays for good.
@@ -59,9 +69,9 @@ class Lifecycle(Struct, eq=False, gc=False):
             if kept is None:
                 raise IllegalTransitionError(f"{event} while {previous} needs a reason")
             self.reason = kept
-            self.ended_in = previous
         after_s = now - self.since
         if state is not previous:
             self.state = state
             self.since = now
+            self.history = append(self.history, state, event, after_s)
         return Transition(previous, state, event, kept, after_s, effects)

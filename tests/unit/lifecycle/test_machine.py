@@ -121,12 +121,20 @@ def test_a_lifecycle_takes_three_of_the_allocators_blocks_of_16_bytes() -> None:
 
 
 def test_where_an_ending_began_is_kept_and_what_comes_later_does_not_change_it() -> None:
-    life = Lifecycle(0.0, State.IDLE)
+    life = Lifecycle(0.0)
+    for event in (Event.REQUEST_ACCEPTED, Event.HELLO, Event.QUIET):
+        life.receive(event, 0.5)
     assert life.ended_in is None
     life.receive(Event.SILENT, 1.0)
     life.receive(Event.CLOSE, 2.0)
     life.receive(Event.TRANSPORT_LOST, 3.0, CloseReason.DEVICE_RESET)
     assert life.ended_in is State.IDLE
+
+
+def test_who_ends_before_anything_has_happened_ends_while_connecting() -> None:
+    life = Lifecycle(0.0)
+    life.receive(Event.TRANSPORT_LOST, 1.0, CloseReason.DEVICE_CLOSED)
+    assert life.ended_in is State.CONNECTING
 
 
 def reason_for(event: Event, drawn: CloseReason) -> CloseReason | None:
