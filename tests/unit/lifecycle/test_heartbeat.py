@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from keepline.lifecycle.heartbeat import Heartbeat, HeartbeatPolicy, Judge, Verdict
 from keepline.lifecycle.machine import Lifecycle
+from keepline.lifecycle.states import Event
 
 
 def judge() -> Judge:
