@@ -105,11 +105,11 @@ async def test_a_manual_turn_is_played_back_between_start_and_stop(
 async def test_an_unknown_type_reaches_the_handler_untouched(start_gateway: Start) -> None:
     handler = Recorder()
     gateway = await start_gateway(lambda: handler)
-    words = '{"type" : "iot", "states":[1.50,  {}]}'
+    words = '{"type" : "weather", "states":[1.50,  {}]}'
     async with talk(gateway.port) as device:
         await device.send(words)
         await eventually(lambda: len(handler.calls) == 2)
-    assert handler.calls[1] == ("text", Unknown(type="iot", text=words))
+    assert handler.calls[1] == ("text", Unknown(type="weather", text=words))
 
 
 async def test_what_cannot_be_read_is_counted_and_the_device_lives_on(
