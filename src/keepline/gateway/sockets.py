@@ -7,7 +7,7 @@ import ipaddress
 import resource
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keepline.errors import StartError
 from keepline.reasons import CloseReason
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 _LINGER_OFF = struct.pack("ii", 1, 0)
 _TCP_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux only
+_ANY_IPV4 = "0.0.0.0"  # noqa: S104 (looked for, not bound to)
+_LACKING = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 _RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can connect to `host`."""
+    """Return whether only this machine can connect to `host`, or to all of `host, another`."""
+    if "," in host:
+        return all(is_loopback(part.strip()) for part in host.split(","))
     if host == "localhost":
         return True
     try:
@@ -31,8 +35,10 @@ def is_loopback(host: str) -> bool:
 
 
 def local_url(scheme: str, host: str, port: int, path: str) -> str:
-    """Return where somebody on this machine finds what listens on `host`."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (not bound to)
+    """Return where somebody on this machine finds what listens on `host`, the first of several."""
+    first = host.partition(",")[0].strip()
+    host = host.partition(",")[0].strip()
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(first, first)  # noqa: S104 (not bound to)
     return f"{scheme}://{bracketed(reached)}:{port}{path}"
 
 
@@ -60,27 +66,45 @@ def allow_descriptors(wanted: int) -> int:
 def open_listener(
     host: str, port: int, backlog: int, kernel_timeout_s: float | None
 ) -> socket.socket:
-    """Return a listening socket. Raises StartError that says what to do about it."""
+    """Return one listening socket. Raises StartError that says what to do about it."""
+    first, *others = open_listeners(host, port, backlog, kernel_timeout_s)
+    for other in others:
+        other.close()
+    return first
+
+
+def open_listeners(
+    hosts: str, port: int, backlog: int, kernel_timeout_s: float | None
+) -> list[socket.socket]:
+    """Return a listening socket for each address of `hosts`: names and addresses with commas.
+
+    Port 0 is chosen once, for all. Of a name's addresses those that this machine lacks are left
+    out, so that `localhost` works without IPv6. Raises StartError; then nothing is open.
+    """
+    opened: list[socket.socket] = []
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        sock = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise StartError(
-            f"cannot listen on {host!r}: {error.strerror}", "give an address of this machine"
-        ) from error
-    try:
-        _prepare(sock, kernel_timeout_s=kernel_timeout_s)
-        sock.bind(address)
-        sock.listen(backlog)
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        raise StartError(
-            f"cannot listen on {host}:{port}: {error.strerror}", _what_next(error, port)
-        ) from error
-    return sock
+        for host in [part.strip() for part in hosts.split(",")]:
+            missing = None
+            places = _places(host, port)
+            for family, address in places:
+                try:
+                    sock = _listener(family, kernel_timeout_s, dual=_ANY_IPV4 not in hosts)
+                    opened.append(sock)
+                    sock.bind((address[0], port, *address[2:]))
+                    sock.listen(backlog)
+                    port = sock.getsockname()[1]
+                except OSError as error:
+                    if error.errno not in _LACKING or len(places) == 1:
+                        raise StartError(*_cannot_listen(host, port, error)) from error
+                    missing = error
+                    opened.pop().close()
+            if missing is not None and not opened:
+                raise StartError(*_cannot_listen(host, port, missing))
+    except BaseException:
+        for sock in opened:
+            sock.close()
+        raise
+    return opened
 
 
 def abort(transport: asyncio.Transport, *, discard: bool) -> None:
@@ -102,6 +126,21 @@ def peer_address(name: object) -> str:
     return str(ip if ip.ipv4_mapped is None else ip.ipv4_mapped)
 
 
+def end_output(transport: asyncio.Transport) -> None:
+    """End our side only, when everything is written.
+
+    Closing over bytes still unread would reset the connection, and the peer would lose what we
+    said last. Under TLS the transport's own `close` does that: it says goodbye, throws away what
+    still comes, and waits for the peer's goodbye.
+    """
+    if transport.is_closing():
+        return
+    if transport.can_write_eof():
+        transport.write_eof()
+    else:
+        transport.close()
+
+
 def reason_of_loss(error: Exception | None) -> CloseReason:
     """Tell who ended a TCP connection, from what the loop says of its loss."""
     if error is None:
@@ -114,16 +153,42 @@ def reason_of_loss(error: Exception | None) -> CloseReason:
     return CloseReason.NETWORK_LOST
 
 
-def _prepare(sock: socket.socket, *, kernel_timeout_s: float | None) -> None:
-    """Set what accepted sockets inherit, so that an accept costs no call for it.
+def set_kernel_timeout(sock: socket.socket, timeout_s: float | None) -> None:
+    """Bound how long sent bytes may stay unacknowledged; None: the kernel's own many minutes.
 
-    `kernel_timeout_s` bounds how long sent bytes may stay unacknowledged (None: the kernel's own
-    many minutes). It is the second net under the heartbeat.
+    It is the second net under the heartbeat.
     """
+    if _TCP_USER_TIMEOUT is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int((timeout_s or 0) * 1000))
+
+
+def _places(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """Return family and address of what a host is known as. Raises StartError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {host!r}: {error.strerror}", "give an address of this machine"
+        ) from error
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _listener(family: int, kernel_timeout_s: float | None, *, dual: bool) -> socket.socket:
+    """Return a socket with what accepted ones inherit, so that an accept costs no call for it."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if kernel_timeout_s is not None and _TCP_USER_TIMEOUT is not None:
-        sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(kernel_timeout_s * 1000))
+    if kernel_timeout_s is not None:
+        set_kernel_timeout(sock, kernel_timeout_s)
+    return sock
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> tuple[str, str]:
+    problem = f"cannot listen on {bracketed(host)}:{port}: {error.strerror}"
+    return problem, _what_next(error, port)
 
 
 def _what_next(error: OSError, port: int) -> str:

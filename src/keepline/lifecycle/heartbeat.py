@@ -64,12 +64,12 @@ class HeartbeatPolicy:
     """
 
     preset: Literal["adaptive", "seed"] = "adaptive"
-    interval_s: Annotated[float, Ge(1)] | None = None  # None: 15 (adaptive), 30 (seed)
-    suspicious_s: Annotated[float, Gt(0)] = 60.0
-    zombie_s: Annotated[float, Gt(0)] = 90.0
-    probe_min_s: Annotated[float, Ge(0.2)] = 1.0
-    probe_max_s: Annotated[float, Gt(0)] = 10.0
-    streaming_silence_s: Annotated[float, Ge(0.2)] = 0.6
+    interval_s: Annotated[float, Ge(1), Le(31_536_000)] | None = None  # None: 15 (adaptive), 30 (seed)
+    suspicious_s: Annotated[float, Gt(0), Le(31_536_000)] = 60.0
+    zombie_s: Annotated[float, Gt(0), Le(31_536_000)] = 90.0
+    probe_min_s: Annotated[float, Ge(0.2), Le(31_536_000)] = 1.0
+    probe_max_s: Annotated[float, Gt(0), Le(31_536_000)] = 10.0
+    streaming_silence_s: Annotated[float, Ge(0.2), Le(31_536_000)] = 0.6
     jitter: Annotated[float, Ge(0), Le(0.5)] = 0.05  # share of the interval, to either side
 
     def __post_init__(self) -> None:

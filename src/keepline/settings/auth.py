@@ -6,7 +6,7 @@ import re
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated, Final, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from pydantic import AfterValidator, Field
 
 from keepline.settings.section import Count, Seconds, Section, Texts, Token
@@ -55,11 +55,11 @@ class Auth(Section):
     key_file: Path | None = None
     token_ttl_s: Seconds | None = 2_592_000.0
     token_max_age_s: Seconds = 2_592_000.0
-    clock_skew_s: Annotated[float, Ge(0)] = 30.0
+    clock_skew_s: Annotated[float, Ge(0), Le(31_536_000)] = 30.0
     jwt_issuer: str = ""
     jwt_audience: str = ""
     on_expiry: Literal["close", "keep"] = "close"
-    expiry_grace_s: Annotated[float, Ge(0)] = 60.0
+    expiry_grace_s: Annotated[float, Ge(0), Le(31_536_000)] = 60.0
     device_ids: IdPattern = "any"
     client_ids: IdPattern = "any"
     origins: Texts = ()
@@ -71,8 +71,8 @@ class Auth(Section):
     callback_method: Literal["POST", "GET"] = "POST"
     callback_timeout_s: Seconds = 3.0
     callback_requests: Count = 32
-    callback_cache_s: Annotated[float, Ge(0)] = 30.0
-    callback_refusal_cache_s: Annotated[float, Ge(0)] = 5.0
+    callback_cache_s: Annotated[float, Ge(0), Le(31_536_000)] = 30.0
+    callback_refusal_cache_s: Annotated[float, Ge(0), Le(31_536_000)] = 5.0
     callback_failures: Count = 5
     callback_pause_s: Seconds = 10.0
     insecure: bool = False

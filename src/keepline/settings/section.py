@@ -8,8 +8,9 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 Port = Annotated[int, Ge(0), Le(65_535)]
-Count = Annotated[int, Gt(0)]
-Seconds = Annotated[float, Gt(0)]
+# The upper bounds are where numbers turn absurd, and where the system's own types end.
+Count = Annotated[int, Gt(0), Le(1_000_000_000)]
+Seconds = Annotated[float, Gt(0), Le(31_536_000)]
 # What can stand in an HTTP header without quoting.
 Token = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", max_length=1_024)]
 

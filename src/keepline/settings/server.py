@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Gt, Le
 from pydantic import Field
 
-from keepline.settings.section import Count, Port, Seconds, Section, Token
+from keepline.settings.section import Count, Port, Section, Token
 
 
 class Server(Section):
@@ -25,8 +28,8 @@ class Server(Section):
     max_admissions: Count = 4_096
     connections_per_address: Count | None = 4_096
     accepts_per_address_per_s: Count | None = 200
-    kernel_timeout_s: Seconds | None = 30.0
-    backlog: Count = 4_096
+    kernel_timeout_s: Annotated[float, Gt(0), Le(86_400)] | None = 30.0
+    backlog: Annotated[int, Gt(0), Le(65_535)] = 4_096
 
 
 class Admin(Section):
