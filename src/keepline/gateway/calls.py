@@ -29,6 +29,7 @@ class Call(NamedTuple):
     method: Callable[..., object]
     arguments: tuple[object, ...]
     utf8: bytes | None = None
+    interrupts: bool = False  # a device's message after which nothing older is worth saying
 
     def ready(self) -> tuple[object, ...]:
         """Return the arguments for the call to be made now."""
@@ -40,9 +41,10 @@ class Call(NamedTuple):
 class Inbox(Backlog[Call]):
     """The calls that wait for the one under way."""
 
-    __slots__ = ()
+    __slots__ = ("interruptions",)
 
     def __init__(self, limits: InboxLimits) -> None:
+        self.interruptions = 0
         super().__init__(
             audio_limit=limits.audio_frames,
             control_limit=limits.control_messages,
@@ -115,6 +117,7 @@ class Calls(Receiver):
         if self._inbox is None:
             self._inbox = Inbox(self._node.settings.inbox)
         put = self._inbox.put(call, size_bytes, audio=audio)
+        self._inbox.interruptions += call.interrupts
         if put is Put.DROPPED_AUDIO:
             self._node.counters.inbox_audio_dropped += 1
         elif put is Put.OVERFLOW:
@@ -126,9 +129,11 @@ class Calls(Receiver):
             while True:
                 if rest is not None:
                     await fence.wait(self, method, rest)
-                call = self._inbox.take() if self._inbox is not None else None
-                if call is None:
+                inbox = self._inbox
+                call = None if inbox is None else inbox.take()
+                if call is None or inbox is None:
                     return
+                inbox.interruptions -= call.interrupts
                 method = call.method
                 rest = fence.call(self, method, *call.ready())
         finally:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from keepline.errors import InvalidDataError
 from keepline.gateway.calls import Call, Calls
+from keepline.gateway.speaker import Speaker
+from keepline.gateway.speech import Speech
 from keepline.lifecycle.states import State
 from keepline.wire import frames
 from keepline.wire.audio import pack, unpack
 from keepline.wire.messages import (
+    Abort,
     Listen,
     Malformed,
     Ping,
@@ -21,12 +24,13 @@ from keepline.wire.messages import (
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from keepline.gateway.connection import Connection
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
     from keepline.gateway.node import Node
+    from keepline.gateway.speech import Parts
     from keepline.reasons import CloseReason
     from keepline.wire.messages import Hello, ServerMessage
 
@@ -42,6 +46,7 @@ class Session(Calls):
 
     __slots__ = (
         "_full_duplex",
+        "_speaker",
         "_tasks",
         "audio_version",
         "claim",
@@ -70,6 +75,7 @@ class Session(Calls):
         )
         self._tasks: set[asyncio.Task[None]] | None = None
         self._full_duplex = False
+        self._speaker: Speaker | None = None
         self.client_id = identity.client_id
         self.hello = hello
         self.audio_version = hello.version or 1
@@ -88,7 +94,10 @@ class Session(Calls):
         if type(message) is Tts and message.state == "start" and not self._full_duplex:
             # A speaking device records nothing (except in realtime): its silence proves nothing.
             self.connection.expect_audio(flowing=False)
-        self.send_text(encode_server_message(message))
+        text = encode_server_message(message)
+        if type(message) is Tts and self._speaker is not None and self._speaker.keep_behind(text):
+            return
+        self.send_text(text)
 
     def send_text(self, text: str) -> None:
         """Send one text message as it is."""
@@ -96,15 +105,37 @@ class Session(Calls):
         self.connection.send(frames.text_frame(text))
 
     def send_audio(self, frame: bytes, timestamp_ms: int = 0) -> None:
-        """Send one Opus frame; it is the first to go when the device does not keep up.
+        """Send one Opus frame, at most `session.packets_ahead` of them ahead of real time.
 
-        A device of audio version 2 gives `timestamp_ms` back with what it records meanwhile.
-        Raises ValueError for a frame that its version cannot carry.
+        What is beyond that waits, and then the oldest goes first, as it does when the device
+        does not keep up. A device of audio version 2 gives `timestamp_ms` back with what it
+        records meanwhile. Raises ValueError for a frame that its version cannot carry.
         """
-        if self.audio_version != 1:
-            frame = pack(frame, self.audio_version, timestamp_ms)
-        self._node.counters.audio_out += 1
-        self.connection.send(frames.binary_frame(frame), audio=True)
+        if self._speaker is None:
+            self._speaker = Speaker(self)
+        self._speaker.send(self.pack(frame, timestamp_ms))
+
+    def speak(self, parts: Parts, text: str | None = None) -> Speech:
+        """Say `parts`: Opus frames, among them as str the subtitle of those that follow.
+
+        An iterable or async iterable, which is asked for more only as it is heard; `text` is the
+        first subtitle. A speech waits for those before it. Returns at once; awaited, the `Speech`
+        returns when it was heard or cut. The device's `abort` cuts it, a `listen start` too, and
+        while an `abort` waits for the handler nothing is said at all.
+        """
+        speech = Speech(self._node.loop, parts, text)
+        if self.connection.lifecycle.reason is not None or self._is_interrupted():
+            speech.end(cancelled=True)
+            return speech
+        if self._speaker is None:
+            self._speaker = Speaker(self)
+        self._speaker.say(speech)
+        return speech
+
+    def stop_speaking(self) -> None:
+        """Cut everything that is being said or waits to be."""
+        if self._speaker is not None:
+            self._speaker.interrupt()
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         """Run `work` beside the handler's calls; it is cancelled when the session ends.
@@ -114,13 +145,36 @@ class Session(Calls):
         if self.connection.lifecycle.state in GONE:
             work.close()
             return
+        self.hold(work, self.spawn)
+
+    # -- for the parts of a session --------------------------------------------------------
+
+    def hold(
+        self, work: Coroutine[object, object, None], called: Callable[..., object]
+    ) -> asyncio.Task[None]:
+        """Run `work` in a task that ends with the session; `called` is who failed if it fails."""
         if self._tasks is None:
             self._tasks = set()
-        task = self._node.loop.create_task(self._fence.wait(self, self.spawn, work))
+        task = self._node.loop.create_task(self._fence.wait(self, called, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         # Cancelled before its first turn it would be left unawaited.
         task.add_done_callback(lambda _: work.close())
+        return task
+
+    def pack(self, frame: bytes, timestamp_ms: int) -> bytes:
+        """Return the binary message for a frame in the device's audio version."""
+        if self.audio_version == 1:
+            return frame
+        return pack(frame, self.audio_version, timestamp_ms)
+
+    def transmit(self, packet: bytes) -> None:
+        """Send a binary message now."""
+        self._node.counters.audio_out += 1
+        self.connection.send(frames.binary_frame(packet), audio=True)
+
+    def _is_interrupted(self) -> bool:
+        return self._inbox is not None and self._inbox.interruptions > 0
 
     # -- from the connection ---------------------------------------------------------------
 
@@ -129,10 +183,16 @@ class Session(Calls):
         counters = self._node.counters
         counters.messages_in += 1
         message = parse_device_message(text)
+        interrupts = False
         if type(message) is Listen and message.state != "detect":
             # While listening it sends a frame every 60 ms.
             self._full_duplex = message.mode == "realtime"
-            self.connection.expect_audio(flowing=message.state == "start")
+            starts = message.state == "start"
+            self.connection.expect_audio(flowing=starts)
+            interrupts = starts and self._speaker is not None and self._speaker.listening_began()
+        elif type(message) is Abort:
+            interrupts = True
+            self.stop_speaking()
         elif type(message) is Malformed:
             counters.malformed_messages += 1
             self._node.log.debug(
@@ -147,7 +207,7 @@ class Session(Calls):
             self.deliver(self.handler.text, message)
         else:
             utf8 = text.encode()
-            self._keep(Call(self.handler.text, (), utf8), len(utf8), audio=False)
+            self._keep(Call(self.handler.text, (), utf8, interrupts), len(utf8), audio=False)
 
     def receive_binary(self, data: bytes) -> None:
         """Hand an audio frame to the handler (version 1: the message is the Opus frame)."""
@@ -187,6 +247,8 @@ class Session(Calls):
         """Give back what only a busy session needs."""
         if not self._tasks:
             self._tasks = None
+        if self._speaker is not None and self._speaker.is_quiet:
+            self._speaker = None
 
     def tell_woken(self) -> None:
         """Tell the handler that the device speaks again."""
@@ -201,6 +263,8 @@ class Session(Calls):
 
     def end(self, reason: CloseReason) -> Awaitable[None] | None:
         """Cancel what the handler spawned, and let its calls come to their end."""
+        self.stop_speaking()
+        self._speaker = None
         for task in self._tasks or ():
             task.cancel()
         return super().end(reason)

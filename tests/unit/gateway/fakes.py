@@ -224,10 +224,11 @@ class World:
         self,
         make_handler: Callable[[], Handler] = Recorder,
         authenticator: Authenticator | None = None,
+        clock: ManualClock | None = None,
         **sections: dict[str, Any],
     ) -> None:
         document = {"server": {"port": 0}, "auth": {"token": TOKEN}, **sections}
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.counters = Counters()
         self.log_lines = StringIO()
         numbers = count(1)
