@@ -8,7 +8,7 @@ import random
 import pytest
 
 from keepline.errors import NoAnswerError, NotConnectedError, ReplacedError
-from keepline.hub.port import STATE_BYTES, Outcome
+from keepline.hub.port import STATE_BYTES, Outcome, Tally
 from tests.hub.conftest import Open, Under
 from tests.hub.stand_ins import WINDOW_S
 
@@ -55,15 +55,28 @@ async def test_a_window_that_is_over_is_told_once(under: Under) -> None:
     await under.hub.release(claim, b"state", WINDOW_S)
     under.clock.advance(WINDOW_S)
     expired = await under.hub.claim("device", "session-2")
-    await under.hub.release(expired, None, WINDOW_S)
+    await under.hub.release(expired, b"", WINDOW_S)
     assert (await under.hub.claim("device", "session-3")).outcome is Outcome.NEW
 
 
-async def test_what_was_released_without_a_state_leaves_none(under: Under) -> None:
+@pytest.mark.parametrize(("state", "outcome"), [(None, Outcome.RESUMED), (b"", Outcome.NEW)])
+async def test_a_release_can_keep_what_was_saved_or_nothing(
+    under: Under, state: bytes | None, outcome: Outcome
+) -> None:
     claim = await under.hub.claim("device", "session-1")
     await under.hub.save(claim, b"state")
-    await under.hub.release(claim, None, WINDOW_S)
-    assert (await under.hub.claim("device", "session-2")).outcome is Outcome.NEW
+    await under.hub.release(claim, state, WINDOW_S)
+    assert (await under.hub.claim("device", "session-2")).outcome is outcome
+
+
+async def test_a_devices_totals_grow_with_every_session(under: Under) -> None:
+    assert await under.hub.totals("device") is None
+    tally = Tally(50.0, 10.0, resumed=False, pings=2, ping_failures=0, pongs=2, rtt_sum_s=0.4)
+    under.hub.tally("device", tally)
+    under.hub.tally("device", tally)
+    totals = await under.hub.totals("device")
+    assert totals is not None
+    assert (totals.sessions, totals.connected_s, totals.average_rtt_s) == (2, 20.0, 0.2)
 
 
 async def test_a_claim_that_was_replaced_can_no_longer_save(under: Under) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from keepline.errors import HubDownError, NoAnswerError, NotConnectedError, ReplacedError
 from keepline.hub.operations import (
+    AddTally,
     FindOwner,
     NoteEvent,
     Prune,
     ReadEvents,
+    ReadTotals,
     ReleaseClaim,
     SaveState,
     ShiftWindows,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from keepline.clock import Clock
     from keepline.hub.database import Database
-    from keepline.hub.port import Event, Holder, NodeView
+    from keepline.hub.port import Event, Holder, NodeView, Tally, Totals
 
 JUMP_S: Final = 2.0
 """What the wall clock may go apart from the monotonic one in a second: more is a jump."""
@@ -91,13 +93,18 @@ class LocalHub:
         now = self._clock.wall()
         await self._writer.ask(SaveState(claim.device_id, claim.session_id, now, state))
 
-    async def release(self, claim: Claim, state: bytes | None, window_s: float) -> None:
+    def release(self, claim: Claim, state: bytes | None, window_s: float) -> asyncio.Future[None]:
         """Give a device back; see `port.Hub`."""
         _check_size(state or b"")
         now = self._clock.wall()
+        done: asyncio.Future[None] = self._loop.create_future()
         releasing = ReleaseClaim(claim.device_id, claim.session_id, now, now + window_s, state)
-        with suppress(ReplacedError):
-            await self._writer.ask(releasing)
+        try:
+            self._writer.ask(releasing).add_done_callback(partial(_forgive_replaced, done))
+        except HubDownError as error:
+            done.set_exception(error)
+            done.exception()  # nobody has to wait for it
+        return done
 
     async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
         """Carry a command to a device that is here; see `port.Hub`."""
@@ -126,6 +133,15 @@ class LocalHub:
         """Note an event; see `port.Hub`."""
         if not self._writer.note(NoteEvent(self._clock.wall(), device_id, kind, data)):
             self.events_lost += 1
+
+    def tally(self, device_id: str, tally: Tally) -> None:
+        """Add a session to its device's totals; see `port.Hub`."""
+        if not self._writer.note(AddTally(device_id, tally)):
+            self.events_lost += 1
+
+    async def totals(self, device_id: str) -> Totals | None:
+        """Return a device's totals; see `port.Hub`."""
+        return cast("Totals | None", await self._writer.look(ReadTotals(device_id)))
 
     async def events(
         self, after: int = 0, *, limit: int = 100, device_id: str | None = None
@@ -161,6 +177,17 @@ class LocalHub:
         self._writer.stop()
         await self._loop.run_in_executor(self._executor, self._database.close)
         return left
+
+
+def _forgive_replaced(done: asyncio.Future[None], asked: asyncio.Future[object]) -> None:
+    if done.done():
+        return
+    error = asked.exception()
+    if error is None or isinstance(error, ReplacedError):
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+        done.exception()
 
 
 def _check_size(state: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from keepline.errors import ReplacedError
-from keepline.hub.port import Claim, Event, Outcome
+from keepline.hub.port import Claim, Event, Outcome, Tally, Totals
 
 if TYPE_CHECKING:
     import sqlite3
@@ -112,7 +112,7 @@ class SaveState(NamedTuple):
 
 
 class ReleaseClaim(NamedTuple):
-    """Give the device back; its state, or what was saved before, is kept until `until`."""
+    """Give the device back; `data` is kept until `until`, None for what was saved, b"" for none."""
 
     device_id: str
     session_id: str
@@ -132,14 +132,63 @@ class ReleaseClaim(NamedTuple):
         if done.rowcount != 1:
             raise ReplacedError(f"{self.device_id} is held by a newer session")
         if self.data is None:
+            transaction.execute(
+                "update state set until = ? where device_id = ?", (self.until, self.device_id)
+            )
+        elif self.data:
+            transaction.execute(
+                "insert into state select device_id, claim, ?2, ?3, ?4 from own"
+                " where device_id = ?1"
+                " on conflict do update set claim = excluded.claim, saved_at = ?2, until = ?3,"
+                " data = ?4",
+                (self.device_id, self.at, self.until, self.data),
+            )
+        else:
             transaction.execute("delete from state where device_id = ?", (self.device_id,))
-            return
+
+
+class AddTally(NamedTuple):
+    """Add a session to its device's totals."""
+
+    device_id: str
+    tally: Tally
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> None:
+        at, connected_s, resumed, pings, ping_failures, pongs, rtt_sum_s = self.tally
         transaction.execute(
-            "insert into state select device_id, claim, ?2, ?3, ?4 from own where device_id = ?1"
-            " on conflict do update set claim = excluded.claim, saved_at = ?2, until = ?3,"
-            " data = ?4",
-            (self.device_id, self.at, self.until, self.data),
+            "insert into total values (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9)"
+            " on conflict do update set last_at = ?3, sessions = sessions + 1,"
+            " resumed = resumed + ?4, connected_s = connected_s + ?5, pings = pings + ?6,"
+            " ping_failures = ping_failures + ?7, pongs = pongs + ?8,"
+            " rtt_sum_s = rtt_sum_s + ?9",
+            (
+                self.device_id,
+                at - connected_s,
+                at,
+                resumed,
+                connected_s,
+                pings,
+                ping_failures,
+                pongs,
+                rtt_sum_s,
+            ),
         )
+
+
+class ReadTotals(NamedTuple):
+    """Read a device's totals; None when there are none."""
+
+    device_id: str
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> Totals | None:
+        row = transaction.execute(
+            "select first_at, last_at, sessions, resumed, connected_s, pings, ping_failures,"
+            " rtt_sum_s / nullif(pongs, 0) from total where device_id = ?",
+            (self.device_id,),
+        ).fetchone()
+        return None if row is None else Totals(*row)
 
 
 class NoteEvent(NamedTuple):
@@ -221,7 +270,7 @@ class ShiftWindows(NamedTuple):
 
 
 class Prune(NamedTuple):
-    """Forget states whose window is over, and events beyond their age, number or bytes.
+    """Forget states whose window is over, and what is beyond its age, number or bytes.
 
     `rows` at a time, so that the writer is not held up; returns how many have gone.
     """
@@ -248,6 +297,11 @@ class Prune(NamedTuple):
             "delete from own where device_id in (select own.device_id from own"
             " left join state on state.device_id = own.device_id"
             " where own.node = '' and own.since < ? and state.device_id is null limit ?)",
+            (self.events_before, self.rows),
+        ).rowcount
+        gone += transaction.execute(
+            "delete from total where device_id in"
+            " (select device_id from total where last_at < ? limit ?)",
             (self.events_before, self.rows),
         ).rowcount
         return gone

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Sequence
 
 STATE_BYTES = 131_072
@@ -68,6 +69,31 @@ class Event(NamedTuple):
     data: bytes
 
 
+class Tally(NamedTuple):
+    """What one session adds to what is known of its device for good."""
+
+    at: float  # wall clock, of its end
+    connected_s: float
+    resumed: bool
+    pings: int
+    ping_failures: int
+    pongs: int
+    rtt_sum_s: float
+
+
+class Totals(NamedTuple):
+    """All past sessions of one device; `average_rtt_s` is None without pongs."""
+
+    first_at: float
+    last_at: float
+    sessions: int
+    resumed: int
+    connected_s: float
+    pings: int
+    ping_failures: int
+    average_rtt_s: float | None
+
+
 class Holder(Protocol):
     """The node as its hub sees it: whoever can be asked to give a device up, and how it is."""
 
@@ -106,10 +132,11 @@ class Hub(Protocol):
         ValueError beyond `STATE_BYTES`.
         """
 
-    async def release(self, claim: Claim, state: bytes | None, window_s: float) -> None:
-        """Give the device back and keep `state` for `window_s` seconds.
+    def release(self, claim: Claim, state: bytes | None, window_s: float) -> Future[None]:
+        """Give the device back and keep `state` for `window_s` seconds; done when that is kept.
 
-        A replaced claim has nothing to give back, which is no error. Raises HubDownError.
+        None keeps what was saved before, and b"" nothing. A replaced claim has nothing to give
+        back, which is no error. The future may raise HubDownError; nobody has to wait for it.
         """
 
     async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
@@ -127,6 +154,12 @@ class Hub(Protocol):
 
     def emit(self, device_id: str, kind: str, data: bytes) -> None:
         """Note an event; it is written soon. What finds no room is counted in `events_lost`."""
+
+    def tally(self, device_id: str, tally: Tally) -> None:
+        """Add a session to its device's totals, as `emit` notes an event."""
+
+    async def totals(self, device_id: str) -> Totals | None:
+        """Return what all its sessions come to; None for a device nobody knows. HubDownError."""
 
     async def events(
         self, after: int = 0, *, limit: int = 100, device_id: str | None = None

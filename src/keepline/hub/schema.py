@@ -31,6 +31,19 @@ STEPS: Final = (
     );
     create index state_until on state (until) where until is not null;
 
+    create table total (
+        device_id text primary key,
+        first_at real not null,
+        last_at real not null,
+        sessions integer not null,
+        resumed integer not null,
+        connected_s real not null,
+        pings integer not null,
+        ping_failures integer not null,
+        pongs integer not null,
+        rtt_sum_s real not null
+    ) without rowid;
+
     create table event (
         id integer primary key autoincrement,
         at real not null,

@@ -5,18 +5,20 @@ import pytest
 from keepline.errors import ReplacedError
 from keepline.hub.database import Database
 from keepline.hub.operations import (
+    AddTally,
     FindOwner,
     NoteEvent,
     Operation,
     Prune,
     ReadEvents,
+    ReadTotals,
     ReleaseClaim,
     SaveState,
     ShiftWindows,
     TakeClaim,
     TakeOver,
 )
-from keepline.hub.port import Claim, Event, Outcome
+from keepline.hub.port import Claim, Event, Outcome, Tally, Totals
 
 PLENTY = 1 << 40
 
@@ -62,10 +64,46 @@ def test_a_save_of_a_session_that_holds_nothing_is_refused_alone(database: Datab
     assert saved is None
 
 
-def test_a_release_without_a_state_forgets_the_one_before(database: Database) -> None:
+def test_a_release_with_an_empty_state_forgets_the_one_before(database: Database) -> None:
+    claim(database, "d", "s1")
+    run(database, SaveState("d", "s1", 1.0, b"x"), ReleaseClaim("d", "s1", 1.0, 500.0, b""))
+    assert claim(database, "d", "s2").outcome is Outcome.NEW
+
+
+@pytest.mark.parametrize(("at", "outcome"), [(499.9, Outcome.RESUMED), (500.0, Outcome.EXPIRED)])
+def test_a_release_without_a_state_keeps_the_one_before_for_its_window(
+    database: Database, at: float, outcome: Outcome
+) -> None:
     claim(database, "d", "s1")
     run(database, SaveState("d", "s1", 1.0, b"x"), ReleaseClaim("d", "s1", 1.0, 500.0, None))
-    assert claim(database, "d", "s2").outcome is Outcome.NEW
+    assert claim(database, "d", "s2", at=at).outcome is outcome
+
+
+def test_totals_are_the_sum_of_all_sessions(database: Database) -> None:
+    tally = Tally(100.0, 60.0, resumed=False, pings=4, ping_failures=1, pongs=2, rtt_sum_s=0.1)
+    run(database, AddTally("d", tally), AddTally("d", tally._replace(at=200.0, resumed=True)))
+    assert run(database, ReadTotals("d")) == [
+        Totals(40.0, 200.0, 2, 1, 120.0, 8, 2, 0.05)
+    ]
+
+
+def test_a_device_that_never_ponged_has_no_average(database: Database) -> None:
+    run(database, AddTally("d", Tally(9.0, 1.0, False, 3, 3, 0, 0.0)))
+    [totals] = run(database, ReadTotals("d"))
+    assert isinstance(totals, Totals)
+    assert totals.average_rtt_s is None
+
+
+def test_a_device_nobody_knows_has_no_totals(database: Database) -> None:
+    assert run(database, ReadTotals("d")) == [None]
+
+
+@pytest.mark.parametrize(("before", "gone"), [(9.0, 0), (9.1, 1)])
+def test_totals_of_a_device_that_has_not_come_for_long_are_pruned(
+    database: Database, before: float, gone: int
+) -> None:
+    run(database, AddTally("d", Tally(9.0, 1.0, False, 3, 3, 0, 0.0)))
+    assert run(database, Prune(10.0, before, 1_000, PLENTY)) == [gone]
 
 
 def test_a_second_release_is_refused(database: Database) -> None:
@@ -168,7 +206,7 @@ def test_pruning_takes_no_more_rows_at_a_time_than_it_may(database: Database) ->
 
 def test_a_device_that_has_left_nothing_is_forgotten_in_the_end(database: Database) -> None:
     claim(database, "d", "s1", at=5.0)
-    run(database, ReleaseClaim("d", "s1", 5.0, 6.0, None))
+    run(database, ReleaseClaim("d", "s1", 5.0, 6.0, b""))
     assert run(database, Prune(10.0, 5.0, 1_000, PLENTY)) == [0]
     assert run(database, Prune(10.0, 5.1, 1_000, PLENTY)) == [1]
 
