@@ -307,7 +307,9 @@ class Connection(asyncio.Protocol):
                 ticker.expect(self)
                 due = calm_due
         if due > self.last_sent + self.profile.quiet_s:
-            due = probing.keep_channel(self, now, due, u)
+            # The seed preset pings to the second whoever came in the same one.
+            together = ping and not judge.spreads_pings
+            due = probing.keep_channel(self, now, due, u, together=together)
         node.wheel.arm(self, due if due < idle_due else idle_due)  # noqa: FURB136 (no call)
 
     def _look_unheard(self, now: float) -> None:
@@ -381,6 +383,7 @@ class Connection(asyncio.Protocol):
                 self.receiver.tell_woken()
             case Effect.SEND_CLOSE:
                 self._send_close()
+                self.receiver.tell_closing()
             case Effect.ARM_CLOSE_BOUND:
                 bound_s = self.profile.close_timeout_s
                 self.node.wheel.arm(self, self.node.ticker.now + bound_s)

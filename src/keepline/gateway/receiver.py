@@ -15,6 +15,10 @@ class Receiver:
 
     __slots__ = ()
 
+    device_id = ""  # as soon as it is judged
+    session_id = ""
+    claim = 0  # as soon as the device is claimed
+
     @property
     def speaks_mcp(self) -> bool:
         """Whether the device said that it answers MCP requests."""
@@ -31,6 +35,9 @@ class Receiver:
 
     def tell_woken(self) -> None:
         """The first data message after `tell_idle`, about to be delivered."""
+
+    def tell_closing(self) -> None:
+        """The end has begun: nothing can be sent any more, and nothing will be heard."""
 
     def release_buffers(self) -> None:
         """Give back what an idle device does not need."""

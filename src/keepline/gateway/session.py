@@ -254,6 +254,10 @@ class Session(Calls):
         """Tell the handler that the device speaks again."""
         self.deliver(self.handler.woken)
 
+    def tell_closing(self) -> None:
+        """End what waits for the device: it will not answer any more."""
+        self.stop_speaking()
+
     def tell_draining(self) -> None:
         """Tell the handler that the end is near, unless its session is ending already."""
         if self.connection.lifecycle.reason is None:
