@@ -12,18 +12,24 @@ from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
-from keepline.errors import PeerError
+from keepline.errors import InvalidDataError, PeerError
+from keepline.fleet.tools import Tools
 from keepline.wire import events
+from keepline.wire.audio import VERSIONS, pack, unpack
 from keepline.wire.client_handshake import ResponseReader, upgrade_request
 from keepline.wire.frames import Opcode, encode_masked
 from keepline.wire.limits import Limits
 from keepline.wire.messages import (
+    Alert,
     AudioParams,
     Hello,
     Listen,
+    Malformed,
+    Mcp,
     ServerHello,
     Stt,
     Tts,
+    Unknown,
     encode_device_message,
     parse_server_message,
 )
@@ -44,9 +50,12 @@ REPLY_TIMEOUT_S: Final = 10.0  # how long the person waits for something to be h
 FRAME_BYTES: Final = 120
 _OPUS_SILK_60MS: Final = b"\x58"  # an Opus packet's first byte: wideband, 60 ms, mono, one frame
 _LIMITS: Final = Limits(message_bytes=1 << 20)  # the firmware takes any size
-_HELLO: Final = Hello(
-    version=1, features={"mcp": True}, transport="websocket", audio_params=AudioParams()
-)
+_HELLOS: Final = {
+    version: Hello(
+        version=version, features={"mcp": True}, transport="websocket", audio_params=AudioParams()
+    )
+    for version in VERSIONS
+}
 
 
 class Randomness(Protocol):
@@ -61,13 +70,17 @@ class Randomness(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who a device is and where it wants to go; `token` None sends no Authorization."""
+    """Who a device is, where it wants to go and how it frames its audio.
+
+    `token` None sends no Authorization.
+    """
 
     device_id: str
     client_id: str
     host: str
     target: str
     token: str | None
+    audio_version: int = 1
 
 
 class Phase(Enum):
@@ -117,6 +130,7 @@ class Device:
         self._random = random
         self._tally = tally
         self._frame = _OPUS_SILK_60MS + random.randbytes(FRAME_BYTES - 1)
+        self._tools = Tools()
         self._person_at = first_due  # when the person speaks next
         self._response = ResponseReader(_LIMITS, key="")
         self._reader = FrameReader(_LIMITS, masked=False)
@@ -147,7 +161,7 @@ class Device:
         self._enter(Phase.UPGRADING, now + HANDSHAKE_TIMEOUT_S)
         self._asked_at = now
         headers = {
-            "Protocol-Version": "1",
+            "Protocol-Version": str(self.identity.audio_version),
             "Device-Id": self.identity.device_id,
             "Client-Id": self.identity.client_id,
         }
@@ -211,7 +225,7 @@ class Device:
             self._tally.counts.refused[response.status] += 1
             return self._hang_up(now)
         self._enter(Phase.GREETING, now + HANDSHAKE_TIMEOUT_S)
-        hello = self._say(_HELLO)
+        hello = self._say(_HELLOS[self.identity.audio_version])
         early = self._receive_frames(self._response.rest, now)
         return Reaction(hello + early.data, early.action)
 
@@ -237,10 +251,7 @@ class Device:
         counts = self._tally.counts
         match event:
             case events.Binary(data):
-                counts.frames_heard += 1
-                counts.foreign_frames += data != self._frame
-                if self.phase is Phase.WAITING:
-                    self.due = now + REPLY_TIMEOUT_S
+                self._hear_audio(data, now)
             case events.Text(text):
                 return self._hear_message(text, now)
             case events.Ping(data):
@@ -255,7 +266,21 @@ class Device:
                 return self._hang_up(now)
         return Reaction()
 
+    def _hear_audio(self, data: bytes, now: float) -> None:
+        """The firmware believes what a packet says of itself, so a wrong one would be its end."""
+        counts = self._tally.counts
+        try:
+            frame = unpack(data, self.identity.audio_version).payload
+        except InvalidDataError:
+            counts.violations += 1
+            return
+        counts.frames_heard += 1
+        counts.foreign_frames += frame != self._frame
+        if self.phase is Phase.WAITING:
+            self.due = now + REPLY_TIMEOUT_S
+
     def _hear_message(self, text: str, now: float) -> Reaction:
+        counts = self._tally.counts
         match parse_server_message(text):
             case ServerHello() as hello if self.phase is Phase.GREETING:
                 return self._greet(hello, now)
@@ -265,6 +290,15 @@ class Device:
                 self._enter(Phase.WAITING, now + REPLY_TIMEOUT_S)
             case Tts(state="stop") if self.phase is Phase.WAITING and self._kind != "text":
                 return self._answered(now)
+            case Mcp(payload):
+                answer = self._tools.answer(payload)
+                if answer is not None:
+                    counts.tool_answers += 1
+                    return Reaction(self._say(Mcp(answer, session_id=self._session_id)))
+            case Alert():
+                counts.alerts += 1
+            case Unknown() | Malformed():
+                counts.ignored += 1
         return Reaction()
 
     # -- conversations ---------------------------------------------------------------------
@@ -295,7 +329,8 @@ class Device:
         self._tally.counts.frames_sent += 1
         # On time on average; what a stall of ours swallowed was never recorded.
         self.due = max(self.due + FRAME_S, now)
-        return Reaction(self._masked(Opcode.BINARY, self._frame))
+        packet = pack(self._frame, self.identity.audio_version)
+        return Reaction(self._masked(Opcode.BINARY, packet))
 
     def _answered(self, now: float) -> Reaction:
         self._tally.counts.turns_answered += 1

@@ -17,7 +17,7 @@ class Habits:
     frames of 60 ms. At the end of a conversation the device hangs up with probability `hang_up`,
     dies silently with `die`, and else stays connected; a dead one is away for `dead_s`.
     `reconnect_s` is how long after a drop it comes back by itself; None, as stock firmware: not
-    before its person speaks again.
+    before its person speaks again. `audio_versions` are those that a fleet's devices have.
     """
 
     pause_s: tuple[float, float] = (3.0, 15.0)
@@ -28,7 +28,9 @@ class Habits:
     die: float = 0.05
     dead_s: tuple[float, float] = (40.0, 60.0)
     reconnect_s: float | None = None
+    audio_versions: tuple[int, ...] = (1, 2, 3)
 
     def __post_init__(self) -> None:
         assert self.kinds, "a conversation is made of something"
+        assert self.audio_versions, "every device frames its audio somehow"
         assert self.hang_up + self.die <= 1.0, "two parts of one whole"

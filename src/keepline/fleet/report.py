@@ -27,6 +27,9 @@ class Counts:
     frames_heard: int = 0
     foreign_frames: int = 0  # heard, but not what this device said
     pings_answered: int = 0
+    tool_answers: int = 0  # to `mcp` requests, errors too
+    alerts: int = 0
+    ignored: int = 0  # messages of unknown type, or no messages at all
     hung_up: int = 0
     died: int = 0
     closed: Counter[int | None] = field(default_factory=Counter)  # by the code of the Close

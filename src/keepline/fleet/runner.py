@@ -84,6 +84,7 @@ class _Fleet:
             host=self.host,  # without the port, as the firmware does
             target=self.target,
             token=token,
+            audio_version=random.choice(habits.audio_versions),
         )
         device = Device(identity, habits, random, self.tally, first_due=first_due)
         self.seats.append(_Seat(self, device))

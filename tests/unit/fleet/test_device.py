@@ -20,13 +20,16 @@ from keepline.fleet.device import (
 from keepline.fleet.habits import Habits
 from keepline.fleet.report import Tally
 from keepline.wire import frames
+from keepline.wire.audio import unpack
 from keepline.wire.events import Binary, Pong, Text
 from keepline.wire.handshake import RequestReader, upgrade_response
 from keepline.wire.limits import Limits
 from keepline.wire.messages import (
+    Alert,
     AudioParams,
     Hello,
     Listen,
+    Mcp,
     ServerHello,
     Stt,
     Tts,
@@ -100,13 +103,16 @@ class Server:
         return said
 
 
-def make_device(habits: Habits | None = None, *, token: str | None = "secret") -> Device:
+def make_device(
+    habits: Habits | None = None, *, token: str | None = "secret", audio_version: int = 1
+) -> Device:
     identity = Identity(
         device_id="02:00:00:00:00:01",
         client_id="11111111-2222-4333-8444-555555555555",
         host="gateway.local",
         target="/xiaozhi/v1/",
         token=token,
+        audio_version=audio_version,
     )
     return Device(identity, habits or Habits(), Random(1), Tally(), first_due=START + 1)
 
@@ -263,6 +269,59 @@ def test_in_auto_the_server_ends_the_turn_and_the_streaming_stops() -> None:
     server.says(Tts("stop"))
     assert phase_of(device) is Phase.READY
     assert device._tally.counts.frames_sent == 4
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_each_audio_version_is_said_in_header_and_hello_and_spoken_both_ways(version: int) -> None:
+    device = make_device(talker("realtime", frames=2), audio_version=version)
+    server = Server(device)
+    assert server.opens().headers["protocol-version"] == str(version)
+    (hello,) = server.heard()
+    assert isinstance(hello, Hello)
+    assert hello.version == version
+    server.says(ServerHello(session_id="s-1", audio_params=AudioParams()))
+    for _ in range(2):
+        server.waits()
+    _, packet = server.heard()
+    assert isinstance(packet, bytes)
+    frame = unpack(packet, version).payload
+    assert len(frame) == FRAME_BYTES
+    server.says(packet)
+    counts = device._tally.counts
+    assert (counts.frames_heard, counts.foreign_frames, counts.violations) == (1, 0, 0)
+
+
+def test_a_packet_that_lies_is_a_violation_and_not_heard() -> None:
+    device = make_device(audio_version=3)
+    server = Server(device)
+    server.greets()
+    server.says(b"\x00\x00\xff\xffopus", b"")
+    assert (device._tally.counts.frames_heard, device._tally.counts.violations) == (0, 2)
+    assert device.is_connected
+
+
+def test_a_tool_that_is_called_is_answered() -> None:
+    device = make_device()
+    server = Server(device)
+    server.greets()
+    server.says(Mcp({"jsonrpc": "2.0", "method": "keepline/alive", "id": 3}))
+    (answer,) = server.heard()
+    error = {"message": "Method not implemented: keepline/alive"}
+    assert answer == Mcp({"jsonrpc": "2.0", "id": 3, "error": error}, session_id="s-1")
+    server.says(Mcp({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+    assert server.heard() == []
+    assert device._tally.counts.tool_answers == 1
+
+
+def test_an_alert_is_read_and_what_nobody_knows_is_ignored() -> None:
+    device = make_device()
+    server = Server(device)
+    server.greets()
+    server.says(Alert(status="s", message="m", emotion="sad"))
+    server.sends(frames.text_frame('{"type":"keepalive"}') + frames.text_frame("no json"))
+    assert (device._tally.counts.alerts, device._tally.counts.ignored) == (1, 2)
+    assert server.events == []
+    assert phase_of(device) is Phase.READY
 
 
 def test_in_realtime_it_hears_while_it_streams() -> None:
