@@ -307,9 +307,7 @@ class Connection(asyncio.Protocol):
                 ticker.expect(self)
                 due = calm_due
         if due > self.last_sent + self.profile.quiet_s:
-            # The seed preset pings to the second whoever came in the same one.
-            together = ping and not judge.spreads_pings
-            due = probing.keep_channel(self, now, due, u, together=together)
+            due = probing.keep_channel(self, now, due)
         node.wheel.arm(self, due if due < idle_due else idle_due)  # noqa: FURB136 (no call)
 
     def _look_unheard(self, now: float) -> None:

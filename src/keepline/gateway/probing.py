@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _KEEPALIVE: Final = text_frame(probe_text(0))
 _UNANSWERED: Final = text_frame(UNANSWERED)
 
+_GOLDEN: Final = (5**0.5 - 1) / 2  # its multiples, taken modulo one, never come close together
+
 
 def ask(connection: Connection, payload: bytes) -> None:
     """Ask a peer of which it is not known that it pongs; `payload` is the ping's."""
@@ -32,17 +34,15 @@ def ask(connection: Connection, payload: bytes) -> None:
         connection.send(text_frame(probe_text(heartbeat.pings)))
 
 
-def keep_channel(connection: Connection, now: float, due: float, u: float) -> float:
-    """Send a keepalive if it is time, and return when to look again: `due`, or sooner.
-
-    A keepalive goes with any look in the last part of its period, so that most of them need none
-    of their own, and comes as spread as the looks are. `u` is random in [0, 1).
-    """
-    if connection.profile.is_keepalive_due(now - connection.last_sent):
+def keep_channel(connection: Connection, now: float, due: float) -> float:
+    """Send a keepalive if it is time, and return when to look again: `due`, or sooner."""
+    profile = connection.profile
+    # Claims are numbers in the order of arrival: those who came together are spread evenly.
+    share = connection.receiver.claim * _GOLDEN % 1.0
+    if now >= profile.keepalive_due(connection.last_sent, share):
         connection.node.counters.keepalives_sent += 1
         connection.send(_KEEPALIVE if connection.receiver.speaks_mcp else _UNANSWERED)
-    keepalive_due = connection.profile.keepalive_due(connection.last_sent, u)
-    return due if keepalive_due is None else min(due, keepalive_due)
+    return min(due, profile.keepalive_due(connection.last_sent, share))
 
 
 def receive_answer(connection: Connection, number: int) -> None:

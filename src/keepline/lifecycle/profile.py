@@ -19,7 +19,7 @@ LATEST_KEEPALIVE_S: Final = CHANNEL_S - 10.0
 
 LATEST_HELLO_S: Final = 2 * HANDSHAKE_S
 
-# A keepalive leaves somewhere in the last part of its period, so that a fleet does not send as one.
+# A keepalive leaves in this last part of its period, so that a fleet is not sent to as one.
 KEEPALIVE_SPREAD: Final = 0.15
 
 
@@ -75,15 +75,11 @@ class Profile:
         """How long no data need be sent; infinite without keepalives."""
         return inf if self.keepalive_s is None else self.keepalive_s * (1 - KEEPALIVE_SPREAD)
 
-    def is_keepalive_due(self, silent_for_s: float) -> bool:
-        """Return whether a look that comes now, so long after the last data, sends a keepalive."""
-        return silent_for_s >= self.quiet_s
-
-    def keepalive_due(self, last_sent_at: float, u: float) -> float | None:
-        """Return when to look for the next keepalive; None for never. `u` is random in [0, 1)."""
+    def keepalive_due(self, last_sent_at: float, share: float) -> float:
+        """Return when a keepalive is to leave, infinite for never; `share` is in [0, 1)."""
         if self.keepalive_s is None:
-            return None
-        return last_sent_at + self.keepalive_s * (1 - KEEPALIVE_SPREAD * u)
+            return inf
+        return last_sent_at + self.keepalive_s * (1 - KEEPALIVE_SPREAD * share)
 
 
 STOCK: Final = Profile()
