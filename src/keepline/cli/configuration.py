@@ -87,14 +87,26 @@ def _from_environment(variables: Mapping[str, str], known: dict[str, Known]) -> 
     """Take what is ours: `KEEPLINE_SECTION__KEY`, or the name of a setting without a section.
 
     Others are left alone: an orchestrator that runs a service called "keepline" sets
-    KEEPLINE_PORT and KEEPLINE_SERVICE_HOST for reasons of its own.
+    KEEPLINE_PORT and KEEPLINE_SERVICE_HOST for reasons of its own. Raises SettingsError for a
+    name that lacks its second underscore: left alone, a token would be no token.
     """
     found = {}
     for variable, value in variables.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
-        if variable.startswith(ENVIRONMENT_PREFIX) and ("." in name or name in known):
+        if "." in name or name in known:
             found[name] = Given(value, variable)
+        elif "://" not in value:  # which an orchestrator gives a service "keepline-server"
+            _check_underscores(variable, name, known)
     return found
+
+
+def _check_underscores(variable: str, name: str, known: dict[str, Known]) -> None:
+    for full in known:
+        if "." in full and full.replace(".", "_") == name:
+            right = ENVIRONMENT_PREFIX + full.replace(".", "__").upper()
+            raise SettingsError(f"{variable} is no setting", f"did you mean {right}?")
 
 
 def _from_assignments(assignments: Sequence[str]) -> dict[str, Given]:

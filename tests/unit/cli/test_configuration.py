@@ -72,6 +72,27 @@ def test_variables_that_an_orchestrator_sets_for_a_service_called_keepline_are_l
     assert load(environment=environment) == load()
 
 
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        ("KEEPLINE_SERVER_PORT", "KEEPLINE_SERVER__PORT"),
+        ("KEEPLINE_AUTH_TOKEN", "KEEPLINE_AUTH__TOKEN"),
+        ("KEEPLINE_SESSION_IDLE_AFTER_S", "KEEPLINE_SESSION__IDLE_AFTER_S"),
+    ],
+)
+def test_a_variable_that_lacks_an_underscore_brings_the_right_name(given: str, right: str) -> None:
+    error = refused(environment={given: "1"})
+    assert (error.problem, error.hint) == (f"{given} is no setting", f"did you mean {right}?")
+
+
+def test_what_an_orchestrator_gives_a_service_called_keepline_server_is_left_alone() -> None:
+    environment = {
+        "KEEPLINE_SERVER_PORT": "tcp://10.0.0.1:8000",
+        "KEEPLINE_SERVER_SERVICE_PORT": "1",
+    }
+    assert load(environment=environment).server.port == 8_000
+
+
 def test_a_misspelt_variable_is_named_with_the_likely_setting() -> None:
     error = refused(environment={"KEEPLINE_SERVER__PROT": "1"})
     assert error.problem == "KEEPLINE_SERVER__PROT: there is no setting server.prot"
@@ -86,7 +107,7 @@ def test_a_misspelt_variable_is_named_with_the_likely_setting() -> None:
         ("heartbeat.intervl_s=1", "did you mean heartbeat.interval_s?"),
         ("zombie_s=1", "did you mean heartbeat.zombie_s?"),
         ("wire=1", "the section wire has: wire.head_bytes, "),
-        ("xyzzy.quux=1", "there are: server, admin, "),
+        ("xyzzy.quux=1", "there are: server, "),
     ],
 )
 def test_an_unknown_name_brings_the_nearest_known_ones(assignment: str, hint: str) -> None:
@@ -98,10 +119,22 @@ def test_an_unknown_name_brings_the_nearest_known_ones(assignment: str, hint: st
     [
         ("server.port=99999", "a whole number from 0 to 65535; the default is 8000"),
         ("server.port=http", "a whole number from 0 to 65535; the default is 8000"),
-        ("server.kernel_timeout_s=x", "a number of seconds above 0 or none; the default is 30.0"),
-        ("wire.message_bytes=0", "a whole number of bytes above 0; the default is 65536"),
-        ("wire.control_frames_per_s=0", "a whole number per second above 0; the default is 20"),
-        ("session.idle_after_s=inf", "a number of seconds above 0; the default is 30.0"),
+        (
+            "server.kernel_timeout_s=x",
+            "a number of seconds above 0 to 86400 or none; the default is 30.0",
+        ),
+        (
+            "wire.message_bytes=0",
+            "a whole number of bytes above 0 to 1000000000; the default is 65536",
+        ),
+        (
+            "wire.control_frames_per_s=0",
+            "a whole number per second above 0 to 1000000000; the default is 20",
+        ),
+        (
+            "session.idle_after_s=inf",
+            "a number of seconds above 0 to 31536000; the default is 30.0",
+        ),
         ("heartbeat.preset=fast", "one of adaptive, seed; the default is adaptive"),
         ("heartbeat.jitter=1", "a number from 0 to 0.5; the default is 0.05"),
         ("log.level=loud", "one of debug, info, warning, error; the default is info"),
@@ -163,7 +196,7 @@ def test_an_unknown_name_in_a_profile_brings_what_the_profile_has(name: str, hin
     ("key", "allowed"),
     [
         ("pongs", "one of learn, never; the default is learn"),
-        ("keepalive_s", "a number of seconds from 0.2 or none; the default is 100.0"),
+        ("keepalive_s", "a number of seconds from 0.2 to 31536000 or none; the default is 100.0"),
         ("reconnect_s", "a number of seconds above 0 to 3600 or none; the default is none"),
     ],
 )
