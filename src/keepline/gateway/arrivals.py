@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from keepline.errors import RefusedError
 from keepline.gateway.admission import admit
+from keepline.gateway.endings import refusal_of
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from keepline.gateway.door import Door
     from keepline.gateway.node import Node
+    from keepline.wire.handshake import Request
 
     Admit = Callable[[Door], Coroutine[object, object, None]]
 
@@ -70,11 +72,13 @@ class Arrivals:
             if not self.arriving[device_id]:
                 del self.arriving[device_id]
 
-    def on_refused(self, error: RefusedError) -> None:
-        """Count a device that was not let in, and say why."""
+    def on_refused(self, error: RefusedError, request: Request | None, address: str) -> None:
+        """Count a request that was refused, remember it, and say why; None if none came whole."""
         node = self._node
         node.counters.disconnects[error.reason] += 1
-        node.log.info("device_refused", cause=error.reason.cause, detail=error.detail)
+        refusal = refusal_of(error, request, address, node.clock.wall())
+        node.endings.note_refusal(refusal)
+        node.log.info("device_refused", **refusal.told())
 
 
 def leaving() -> RefusedError:

@@ -148,7 +148,8 @@ class Door(asyncio.Protocol):
     def _asked(self) -> Request | None:
         """Return the request, as far as it has come whole and in order."""
         asked = self._request
-        return asked.result() if asked.done() and asked.exception() is None else None
+        whole = asked.done() and not asked.cancelled() and asked.exception() is None
+        return asked.result() if whole else None
 
     def give_up(self, before: CloseReason, after: CloseReason, detail: str = "") -> None:
         """End with `before` in HTTP or, when already upgraded, with `after` in a Close."""

@@ -49,13 +49,14 @@ class HelloCache:
 class Greeting(Receiver):
     """Takes an upgraded connection's messages until its session does."""
 
-    __slots__ = ("_cache", "_early", "_hello", "_overflowed")
+    __slots__ = ("_cache", "_early", "_hello", "_overflowed", "device_id")
 
     def __init__(self, cache: HelloCache, loop: asyncio.AbstractEventLoop) -> None:
         self._cache = cache
         self._hello: asyncio.Future[Hello] = loop.create_future()
         self._early: list[str | bytes] = []
         self._overflowed = False
+        self.device_id = ""
 
     async def hello(self) -> Hello:
         """Return the hello. Raises HelloError, or ConnectionResetError when the device leaves."""

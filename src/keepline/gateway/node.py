@@ -11,6 +11,7 @@ from keepline.gateway.auth import NobodyRevoked
 from keepline.gateway.auth.expiry import Expiries
 from keepline.gateway.auth.gate import Gate
 from keepline.gateway.cleanup import cleanup
+from keepline.gateway.endings import Endings, ending_of
 from keepline.gateway.fence import Fence
 from keepline.gateway.greeting import HelloCache
 from keepline.gateway.profiles import Profiles
@@ -65,6 +66,7 @@ class Node:
         "clock",
         "counters",
         "draining",
+        "endings",
         "enrolment",
         "executor",
         "expiries",
@@ -145,6 +147,8 @@ class Node:
         self.expiries = Expiries(self.registry, grace_s=settings.auth.expiry_grace_s)
         self.port = settings.server.port
         self.draining = False
+        history = settings.history
+        self.endings = Endings(endings=history.endings, refusals=history.refusals)
         self._unwell = 0
         self._stalls_seen = 0
         self.enrolment = enrolment
@@ -206,13 +210,13 @@ class Node:
     def revoke(self, device_id: str) -> bool:
         """End the session of a device that is not to be let in any more; True if it had one.
 
-        For who keeps the revocations, once they know of it.
+        For who keeps the revocations, once they know of it. Capitals make no other device.
         """
         self.gate.forget(device_id)
-        session = self.registry.by_device(device_id)
-        if session is not None:
+        same = [each for each in self.registry if each.device_id.lower() == device_id.lower()]
+        for session in same:
             session.close(CloseReason.REVOKED)
-        return session is not None
+        return bool(same)
 
     def start_cleanup(self, connection: Connection) -> None:
         """The transport is gone: release everything the connection held."""
@@ -225,23 +229,11 @@ class Node:
         self.counters.disconnects[reason] += 1
         if reason is CloseReason.HEARTBEAT_TIMEOUT:
             self.counters.verdicts += 1
-        session, heartbeat = connection.receiver, connection.heartbeat
-        if not isinstance(session, Session):
-            self.log.info("device_left_before_hello", cause=reason.cause)
-            return
-        now = self.ticker.now
-        self.log.info(
-            "device_disconnected",
-            device_id=session.device_id,
-            session_id=session.session_id,
-            initiator=reason.initiator.value,
-            cause=reason.cause,
-            age_s=round(now - session.opened_at, 1),
-            since_last_byte_s=round(now - heartbeat.last_rx, 1),
-            average_rtt_s=heartbeat.average_rtt_s,
-            pings=heartbeat.pings,
-            ping_failures=heartbeat.failures,
-        )
+        ending = ending_of(connection, reason)
+        device_id = connection.receiver.device_id
+        self.endings.note_ending(device_id, ending)
+        event = "device_disconnected" if ending.claim else "device_left_before_hello"
+        self.log.info(event, device_id=device_id, **ending.told())
 
     # -- suspicion -------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from keepline.lifecycle.heartbeat import HeartbeatPolicy
 from keepline.settings.auth import Auth
 from keepline.settings.enrolment import Enrolment
 from keepline.settings.handlers import Handlers
+from keepline.settings.history import History
 from keepline.settings.logging import Logging
 from keepline.settings.profiles import Profiles, built_in
 from keepline.settings.proxy import Proxy
@@ -40,6 +41,7 @@ class Settings(Section):
     inbox: Inbox = Inbox()
     outbox: Outbox = Outbox()
     handlers: Handlers = Handlers()
+    history: History = History()
     log: Logging = Logging()
     data_dir: Path | None = None
 
