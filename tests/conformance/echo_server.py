@@ -10,18 +10,19 @@ import asyncio
 import random
 import signal
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import uvloop
 
 from keepline.clock import SystemClock
 from keepline.errors import RefusedError
-from keepline.gateway.door import Door
 from keepline.gateway.auth import OpenDoor
+from keepline.gateway.door import Door
 from keepline.gateway.handler import Handler
 from keepline.gateway.node import Node
 from keepline.gateway.receiver import Receiver
 from keepline.gateway.sockets import open_listener
+from keepline.lifecycle.profile import BROWSER
 from keepline.lifecycle.states import Event
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
@@ -60,8 +61,12 @@ class EchoDoor(Door):
     """Lets everybody in, on any path."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
         self.node.arrivals.begin(self, _admit)
+
+
+async def _no_way(door: Door) -> None:
+    """Its server has opened it already."""
 
 
 async def _admit(door: Door) -> None:
@@ -78,7 +83,7 @@ async def _admit(door: Door) -> None:
         return
     door.advance(Event.REQUEST_ACCEPTED)
     echo = PlainEcho()
-    echo.connection = door.upgrade(request, echo)
+    echo.connection = door.upgrade(request, echo, BROWSER)
     echo.connection.greet(echo)
     door.pass_early_on()
 
@@ -105,7 +110,7 @@ async def serve(host: str, port: int) -> None:
     node = make_node(loop)
     sock = open_listener(host, port, backlog=1_024, kernel_timeout_s=None)
     node.ticker.start(loop)
-    server = await loop.create_server(lambda: EchoDoor(node), sock=sock)
+    server = await loop.create_server(lambda: EchoDoor(node, _no_way), sock=sock)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
