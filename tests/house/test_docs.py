@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer.main
@@ -17,6 +17,7 @@ import typer.main
 from keepline.cli.commands import app
 from keepline.gateway.handler import Handler
 from keepline.lifecycle.states import State
+from keepline.wire.messages import KnownDeviceMessage, ServerMessage
 from tests.examples.device import device_of
 from tests.house.sources import ROOT, named
 from tests.waiting import eventually
@@ -155,6 +156,16 @@ def test_every_call_of_the_handler_contract_is_documented() -> None:
     text = HANDLERS.read_text("utf-8")
     missing = [name for name in calls if name[0] != "_" and f"| `{name}(" not in text]
     assert missing == []
+
+
+def test_every_message_of_the_protocol_is_documented_with_its_fields() -> None:
+    text = (ROOT / "docs" / "protocol.md").read_text("utf-8")
+    device, server = text.split("## What a device says")[1].split("## What a server says")
+    for part, messages in ((device, KnownDeviceMessage), (server, ServerMessage)):
+        for message in get_args(messages):
+            assert f"\n| `{message.__struct_config__.tag}` |" in part, message
+            missing = [name for name in message.__struct_fields__ if f"`{name}`" not in text]
+            assert missing == [], message
 
 
 def test_every_state_is_in_the_glossary_or_on_the_page_of_states() -> None:
