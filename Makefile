@@ -41,7 +41,7 @@ types: $(VENV)/.test $(VENV)/.bench  ## check types, strictly
 imports: $(VENV)/.test  ## check who may import whom
 	$(BIN)/lint-imports
 
-check: lint types imports test  ## all of the above
+check: lint types imports test  ## lint, types, imports, test: all that must hold
 
 lock: $(VENV)/.python  ## write the lock files anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet '$(UV)'

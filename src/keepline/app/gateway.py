@@ -146,7 +146,8 @@ class Gateway:
     @property
     def url(self) -> str:
         """Where a device on this machine connects."""
-        return local_url("ws", self.settings.server.host, self.port, f"{DEVICE_PATH}/")
+        scheme = "ws" if self.settings.tls.certificate is None else "wss"
+        return local_url(scheme, self.settings.server.host, self.port, f"{DEVICE_PATH}/")
 
     @property
     def sessions(self) -> tuple[Session, ...]:

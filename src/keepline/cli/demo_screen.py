@@ -5,13 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-import keepline
-from keepline.gateway.paths import CONFIGURATION_PATH
-from keepline.gateway.sockets import local_url
+from keepline.cli.welcome import welcome
 
 if TYPE_CHECKING:
     from keepline.app.gateway import Gateway
@@ -31,17 +27,8 @@ class DemoScreen:
 
     def announce(self, gateway: Gateway) -> None:
         """Say where a device connects and with which token."""
-        settings = gateway.settings
-        admin = local_url("http", settings.admin.host, gateway.admin_port or 0, "")
-        configuration = local_url("http", settings.server.host, gateway.port, CONFIGURATION_PATH)
-        facts = Table.grid(padding=(0, 3))
-        facts.add_row("  devices connect at", f"[bold cyan]{escape(gateway.url)}[/]")
-        facts.add_row("  with the token", f"[bold]{settings.auth.token}[/]")
-        facts.add_row("  configuration", f"{escape(configuration)}/")
-        facts.add_row("  health and metrics", f"{escape(admin)}/healthz  /readyz  /metrics")
-        self._console.print(f"\n[bold green]Keepline {keepline.__version__}[/] is running.\n")
-        self._console.print(facts)
-        self._console.print("\nSimulated devices are talking to it. Ctrl-C ends it.\n")
+        welcome(gateway, self._console, token=gateway.settings.auth.token)
+        self._console.print("Simulated devices are talking to it. Ctrl-C ends it.\n")
 
     def show(self, report: Report) -> None:
         """Print a row for `report`, unless nothing has changed but the time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,8 +65,9 @@ def serve(
         )
         handler_class = load_handler(handler)
         from keepline.app import serve as run  # noqa: PLC0415 - `keepline version` need not wait
+        from keepline.cli.welcome import welcome  # noqa: PLC0415 - as above
 
-        status = run(settings, handler_class)
+        status = run(settings, handler_class, announce=welcome if _is_watched() else None)
     raise typer.Exit(status)
 
 
@@ -102,6 +104,10 @@ def demo(
         screen = DemoScreen()
         status = run(settings, devices=devices, announce=screen.announce, on_progress=screen.show)
     raise typer.Exit(status)
+
+
+def _is_watched() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _settings(config: Path | None, assignments: list[str] | None, **options: object) -> Settings:

@@ -21,7 +21,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """Every start of a gateway, in place of a gateway."""
     starts: Started = []
 
-    def serve(settings: Settings, handler: type[Handler] | None) -> int:
+    def serve(settings: Settings, handler: type[Handler] | None, **_callbacks: object) -> int:
         starts.append((settings, handler))
         return 0
 
@@ -68,7 +68,7 @@ def test_the_environment_is_read(started: Started) -> None:
 def test_the_status_of_the_gateway_becomes_that_of_the_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keepline.app, "serve", lambda settings, handler: 3)
+    monkeypatch.setattr(keepline.app, "serve", lambda settings, handler, **_: 3)
     assert typed("serve")[0] == 3
 
 
@@ -95,7 +95,7 @@ def test_a_wrong_setting_is_told_on_stderr_with_status_2(started: Started) -> No
 
 
 def test_a_start_that_fails_is_told_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(settings: Settings, handler: object) -> int:
+    def fail(*_arguments: object, **_callbacks: object) -> int:
         raise StartError("the port [8000] is taken", "choose another")
 
     monkeypatch.setattr(keepline.app, "serve", fail)
