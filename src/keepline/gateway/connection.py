@@ -14,7 +14,7 @@ from keepline.errors import FloodError, PeerError
 from keepline.gateway import probing
 from keepline.gateway.backlog import Put
 from keepline.gateway.outbox import Outbox
-from keepline.gateway.sockets import abort, reason_of_loss
+from keepline.gateway.sockets import abort, end_output, reason_of_loss
 from keepline.lifecycle.heartbeat import PINGED, Heartbeat, Verdict, means_of_asking
 from keepline.lifecycle.states import Effect, Event, State
 from keepline.reasons import CloseReason
@@ -155,12 +155,12 @@ class Connection(asyncio.Protocol):
         rtt_s = self.heartbeat.receive_pong(payload, node.ticker.precise())
         if rtt_s is not None:
             node.counters.rtt.observe(rtt_s)
-        elif not self.may_send_control():  # nobody asked for it
+        elif not self._may_send_control():  # nobody asked for it
             self.fail(FloodError("more control frames per second than allowed"))
 
     def _on_ping(self, payload: bytes) -> None:
         self.node.counters.pings_received += 1
-        if not self.may_send_control():
+        if not self._may_send_control():
             self.fail(FloodError("more control frames per second than allowed"))
         elif self.outbox is not None:
             self.outbox.unanswered_ping = payload
@@ -176,17 +176,11 @@ class Connection(asyncio.Protocol):
         self.advance(Event.PEER_CLOSED, CloseReason.DEVICE_SAID_CLOSE)
 
     def _on_violation(self, error: PeerError) -> None:
-        """Fail the connection: the reader takes nothing more, so no answer is awaited (§7.1.7).
-
-        Only our side ends. Closing over bytes still unread would reset the connection, and the
-        peer would lose the Close frame that tells it why.
-        """
+        """Fail the connection: the reader takes nothing more, so no answer is awaited (§7.1.7)."""
         self.fail(error)
-        if not self.transport.is_closing():
-            self.transport.write_eof()
+        end_output(self.transport)
 
-    def may_send_control(self) -> bool:
-        """Count what the peer sent unasked; False when that is too much for one second."""
+    def _may_send_control(self) -> bool:
         second = int(self.node.ticker.now)
         if second != self._control_second:
             self._control_second = second

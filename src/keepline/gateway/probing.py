@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keepline.errors import FloodError
 from keepline.wire.frames import ping_frame, text_frame
 from keepline.wire.probe import UNANSWERED, probe_text
 
@@ -46,14 +45,10 @@ def keep_channel(connection: Connection, now: float, due: float) -> float:
 
 
 def receive_answer(connection: Connection, number: int) -> None:
-    """A probe's answer: life, and a round trip when it is the one that is awaited.
-
-    Answers that nobody asked for are bounded as control frames are.
-    """
+    """A probe's answer: life, and a round trip when it is the one that is awaited."""
     node = connection.node
     node.counters.probes_answered += 1
-    rtt_s = connection.heartbeat.receive_answer(number, node.ticker.precise()) if number else None
-    if rtt_s is not None:
-        node.counters.rtt.observe(rtt_s)
-    elif not connection.may_send_control():
-        connection.fail(FloodError("more answers per second than could be asked for"))
+    if number:
+        rtt_s = connection.heartbeat.receive_answer(number, node.ticker.precise())
+        if rtt_s is not None:
+            node.counters.rtt.observe(rtt_s)

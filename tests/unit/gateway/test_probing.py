@@ -188,16 +188,6 @@ async def test_an_answer_that_nobody_waits_for_is_dropped(number: int) -> None:
         assert forger.life.connection.lifecycle.state is State.ACTIVE
 
 
-async def test_answers_that_nobody_asked_for_are_bounded_in_number() -> None:
-    world = World(wire={"control_frames_per_s": 5})
-    forger = device(world)
-    for _ in range(5):
-        forger.life.says(answer(7))
-    assert forger.life.connection.lifecycle.reason is None
-    forger.life.says(answer(7))
-    assert forger.life.connection.lifecycle.reason is CloseReason.FLOODING
-
-
 async def test_answers_to_the_handlers_own_requests_reach_it() -> None:
     world = World()
     life = device(world).life
