@@ -15,7 +15,7 @@ import pytest_asyncio
 import uvloop
 
 from keepline.clock import SystemClock
-from keepline.gateway.auth import StaticToken, make_issuer
+from keepline.gateway.auth import make_authenticator, make_issuer
 from keepline.gateway.enrolment.making import make_enrolment, make_ledger
 from keepline.gateway.gateway import Gateway
 from keepline.gateway.handler import Handler
@@ -69,7 +69,8 @@ def make_node(
     clock = SystemClock()
     counters = Counters()
     log = Log(log_lines, clock, level="debug", style="json", fold_per_s=10_000, secrets=(TOKEN,))
-    return Node(
+    ledger = make_ledger(settings, loop, None)
+    node = Node(
         settings,
         loop=loop,
         clock=clock,
@@ -77,19 +78,22 @@ def make_node(
         executor=None,
         log=log,
         counters=counters,
-        authenticator=StaticToken(TOKEN),
+        authenticator=make_authenticator(settings),
         make_handler=make_handler,
         enrolment=make_enrolment(
             settings,
             clock=clock,
             log=log,
             counters=counters,
-            ledger=make_ledger(settings, loop, None),
+            ledger=ledger,
             issuer=make_issuer(settings),
             draw=secrets.token_bytes,
         ),
         make_session_id=lambda: secrets.token_hex(8),
+        revocations=ledger,
     )
+    ledger.on_void = node.revoke
+    return node
 
 
 @pytest_asyncio.fixture

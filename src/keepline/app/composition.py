@@ -80,8 +80,10 @@ class Composition:
             make_handler=make_handler,
             make_session_id=lambda: secrets.token_hex(8),
             enrolment=self.enrolment,
+            revocations=self.enrolment.ledger,
             heap=heap,
         )
+        self.enrolment.ledger.on_void = self.node.revoke
         self.gateway = Gateway(self.node)
         self.admin: AdminServer | None = make_admin(self.node) if has_admin else None
 
@@ -98,6 +100,7 @@ class Composition:
         await self.gateway.stop()
         if self.admin is not None:
             await self.admin.stop()
+        await self.enrolment.aclose()
         self.log.info("stopped")
         # Not on the loop: the log may wait for its reader.
         loop = asyncio.get_running_loop()

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import keepline
 from keepline.admin.api import Readiness, create_api
+from keepline.admin.enrolment import enrolment_routes
 from keepline.admin.guard import Guard
 from keepline.admin.server import AdminServer
+from keepline.gateway.enrolment.desk import Desk
 from keepline.monitor.metrics import Gauge, Metrics
 
 if TYPE_CHECKING:
+    from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.node import Node
 
 
@@ -20,7 +23,10 @@ def make_admin(node: Node) -> AdminServer:
     metrics = Metrics(
         node.counters, gauges_of(node), version=keepline.__version__, executor=node.executor
     )
-    api = create_api(ready=lambda: readiness_of(node), metrics=metrics.text)
+    routers = []
+    if node.enrolment is not None:
+        routers.append(enrolment_routes(Desk(node.enrolment, node.clock, node.counters)))
+    api = create_api(ready=lambda: readiness_of(node), metrics=metrics.text, routers=routers)
     return AdminServer(settings.host, settings.port, Guard(api, settings, node.log))
 
 
@@ -35,7 +41,9 @@ def readiness_of(node: Node) -> Readiness:
 
 def gauges_of(node: Node) -> tuple[Gauge, ...]:
     """Return what is read at each scrape."""
+    enrolment = () if node.enrolment is None else _gauges_of_enrolment(node.enrolment)
     return (
+        *enrolment,
         Gauge("keepline_sessions", "Live sessions.", lambda: len(node.registry)),
         Gauge(
             "keepline_admissions",
@@ -48,5 +56,21 @@ def gauges_of(node: Node) -> tuple[Gauge, ...]:
             "keepline_loop_lag_seconds_max",
             "By how much the loop's tick was late at most, since the last scrape.",
             node.ticker.take_worst_lag_s,
+        ),
+    )
+
+
+def _gauges_of_enrolment(enrolment: Enrolment) -> tuple[Gauge, ...]:
+    return (
+        Gauge(
+            "keepline_enrolled_devices",
+            "Devices that somebody vouched for, and those that are revoked.",
+            enrolment.ledger.count_by_state,
+            label="state",
+        ),
+        Gauge(
+            "keepline_waiting_devices",
+            "Devices that wait to be approved.",
+            lambda: len(enrolment.waiting),
         ),
     )

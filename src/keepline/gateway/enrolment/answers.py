@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from keepline.gateway.enrolment.waiting import Pending
 
 _NAME: Final = r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*\.?"
-_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(\d{1,5}))?")
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
 _NAME_ONLY: Final = re.compile(_NAME)
 _MOST_PORT: Final = 65_535
 

@@ -79,6 +79,12 @@ class Enrolment:
                 "enrolments_are_not_kept", hint="every device is a stranger again without --data"
             )
 
+    async def aclose(self) -> None:
+        """Close what the policy holds open; nobody is answered any more."""
+        aclose = getattr(self.policy, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
     async def answer(self, request: Request, port: int) -> bytes:
         """Return the whole HTTP answer; `port` is the one devices connect to.
 
@@ -115,7 +121,7 @@ class Enrolment:
         url = answers.websocket_url(
             self._settings.public_url, host, port=port, secure=request.secure
         )
-        token = self._issued(applicant) if verdict.token is None else verdict.token
+        token = verdict.token or self._issued(applicant)
         return answers.configured(applicant, url, token, moment, audio_version=self._audio_version)
 
     async def _activate(self, policy: Policy, applicant: Applicant, request: Request) -> bytes:
@@ -181,7 +187,8 @@ class Enrolment:
         return pending
 
     def _issued(self, applicant: Applicant) -> str:
-        assert self._issuer is not None, "a policy that needs tokens is not made without an issuer"
+        if self._issuer is None:  # only the callback could have named one
+            raise RefusedError("no token for this device", CloseReason.AUTH_UNAVAILABLE)
         issue_at = self.ledger.issue_at(applicant.device_id, self._clock.wall())
         return self._issuer.issue(applicant.device_id, applicant.client_id, issue_at).token
 

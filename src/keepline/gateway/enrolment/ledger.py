@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from keepline.gateway.enrolment.applicant import device_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor
 
     from keepline.gateway.enrolment.applicant import Applicant
@@ -63,7 +63,10 @@ class Memory:
 
 
 class Ledger:
-    """The entries of all devices by their id. Is AUTH's `Revocations`."""
+    """The entries of all devices by their id; `Revocations` of the tokens they were given.
+
+    `on_void` is called with the id of a device whose tokens are void from now on.
+    """
 
     def __init__(
         self, store: Store, loop: asyncio.AbstractEventLoop, executor: Executor | None
@@ -73,6 +76,7 @@ class Ledger:
         self._executor = executor
         self._entries: dict[str, Entry] = {}
         self._writing = asyncio.Lock()
+        self.on_void: Callable[[str], object] = lambda _device_id: None
 
     @property
     def is_kept(self) -> bool:
@@ -87,6 +91,11 @@ class Ledger:
     def __iter__(self) -> Iterator[Entry]:
         """Yield who is enrolled or revoked."""
         return (entry for entry in self._entries.values() if not entry.is_forgotten)
+
+    def count_by_state(self) -> dict[str, int]:
+        """Return how many are `enrolled` and how many `revoked`."""
+        revoked = sum(entry.revoked for entry in self)
+        return {"enrolled": sum(1 for _ in self) - revoked, "revoked": revoked}
 
     def find(self, device_id: str) -> Entry | None:
         """Return the entry of a device, also when it was forgotten."""
@@ -138,6 +147,8 @@ class Ledger:
             )
             await self._put(entry)
             self._entries[entry.device_id] = entry
+            if changes:
+                self.on_void(entry.device_id)
             return entry
 
     async def revoke(self, device_id: str, now_wall: float) -> Entry:
@@ -149,6 +160,7 @@ class Ledger:
             former = self.find(device_id) or Entry(device_key(device_id))
             entry = former._replace(revoked=True, not_before=_next_second(now_wall))
             self._entries[entry.device_id] = entry  # what is withdrawn need not wait for a disk
+            self.on_void(entry.device_id)
             await self._put(entry)
             return entry
 
@@ -164,6 +176,7 @@ class Ledger:
             entry = Entry(former.device_id, not_before=_next_second(now_wall))
             await self._put(entry)
             self._entries[entry.device_id] = entry
+            self.on_void(entry.device_id)
             return True
 
     async def _put(self, entry: Entry) -> None:

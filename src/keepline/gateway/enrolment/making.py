@@ -55,6 +55,8 @@ def make_enrolment(
     """
     enrolment = settings.enrolment
     devices = read_allow_list(enrolment.devices)
+    name = chosen_policy(settings, has_issuer=issuer is not None)
+    policy = _policy(name, settings, devices, ledger=ledger, issuer=issuer, clock=clock, log=log)
     waiting = Waiting(
         draw,
         life_s=enrolment.code_life_s,
@@ -69,7 +71,7 @@ def make_enrolment(
         ledger=ledger,
         waiting=waiting,
         devices=devices,
-        policy=_policy(settings, ledger, devices, has_issuer=issuer is not None),
+        policy=policy,
         issuer=issuer,
     )
 
@@ -85,12 +87,23 @@ def chosen_policy(settings: Settings, *, has_issuer: bool) -> str:
 
 
 def _policy(
-    settings: Settings, ledger: Ledger, devices: Mapping[str, Known], *, has_issuer: bool
+    name: str,
+    settings: Settings,
+    devices: Mapping[str, Known],
+    *,
+    ledger: Ledger,
+    issuer: TokenIssuer | None,
+    clock: Clock,
+    log: Log,
 ) -> Policy | None:
-    name = chosen_policy(settings, has_issuer=has_issuer)
     if name == "off":
         return None
-    if not has_issuer:
+    if name == "callback":
+        # Imported where it is needed: its client takes a while.
+        from keepline.gateway.enrolment.callback import Callback  # noqa: PLC0415
+
+        return Callback(settings.enrolment, ledger, clock, log)
+    if issuer is None:
         raise StartError(
             f"enrolment.policy is {name}, and this gateway issues no tokens in auth.mode"
             f" {settings.auth.mode}",

@@ -1,0 +1,154 @@
+"""`keepline enrol`: who waits to be approved, who is enrolled, and what is done about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from keepline.cli.advice import advice
+from keepline.cli.client import AdminClient, connect
+from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.errors import StartError
+from keepline.log import clean
+
+DeviceId = Annotated[str, typer.Argument(metavar="DEVICE", help="A Device-Id, mostly a MAC.")]
+
+enrol = typer.Typer(no_args_is_help=True, help="Approve devices, and withdraw that.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(enrol, name="enrol")
+
+
+@enrol.command("list")
+def show(
+    *, admin_url: AdminUrl = None, config: Config = None, assignments: Assignments = None
+) -> None:
+    """List who waits, and who is enrolled or revoked."""
+    with advice():
+        everybody = connect(admin_url, config, assignments).get("/api/enrolment")
+    screen = Console(soft_wrap=True)
+    if everybody["waiting"]:
+        screen.print(_table_of_waiting(everybody["waiting"]))
+    if everybody["devices"]:
+        screen.print(_table_of_devices(everybody["devices"]))
+    if not everybody["waiting"] and not everybody["devices"]:
+        screen.print("nobody waits, and nobody is enrolled")
+
+
+@enrol.command()
+def approve(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="What the device reads out.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether it is this one.")] = False,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Show the device that has this code, and after a yes let it have a token."""
+    with advice():
+        client = connect(admin_url, config, assignments)
+        code = code.replace(" ", "").replace("-", "")
+        waiter = client.post("/api/enrolment/look", {"code": code})
+        _describe(waiter)
+        if not yes and not typer.confirm("Is it this one?"):
+            raise typer.Exit(1)
+        _approve(client, code, waiter["device_id"])
+    typer.echo(f"{clean(waiter['device_id'])} is enrolled; it has its token within seconds")
+
+
+@enrol.command()
+def revoke(
+    device: DeviceId,
+    *,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Void a device's tokens, end its session, and refuse it from now on."""
+    with advice():
+        connect(admin_url, config, assignments).post("/api/enrolment/revoke", {"device_id": device})
+    typer.echo(f"{clean(device)} is revoked; `keepline enrol forget` would make it a stranger")
+
+
+@enrol.command()
+def forget(
+    device: DeviceId,
+    *,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Make a device a stranger again, whose tokens are void."""
+    with advice():
+        answer = connect(admin_url, config, assignments).post(
+            "/api/enrolment/forget", {"device_id": device}
+        )
+        if not answer["done"]:
+            raise StartError(
+                f"{clean(device)} is neither enrolled nor revoked", "see: keepline enrol list"
+            )
+    typer.echo(f"{clean(device)} is a stranger")
+
+
+def _approve(client: AdminClient, code: str, device_id: str) -> None:
+    # With its id: should the code be another device's by now, nobody is approved.
+    client.post("/api/enrolment/approve", {"code": code, "device_id": device_id})
+
+
+def _describe(waiter: dict[str, Any]) -> None:
+    screen = Console(soft_wrap=True, highlight=False)
+    for name, value in (
+        ("device", waiter["device_id"]),
+        ("board", waiter["board"]),
+        ("serial", waiter["serial"]),
+        ("address", waiter["address"]),
+    ):
+        if value:
+            screen.print(Text(f"  {name:8} {clean(value)}"))
+    for warning in _warnings(waiter):
+        screen.print(Text(f"  ! {warning}", style="yellow"))
+
+
+def _warnings(waiter: dict[str, Any]) -> list[str]:
+    warnings = []
+    former = waiter["former"]
+    if former is not None and former["revoked"]:
+        warnings.append("it was revoked, and would no longer be")
+    elif former is not None:
+        warnings.append("it is enrolled as another client, which would no longer be let in")
+    if waiter["client_guessable"]:
+        warnings.append("its client id is not random: whoever guesses it is this device")
+    return warnings
+
+
+def _table_of_waiting(waiting: list[dict[str, Any]]) -> Table:
+    table = Table("code", "device", "board", "address", "time left", box=None)
+    for each in waiting:
+        shown = (each[name] for name in ("code", "device_id", "board", "address"))
+        table.add_row(*_cells(*shown, f"{each['expires_in_s']:.0f} s"))
+    return table
+
+
+def _table_of_devices(devices: list[dict[str, Any]]) -> Table:
+    table = Table("device", "state", "since", "vouched by", "board", "address", box=None)
+    for each in devices:
+        state = "revoked" if each["revoked"] else "enrolled"
+        since = _day(each["enrolled_at"])
+        cells = (each["device_id"], state, since, each["vouched_by"], each["board"])
+        table.add_row(*_cells(*cells, each["address"]))
+    return table
+
+
+def _cells(*texts: str) -> list[Text]:
+    return [Text(clean(text)) for text in texts]
+
+
+def _day(wall: float | None) -> str:
+    return "" if wall is None else datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M")
