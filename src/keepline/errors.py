@@ -12,6 +12,10 @@ KeeplineError
     ├── StartError            cannot start; the message says what to do next
     │   └── SettingsError     a setting is wrong; names the field and the allowed values
     ├── HandlerError          the application's code failed
+    ├── ToolError             a device's tool did not do what it was called for
+    │   ├── ToolTimeoutError  it did not answer in time
+    │   └── NoToolsError      the device has none
+    ├── SessionEndedError     too late: what was asked of a session needs its device
     ├── LedgerError           who is enrolled could not be written down
     ├── HubError              the memory of all nodes
     │   ├── ReplacedError     a newer claim holds the device
@@ -116,6 +120,34 @@ class SettingsError(StartError):
 
 class HandlerError(OurError):
     """The application's code raised; the original error is the `__cause__`."""
+
+    reason = CloseReason.HANDLER_FAILED
+
+
+class ToolError(OurError):
+    """A device's tool did not do what it was called for; the message is the device's.
+
+    `code` is JSON-RPC's, None where the device gives none, as stock firmware does not.
+    """
+
+    reason = CloseReason.HANDLER_FAILED
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class ToolTimeoutError(ToolError):
+    """The device did not answer in time; whether the tool did its work is unknown."""
+
+
+class NoToolsError(ToolError):
+    """The device does not say that it has tools."""
+
+
+class SessionEndedError(OurError):
+    """Too late: what was asked of a session needs its device, and that has gone."""
 
     reason = CloseReason.HANDLER_FAILED
 

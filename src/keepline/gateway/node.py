@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import count
 from typing import TYPE_CHECKING
 
 from keepline.errors import HandlerError
@@ -62,6 +63,7 @@ class Node:
         "_unwell",
         "arrivals",
         "breaker",
+        "call_numbers",
         "cleanups",
         "clock",
         "counters",
@@ -147,6 +149,7 @@ class Node:
         self.expiries = Expiries(self.registry, grace_s=settings.auth.expiry_grace_s)
         self.port = settings.server.port
         self.draining = False
+        self.call_numbers = count()  # of devices' tools
         history = settings.history
         self.endings = Endings(endings=history.endings, refusals=history.refusals)
         self._unwell = 0
@@ -260,6 +263,7 @@ class Node:
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
         self.expiries.each_second(self.clock.wall())
+        self.arrivals.addresses.each_second(self.ticker.now)
         stalls = self.counters.loop_stalls
         self._unwell = (
             min(MOST_UNWELL, self._unwell + 1)

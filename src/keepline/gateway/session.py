@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keepline.errors import InvalidDataError
+from keepline.gateway.beside import Beside
 from keepline.gateway.calls import Call, Calls
 from keepline.gateway.speaker import Speaker
 from keepline.gateway.speech import Speech
+from keepline.gateway.timers import Timer
+from keepline.gateway.toolbox import CALL_TIMEOUT_S, Toolbox, answered_call
 from keepline.lifecycle.states import State
 from keepline.wire import frames
 from keepline.wire.audio import pack, unpack
@@ -15,6 +18,7 @@ from keepline.wire.messages import (
     Abort,
     Listen,
     Malformed,
+    Mcp,
     Ping,
     Pong,
     Tts,
@@ -24,13 +28,14 @@ from keepline.wire.messages import (
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from keepline.gateway.connection import Connection
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
     from keepline.gateway.node import Node
     from keepline.gateway.speech import Parts
+    from keepline.gateway.toolbox import Tool, ToolResult
     from keepline.reasons import CloseReason
     from keepline.wire.messages import Hello, ServerMessage
 
@@ -45,9 +50,9 @@ class Session(Calls):
     """One device's turn on one connection."""
 
     __slots__ = (
+        "_beside",
         "_full_duplex",
         "_speaker",
-        "_tasks",
         "audio_version",
         "claim",
         "client_id",
@@ -73,7 +78,7 @@ class Session(Calls):
             device_id=identity.device_id,
             session_id=session_id,
         )
-        self._tasks: set[asyncio.Task[None]] | None = None
+        self._beside: Beside | None = None
         self._full_duplex = False
         self._speaker: Speaker | None = None
         self.client_id = identity.client_id
@@ -137,6 +142,35 @@ class Session(Calls):
         if self._speaker is not None:
             self._speaker.interrupt()
 
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> ToolResult:
+        """Call a tool of the device, and return what it answers.
+
+        Raises ToolError with the device's own words, ToolTimeoutError, NoToolsError when the
+        device speaks no MCP, and SessionEndedError as soon as the session ends.
+        """
+        return await self._toolbox().call(name, arguments, timeout_s)
+
+    async def tools(self, *, timeout_s: float = CALL_TIMEOUT_S) -> tuple[Tool, ...]:
+        """Return what the device can do, remembered until it is idle. Raises as `call_tool`."""
+        return await self._toolbox().tools(timeout_s)
+
+    def after(self, delay_s: float, method: Callable[..., object], *arguments: object) -> Timer:
+        """Call `method(session, *arguments)` in `delay_s`, in order with the other calls.
+
+        The timer ends with the session; `cancel` ends it sooner.
+        """
+        timers = self._beside_calls().timers
+        timer = Timer(self, timers, delay_s, method, arguments)
+        if self.connection.lifecycle.reason is not None:
+            timer.cancel()
+        return timer
+
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         """Run `work` beside the handler's calls; it is cancelled when the session ends.
 
@@ -153,11 +187,10 @@ class Session(Calls):
         self, work: Coroutine[object, object, None], called: Callable[..., object]
     ) -> asyncio.Task[None]:
         """Run `work` in a task that ends with the session; `called` is who failed if it fails."""
-        if self._tasks is None:
-            self._tasks = set()
+        tasks = self._beside_calls().tasks
         task = self._node.loop.create_task(self._fence.wait(self, called, work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
         # Cancelled before its first turn it would be left unawaited.
         task.add_done_callback(lambda _: work.close())
         return task
@@ -172,6 +205,17 @@ class Session(Calls):
         """Send a binary message now."""
         self._node.counters.audio_out += 1
         self.connection.send(frames.binary_frame(packet), audio=True)
+
+    def _beside_calls(self) -> Beside:
+        if self._beside is None:
+            self._beside = Beside()
+        return self._beside
+
+    def _toolbox(self) -> Toolbox:
+        beside = self._beside_calls()
+        if beside.toolbox is None:
+            beside.toolbox = Toolbox(self)
+        return beside.toolbox
 
     def _is_interrupted(self) -> bool:
         return self._inbox is not None and self._inbox.interruptions > 0
@@ -193,6 +237,10 @@ class Session(Calls):
         elif type(message) is Abort:
             interrupts = True
             self.stop_speaking()
+        elif type(message) is Mcp and (number := answered_call(message.payload)) is not None:
+            if self._beside is not None and self._beside.toolbox is not None:
+                self._beside.toolbox.receive(number, message.payload)
+            return
         elif type(message) is Malformed:
             counters.malformed_messages += 1
             self._node.log.debug(
@@ -245,8 +293,8 @@ class Session(Calls):
 
     def release_buffers(self) -> None:
         """Give back what only a busy session needs."""
-        if not self._tasks:
-            self._tasks = None
+        if self._beside is not None and self._beside.is_quiet:
+            self._beside = None
         if self._speaker is not None and self._speaker.is_quiet:
             self._speaker = None
 
@@ -257,6 +305,8 @@ class Session(Calls):
     def tell_closing(self) -> None:
         """End what waits for the device: it will not answer any more."""
         self.stop_speaking()
+        if self._beside is not None:
+            self._beside.close()
 
     def tell_draining(self) -> None:
         """Tell the handler that the end is near, unless its session is ending already."""
@@ -269,8 +319,9 @@ class Session(Calls):
         """Cancel what the handler spawned, and let its calls come to their end."""
         self.stop_speaking()
         self._speaker = None
-        for task in self._tasks or ():
-            task.cancel()
+        if self._beside is not None:
+            self._beside.cancel()
+            self._beside.toolbox = None
         return super().end(reason)
 
     def release(self) -> None:

@@ -341,7 +341,8 @@ async def test_spawned_work_runs_beside_and_is_held() -> None:
     assert life.handler.names == ["opened", "text"]
     await settle()
     assert done == ["done"]
-    assert not life.session._tasks
+    assert life.session._beside is not None
+    assert not life.session._beside.tasks
 
 
 async def test_spawned_work_is_cancelled_when_the_session_ends() -> None:
@@ -405,4 +406,4 @@ async def test_an_idle_session_keeps_no_empty_set_of_tasks() -> None:
     life.session.spawn(asyncio.sleep(0))
     await settle()
     life.session.release_buffers()
-    assert life.session._tasks is None
+    assert life.session._beside is None

@@ -135,7 +135,8 @@ async def test_after_a_pause_there_is_a_new_turn_and_no_task_meanwhile() -> None
     life = a_life()
     await life.session.speak(frames(2))
     await asyncio.sleep(BETWEEN_S + 0.01)
-    assert not life.session._tasks
+    assert life.session._beside is not None
+    assert not life.session._beside.tasks
     await life.session.speak(frames(1))
     assert said(life) == [START, *frames(2), STOP, START, *frames(1)]
 
@@ -194,7 +195,8 @@ async def test_an_abort_stops_it_before_the_handler_hears_of_it() -> None:
     assert source.taken == taken
     assert said(life)[-1] == STOP
     assert said(life).count(STOP) == 1
-    assert not life.session._tasks
+    assert life.session._beside is not None
+    assert not life.session._beside.tasks
     assert (await speech).cancelled
 
 
@@ -302,7 +304,8 @@ async def test_the_end_of_the_session_cuts_it_at_once() -> None:
     life.loses_tcp()
     assert life.session.speak(frames(1)).cancelled
     assert life.session._speaker is None
-    assert not life.session._tasks
+    assert life.session._beside is not None
+    assert not life.session._beside.tasks
 
 
 @virtual
