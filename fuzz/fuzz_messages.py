@@ -13,7 +13,7 @@ import engine
 
 from keepline.errors import HelloError, InvalidDataError
 from keepline.wire.audio import VERSIONS, pack, unpack
-from keepline.wire.hello import settle_version, read_hello
+from keepline.wire.hello import read_hello, settle_version
 from keepline.wire.messages import (
     DEVICE_TYPES,
     SERVER_TYPES,
