@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import keepline
 from keepline.admin.api import Readiness, create_api
+from keepline.admin.devices import device_routes
 from keepline.admin.enrolment import enrolment_routes
 from keepline.admin.guard import Guard
 from keepline.admin.server import AdminServer
@@ -23,7 +24,7 @@ def make_admin(node: Node) -> AdminServer:
     metrics = Metrics(
         node.counters, gauges_of(node), version=keepline.__version__, executor=node.executor
     )
-    routers = []
+    routers = [device_routes(node)]
     if node.enrolment is not None:
         routers.append(enrolment_routes(Desk(node.enrolment, node.clock, node.counters)))
     api = create_api(ready=lambda: readiness_of(node), metrics=metrics.text, routers=routers)
@@ -34,7 +35,7 @@ def readiness_of(node: Node) -> Readiness:
     """Say whether a balancer should send devices here."""
     if node.draining:
         return Readiness(ready=False, reason="draining")
-    if len(node.registry) >= node.settings.server.max_connections:
+    if len(node.registry) + len(node.arrivals.arriving) >= node.settings.server.max_connections:
         return Readiness(ready=False, reason="full")
     return Readiness(ready=True, reason="")
 

@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from keepline.errors import RefusedError
 from keepline.gateway.endings import EACH, Ending, Endings, Recent, Refusal, refusal_of
@@ -45,15 +46,10 @@ def test_of_one_device_the_last_few_are_kept_the_latest_first(beyond: int) -> No
     endings = Endings(endings=100, refusals=1)
     count = EACH + beyond
     for claim in range(count):
-        ending = SOME.__class__(**{**_fields(SOME), "claim": claim})
-        endings.note_ending("one", ending)
+        endings.note_ending("one", structs.replace(SOME, claim=claim))
     kept = [ending.claim for ending in endings.of_device("one")]
     assert kept == list(range(count))[::-1][:EACH]
     assert len(endings) == min(count, EACH)
-
-
-def _fields(ending: Ending) -> dict[str, object]:
-    return {name: getattr(ending, name) for name in ending.__struct_fields__}
 
 
 @pytest.mark.parametrize(("devices", "forgotten"), [(9, 0), (10, 0), (11, 1)])

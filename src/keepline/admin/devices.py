@@ -1,0 +1,125 @@
+"""Devices in the admin interface: who is connected, why one left, and making one leave."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.exceptions import HTTPException
+
+from keepline.admin.views import (
+    DeviceView,
+    EndingView,
+    Kicked,
+    RefusalView,
+    SessionPage,
+    SessionView,
+)
+from keepline.lifecycle.states import State  # noqa: TC001 - FastAPI reads the annotations
+from keepline.reasons import CloseReason
+
+if TYPE_CHECKING:
+    from keepline.gateway.node import Node
+    from keepline.gateway.session import Session
+
+PAGE_LIMIT = 1_000
+SLICE = 250  # sessions looked at or described before others have their turn
+
+DeviceId = Annotated[str, Path(pattern=r"^[\x21-\x7e]{1,128}$")]
+Cursor = Annotated[int, Query(ge=0, description="`next` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="How many sessions on a page.")]
+Prefix = Annotated[str, Query(max_length=128, description="How the device ids begin.")]
+
+
+def device_routes(node: Node) -> APIRouter:
+    """Return the routes about the devices of one node."""
+    routes = APIRouter(prefix="/api", tags=["devices"])
+
+    @routes.get("/sessions", response_model=SessionPage)
+    async def sessions(
+        state: State | None = None, prefix: Prefix = "", cursor: Cursor = 0, limit: Limit = 100
+    ) -> Response:
+        """List who is connected, page by page: of one state, with one beginning of their id."""
+        page = await page_of(node, state=state, prefix=prefix, cursor=cursor, limit=limit)
+        # Made into JSON in one go here; FastAPI would check a page of a thousand for 30 ms.
+        return Response(page.model_dump_json(), media_type="application/json")
+
+    # An id may hold a slash, so what follows it is looked for first.
+    @routes.post("/devices/{device_id:path}/kick")
+    async def kick(device_id: DeviceId) -> Kicked:
+        """End a device's session with 4002 `kicked`; it is told to stay away."""
+        session = _session_of(node, device_id)
+        if session is None:
+            raise HTTPException(404, f"{device_id} is not connected to this gateway")
+        session.close(CloseReason.KICKED)
+        node.log.info("device_kicked", device_id=session.device_id, session_id=session.session_id)
+        return Kicked(
+            device_id=session.device_id, session_id=session.session_id, claim=session.claim
+        )
+
+    @routes.get("/devices/{device_id:path}")
+    async def device(device_id: DeviceId) -> DeviceView:
+        """Tell all that is known of one device: its session, its last endings and refusals."""
+        view = _view_of(node, device_id)
+        if view is None:
+            raise HTTPException(
+                404,
+                f"nothing is known of {device_id}: it is not connected to this gateway, and none"
+                " of the endings and refusals that are remembered is its own",
+            )
+        return view
+
+    return routes
+
+
+async def page_of(
+    node: Node, *, state: State | None, prefix: str, cursor: int, limit: int
+) -> SessionPage:
+    """Return a page of sessions that came after the claim `cursor`.
+
+    Others have their turn after every SLICE; who leaves meanwhile may still be on the page.
+    """
+    everybody = sorted(node.registry, key=_claim)
+    found: list[SessionView] = []
+    more = False
+    for place in range(bisect_right(everybody, cursor, key=_claim), len(everybody)):
+        session = everybody[place]
+        if (state is None or session.connection.lifecycle.state is state) and (
+            session.device_id.startswith(prefix)
+        ):
+            if len(found) == limit:
+                more = True
+                break
+            found.append(SessionView.of(session, node.ticker.now))
+        if place % SLICE == 0:
+            await asyncio.sleep(0)
+    return SessionPage(
+        total=len(node.registry), sessions=found, next=found[-1].claim if more else None
+    )
+
+
+def _claim(session: Session) -> int:
+    return session.claim
+
+
+def _session_of(node: Node, device_id: str) -> Session | None:
+    """Return the device's session; MAC addresses are often written in the other case."""
+    return node.registry.by_device(device_id) or node.registry.by_device(device_id.lower())
+
+
+def _view_of(node: Node, device_id: str) -> DeviceView | None:
+    for each in dict.fromkeys((device_id, device_id.lower())):
+        session = node.registry.by_device(each)
+        endings = node.endings.of_device(each)
+        refusals = node.endings.refusals_of_device(each)
+        if session is not None or endings or refusals:
+            wall = node.clock.wall()
+            return DeviceView(
+                device_id=each,
+                session=None if session is None else SessionView.of(session, node.ticker.now),
+                endings=[EndingView.of(ending, wall) for ending in endings],
+                refusals=[RefusalView.of(refusal, wall) for refusal in refusals],
+            )
+    return None
