@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keepline.errors import HandlerError, HelloError, RefusedError
+from keepline.errors import HandlerError, HelloError, PeerError, RefusedError
 from keepline.gateway.auth.credentials import header_or_query
 from keepline.gateway.greeting import Greeting
 from keepline.gateway.paths import DEVICE_PATH, ENROLMENT_PATHS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def admit(door: Door) -> None:
-    """One device from its first byte to a live session, under one deadline.
+    """One device from its accept to a live session, under one deadline.
 
     Before the upgrade every refusal is an HTTP answer, which a device understands at once;
     afterwards it is a Close. Cancelled at shutdown, which refuses with 503.
@@ -31,6 +31,7 @@ async def admit(door: Door) -> None:
     greeting = Greeting(node.hellos, node.loop)
     try:
         async with asyncio.timeout(node.profiles.default.hello_timeout_s) as deadline:
+            await door.open()
             request = await door.request()
             if request.path.rstrip("/") in ENROLMENT_PATHS:
                 door.answer(await _configuration(node, request))
@@ -56,6 +57,9 @@ async def admit(door: Door) -> None:
     except HelloError as error:
         _forget_the_way(error)
         door.give_up(CloseReason.BAD_REQUEST, error.reason, error.detail)
+    except PeerError as error:
+        _forget_the_way(error)
+        door.drop(error)
     except ConnectionError as error:
         # The device has left; its connection, if it had one, cleans up by itself.
         _forget_the_way(error)

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from keepline.errors import RefusedError
+from keepline.gateway.addresses import Addresses
 from keepline.gateway.admission import admit
 from keepline.gateway.endings import refusal_of
-from keepline.reasons import CloseReason
+from keepline.gateway.refusals import leaving, no_room
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine, Iterator
 
+    from keepline.errors import PeerError, RefusedError
     from keepline.gateway.door import Door
     from keepline.gateway.node import Node
     from keepline.wire.handshake import Request
@@ -27,23 +29,27 @@ RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
 class Arrivals:
     """The way in of one node, with room for so many handshakes and so many devices."""
 
-    __slots__ = ("_node", "admissions", "arriving")
+    __slots__ = ("_node", "addresses", "admissions", "arriving", "turned_away")
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.addresses = Addresses(node.settings.server)
         self.admissions: set[asyncio.Task[None]] = set()
+        self.turned_away: set[asyncio.Task[None]] = set()  # refused as soon as they ask
         self.arriving: Counter[str] = Counter()  # let in, and awaited to say hello
 
     def begin(self, door: Door, admit: Admit = admit) -> None:
-        """A socket was accepted; `admit` takes it from here, if there is room for one more."""
+        """A socket was accepted; `admit` takes it from here, to refuse it when there is no room."""
         node = self._node
         node.counters.connections_accepted += 1
+        owner = self.turned_away
         if node.draining:
             door.turn_away(leaving())
         elif len(self.admissions) >= node.settings.server.max_admissions:
             door.turn_away(no_room("too many handshakes at once"))
         else:
-            node.hold(self.admissions, admit(door))
+            owner = self.admissions
+        node.hold(owner, admit(door))
 
     def check_open(self) -> None:
         """Raise RefusedError 503 when nobody is taken any more."""
@@ -80,14 +86,10 @@ class Arrivals:
         node.endings.note_refusal(refusal)
         node.log.info("device_refused", **refusal.told())
 
-
-def leaving() -> RefusedError:
-    """Return the refusal of a gateway that stops."""
-    return RefusedError(
-        "this gateway is leaving", CloseReason.DRAINING, retry_after_s=RETRY_AFTER_S
-    )
-
-
-def no_room(detail: str) -> RefusedError:
-    """Return the refusal of a gateway that is full."""
-    return RefusedError(detail, CloseReason.FULL, retry_after_s=RETRY_AFTER_S)
+    def on_dropped(self, error: PeerError, address: str) -> None:
+        """Count who was dropped before there was any HTTP to answer in, and say why."""
+        node = self._node
+        node.counters.disconnects[error.reason] += 1
+        node.log.info(
+            "device_dropped", cause=error.reason.cause, detail=error.detail, address=address
+        )

@@ -80,6 +80,11 @@ def release_claim(connection: Connection) -> None:
     connection.receiver.release()
 
 
+def leave_address(connection: Connection) -> None:
+    """One connection less from where it came."""
+    connection.node.arrivals.addresses.leave(connection.address)
+
+
 def account(connection: Connection) -> None:
     """Count the ending and say who ended it, why, and how old it was."""
     connection.node.on_ended(connection, _reason(connection))
@@ -95,6 +100,7 @@ STEPS: tuple[Step, ...] = (
     end_receiver,
     drop_outbox,
     release_claim,
+    leave_address,
     account,
     part,
 )

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from keepline.errors import RefusedError
-from keepline.gateway.arrivals import RETRY_AFTER_S
+import msgspec
+
+from keepline.errors import PeerError, RefusedError
 from keepline.gateway.connection import Connection
-from keepline.gateway.sockets import peer_address, reason_of_loss
+from keepline.gateway.refusals import RETRY_AFTER_S
+from keepline.gateway.sockets import end_output, reason_of_loss
 from keepline.lifecycle.machine import Lifecycle
 from keepline.lifecycle.states import Effect, Event
 from keepline.reasons import CloseReason
+from keepline.wire.forwarded import forwarded_for, forwarded_secure
 from keepline.wire.handshake import RequestReader, refusal, upgrade_response
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from keepline.gateway.entrance import Entrance
     from keepline.gateway.node import Node
     from keepline.gateway.receiver import Receiver
     from keepline.lifecycle.profile import Profile
@@ -26,52 +32,69 @@ LATER = frozenset({CloseReason.DRAINING, CloseReason.AUTH_UNAVAILABLE})
 
 
 class Door(asyncio.Protocol):
-    """A socket before its upgrade; then a `Connection` takes over its transport and lifecycle."""
+    """A socket before its upgrade; then a `Connection` takes over its transport and lifecycle.
+
+    `proxy` is set where the peer is a proxy whose headers are believed, `unanswered` to what an
+    ending is called as long as nothing can be answered.
+    """
 
     __slots__ = (
         "_early",
+        "_entered",
         "_reader",
         "_request",
-        "_turned_away",
+        "_way_in",
         "address",
         "connection",
         "judging",
         "lifecycle",
         "node",
+        "opened",
+        "proxy",
+        "secure",
         "transport",
+        "turned_away",
+        "unanswered",
         "wheel_tick",
     )
 
     transport: asyncio.Transport
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, way_in: Callable[[Door], Awaitable[None]]) -> None:
+        """`way_in` gives it its transport and its address."""
         self.node = node
+        self.address = ""
+        self.secure = False
+        self.opened = False
+        self.proxy: Entrance | None = None
+        self.turned_away: RefusedError | None = None
+        self.unanswered = CloseReason.TLS_FAILED
         self.lifecycle = Lifecycle(node.ticker.now)
         self.connection: Connection | None = None
         self.judging: asyncio.Task[None] | None = None  # while an authenticator is asked
         self.wheel_tick = -1
         self._request: asyncio.Future[Request] = node.loop.create_future()
         self._early = b""
-        self._turned_away: RefusedError | None = None
+        self._entered = False
+        self._way_in = way_in
 
     # -- from the socket and the ticker ----------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the admission; a node that has too many under way refuses at once."""
+        """HTTP begins here, whatever came before it."""
         self.transport = cast("asyncio.Transport", transport)
-        self.address = peer_address(transport.get_extra_info("peername"))
-        self._reader = RequestReader(self.node.limits, address=self.address)
-        self.node.arrivals.begin(self)
+        self.opened = True
+        self._reader = RequestReader(self.node.limits, address=self.address, secure=self.secure)
 
     def data_received(self, data: bytes) -> None:
         """Read the request; what comes early after it is kept for the frame reader."""
         if self.lifecycle.reason is not None:
             return  # answered: nobody reads what comes now
-        if self._turned_away is not None:
-            self.refuse(self._turned_away)
-            return
         if self._request.done():
             self._keep_early(data)
+            return
+        if self.turned_away is not None:
+            self._request.set_exception(self.turned_away)
             return
         try:
             request = self._reader.receive(data)
@@ -88,8 +111,9 @@ class Door(asyncio.Protocol):
 
     def on_due(self, now: float) -> None:  # noqa: ARG002 (the wheel tells it)
         """The peer did not take its answer in time, or did not even ask."""
-        if self._turned_away is not None and self.lifecycle.reason is None:
-            self.refuse(self._turned_away)
+        if self.turned_away is not None and not self._request.done():
+            self._request.set_exception(self.turned_away)
+            self._arm_close_bound()
         else:
             self.advance(Event.CLOSE_DUE)
 
@@ -100,9 +124,31 @@ class Door(asyncio.Protocol):
 
     # -- from admit ------------------------------------------------------------------------
 
+    async def open(self) -> None:
+        """Go through what comes before HTTP.
+
+        Raises PeerError where nothing can be answered, or ConnectionError when the peer leaves.
+        """
+        try:
+            await self._way_in(self)
+        except ConnectionError as error:
+            self.advance(Event.TRANSPORT_LOST, reason_of_loss(error))
+            raise
+
+    def come_from(self, address: str) -> None:
+        """It is known where this comes from. Raises RefusedError 429 for too many from there."""
+        self.address = address
+        self.address = self.node.arrivals.addresses.enter(address, self.node.ticker.now)
+        self._entered = True
+
     async def request(self) -> Request:
         """Return the request. Raises RefusedError, or ConnectionError when the peer leaves."""
-        return await self._request
+        request = await self._request
+        if self.proxy is None:
+            return request
+        self.come_from(forwarded_for(request.headers, self.address, self.proxy.is_trusted))
+        self.secure |= forwarded_secure(request.headers)
+        return msgspec.structs.replace(request, address=self.address, secure=self.secure)
 
     def upgrade(self, request: Request, receiver: Receiver, profile: Profile) -> Connection:
         """Answer 101 and hand the transport to a `Connection`."""
@@ -135,15 +181,23 @@ class Door(asyncio.Protocol):
 
     def turn_away(self, error: RefusedError) -> None:
         """Refuse without a look at the request, but not before it comes: clients mind that."""
-        self._turned_away = error
+        self.turned_away = error
         self._arm_close_bound()
 
     def refuse(self, error: RefusedError) -> None:
         """Answer with the status that the error carries."""
         self.node.arrivals.on_refused(error, self._asked(), self.address)
+        if not self.opened:
+            self.advance(Event.TRANSPORT_LOST, error.reason)
+            return
         if not self.transport.is_closing():
             self.transport.write(refusal(error))
         self.advance(Event.REFUSED, error.reason)
+
+    def drop(self, error: PeerError) -> None:
+        """End without an answer: there is no HTTP to answer in."""
+        self.node.arrivals.on_dropped(error, self.address)
+        self.advance(Event.TRANSPORT_LOST, error.reason)
 
     def _asked(self) -> Request | None:
         """Return the request, as far as it has come whole and in order."""
@@ -155,6 +209,9 @@ class Door(asyncio.Protocol):
         """End with `before` in HTTP or, when already upgraded, with `after` in a Close."""
         if self.connection is not None:
             self.connection.close(after, detail)
+        elif not self.opened:
+            reason = before if before is CloseReason.DRAINING else self.unanswered
+            self.drop(PeerError("it took too long", reason))
         else:
             wait_s = RETRY_AFTER_S if before in LATER else None
             self.refuse(RefusedError(before.cause, before, retry_after_s=wait_s))
@@ -169,10 +226,7 @@ class Door(asyncio.Protocol):
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Effect.CLOSE_TRANSPORT:
-                # Only our side. Closing over bytes still unread would reset the connection, and
-                # the peer would lose the answer; it closes its side, or the bound does.
-                if not self.transport.is_closing():
-                    self.transport.write_eof()
+                end_output(self.transport)  # the peer closes its side, or the bound does
             case Effect.ARM_CLOSE_BOUND:
                 self._arm_close_bound()
             case Effect.ABORT_TRANSPORT:
@@ -188,6 +242,8 @@ class Door(asyncio.Protocol):
 
     def _clean_up(self) -> None:
         self.node.wheel.cancel(self)
+        if self._entered:
+            self.node.arrivals.addresses.leave(self.address)
         if self.judging is not None:
             self.judging.cancel()
         if not self._request.done():

@@ -6,17 +6,26 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from keepline.gateway.door import Door
-from keepline.gateway.sockets import open_listener
+from keepline.gateway.entrance import Entrance
+from keepline.gateway.listener import Listener
+from keepline.gateway.sockets import open_listeners
+from keepline.gateway.tls import Certificates
 from keepline.lifecycle.wheel import TICK_S
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
+    import socket
+
     from keepline.gateway.node import Node
 
 CLOSES_PER_TURN = 200
 """How many connections are told to leave before the loop gets its turn again."""
 
 EACH_S = 1.0
+
+TURNS_TO_HTTP = 3
+"""How many turns of the loop a plain socket takes from its accept to where it can be answered."""
+
 GATE_CLOSE_S = 2.0
 
 
@@ -25,21 +34,35 @@ class Gateway:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
+        self._certificates: Certificates | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._minder: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Listen. Raises StartError when the address cannot be had."""
+        """Listen. Raises StartError for an address or a certificate that cannot be had."""
         node = self.node
-        server = node.settings.server
-        sock = open_listener(server.host, server.port, server.backlog, server.kernel_timeout_s)
-        node.port = sock.getsockname()[1]
+        server, tls = node.settings.server, node.settings.tls
+        if tls.certificate is not None:
+            self._certificates = Certificates(tls, node.log, node.executor)
+        entrance = Entrance(node, self._certificates)
+
+        def arrive(sock: socket.socket, address: str) -> None:
+            node.arrivals.begin(Door(node, lambda door: entrance.open(door, sock, address)))
+
+        sockets = open_listeners(server.host, server.port, server.backlog, server.kernel_timeout_s)
+        node.port = sockets[0].getsockname()[1]
         node.ticker.start(node.loop)
         self._each_second()
-        self._server = await node.loop.create_server(
-            lambda: Door(node), sock=sock, backlog=server.backlog
-        )
+        self._listener = Listener(node, sockets, arrive)
+        self._listener.start()
+
+    def reload_certificate(self) -> bool:
+        """Load the certificate anew for the connections to come; False when there is none."""
+        if self._certificates is None:
+            return False
+        self._certificates.reload()
+        return True
 
     async def stop(self) -> None:
         """Close every connection in parallel, clean up, and return when nothing is left.
@@ -54,16 +77,19 @@ class Gateway:
     async def _stop(self) -> None:
         node = self.node
         node.draining = True
-        if self._server is not None:
-            self._server.close()
-        await asyncio.sleep(0)  # what is about to be admitted has its first turn, to be refused
-        await _cancelled(node.arrivals.admissions)
+        if self._listener is not None:
+            self._listener.close()
+        for _ in range(TURNS_TO_HTTP):  # who was just accepted can be answered then
+            await asyncio.sleep(0)
+        await _cancelled(node.arrivals.admissions | node.arrivals.turned_away)
         await self._close_sessions()
         # Whoever is on the way out has a deadline in the wheel, also those without a session.
         # No session pays for an event that only this wait would need.
         while node.registry or node.cleanups or node.wheel.armed:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
         await self._close_gate()
+        if self._certificates is not None:
+            await self._certificates.stop()
         node.ticker.stop()
         if self._minder is not None:
             self._minder.cancel()
@@ -87,6 +113,8 @@ class Gateway:
     def _each_second(self) -> None:
         self._minder = self.node.loop.call_later(EACH_S, self._each_second)
         self.node.each_second()
+        if self._certificates is not None:
+            self._certificates.each_second(self.node.ticker.now)
 
 
 async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:

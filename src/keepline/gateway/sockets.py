@@ -81,25 +81,13 @@ def open_listeners(
     Port 0 is chosen once, for all. Of a name's addresses those that this machine lacks are left
     out, so that `localhost` works without IPv6. Raises StartError; then nothing is open.
     """
+    dual = _ANY_IPV4 not in hosts
     opened: list[socket.socket] = []
     try:
-        for host in [part.strip() for part in hosts.split(",")]:
-            missing = None
-            places = _places(host, port)
-            for family, address in places:
-                try:
-                    sock = _listener(family, kernel_timeout_s, dual=_ANY_IPV4 not in hosts)
-                    opened.append(sock)
-                    sock.bind((address[0], port, *address[2:]))
-                    sock.listen(backlog)
-                    port = sock.getsockname()[1]
-                except OSError as error:
-                    if error.errno not in _LACKING or len(places) == 1:
-                        raise StartError(*_cannot_listen(host, port, error)) from error
-                    missing = error
-                    opened.pop().close()
-            if missing is not None and not opened:
-                raise StartError(*_cannot_listen(host, port, missing))
+        for host in hosts.split(","):
+            found = _listen_on(host.strip(), port, backlog, kernel_timeout_s, dual=dual)
+            opened += found
+            port = found[0].getsockname()[1]
     except BaseException:
         for sock in opened:
             sock.close()
@@ -162,8 +150,35 @@ def set_kernel_timeout(sock: socket.socket, timeout_s: float | None) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int((timeout_s or 0) * 1000))
 
 
-def _places(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
-    """Return family and address of what a host is known as. Raises StartError."""
+def _listen_on(
+    host: str, port: int, backlog: int, kernel_timeout_s: float | None, *, dual: bool
+) -> list[socket.socket]:
+    opened: list[socket.socket] = []
+    failed: OSError | None = None
+    for family, address in _addresses(host, port):
+        sock = None
+        try:
+            sock = _listener(family, kernel_timeout_s, dual=dual)
+            sock.bind((address[0], port, *address[2:]))
+            sock.listen(backlog)
+        except OSError as error:
+            if sock is not None:
+                sock.close()
+            if failed is None or error.errno not in _LACKING:
+                failed = error
+        else:
+            opened.append(sock)
+            port = sock.getsockname()[1]
+    if failed is not None and (not opened or failed.errno not in _LACKING):
+        for sock in opened:
+            sock.close()
+        problem = f"cannot listen on {bracketed(host)}:{port}: {failed.strerror}"
+        raise StartError(problem, _what_next(failed, port)) from failed
+    return opened
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """Return family and socket address of what a host is known as. Raises StartError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
@@ -184,11 +199,6 @@ def _listener(family: int, kernel_timeout_s: float | None, *, dual: bool) -> soc
     if kernel_timeout_s is not None:
         set_kernel_timeout(sock, kernel_timeout_s)
     return sock
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> tuple[str, str]:
-    problem = f"cannot listen on {bracketed(host)}:{port}: {error.strerror}"
-    return problem, _what_next(error, port)
 
 
 def _what_next(error: OSError, port: int) -> str:

@@ -49,6 +49,15 @@ class Throttle:
             self._buckets.popitem(last=False)
         return taken
 
+    def forget_full(self, now: float) -> None:
+        """Forget the keys that have their whole burst back: nothing changes for them by it."""
+        whole_s = self._burst * self._refill_s
+        while self._buckets:
+            key = next(iter(self._buckets))  # the one that took longest ago
+            if now - self._buckets[key].at < whole_s:
+                break
+            del self._buckets[key]
+
     def forget(self, key: str) -> None:
         """Give `key` its whole burst back."""
         self._buckets.pop(key, None)
@@ -59,12 +68,14 @@ class Throttle:
 
 def address_key(address: str) -> str:
     """Return what addresses of one origin have in common: an IPv4 address, an IPv6 /64 prefix."""
+    if ":" not in address:
+        return address
+    if ":" not in address:
+        return address
     try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.IPv6Address(address.partition("%")[0])
     except ValueError:
         return address
-    if ip.version == 4:  # noqa: PLR2004
-        return str(ip)
     if ip.ipv4_mapped is not None:
         return str(ip.ipv4_mapped)
     return str(ipaddress.ip_network((ip, IPV6_PREFIX_BITS), strict=False))

@@ -43,13 +43,18 @@ def head(path: str = "/xiaozhi/v1/", **changes: str | None) -> bytes:
     return f"GET {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode()
 
 
+async def no_way(door: Door) -> None:
+    """The test has opened it already."""
+
+
 class Entrance:
     """A socket that has just been accepted."""
 
     def __init__(self, world: World) -> None:
         self.transport = FakeTransport()
-        self.door = Door(world.node)
+        self.door = Door(world.node, no_way)
         self.door.connection_made(self.transport)
+        world.node.arrivals.begin(self.door)
 
     @property
     def protocol(self) -> Any:
@@ -297,6 +302,7 @@ async def test_who_is_turned_away_is_answered_when_it_asks_or_at_the_bound() -> 
     await asks.gets(head()[:10])
     assert asks.status == 503
     world.pass_time(1.2)
+    await settle()
     assert silent.status == 503
     assert not silent.transport.aborted
     world.pass_time(1.2)

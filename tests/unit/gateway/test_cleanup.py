@@ -79,6 +79,7 @@ async def test_every_other_step_has_done_its_part(
     monkeypatch.setattr(cleanup_module, "STEPS", steps)
     world = World()
     life = world.connect()
+    life.connection.address = world.node.arrivals.addresses.enter("192.0.2.7", 0.0)
     life.connection.pause_writing()
     life.loses_tcp()
     did = {
@@ -86,6 +87,7 @@ async def test_every_other_step_has_done_its_part(
         "end_receiver": life.handler.names == ["opened", "closed"],
         "drop_outbox": life.connection.outbox is None,
         "release_claim": len(world.node.registry) == 0,
+        "leave_address": len(world.node.arrivals.addresses) == 0,
         "account": world.counters.disconnects[CloseReason.DEVICE_CLOSED] == 1,
         "part": life.connection.receiver is not life.session,
     }

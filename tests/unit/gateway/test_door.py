@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from keepline.gateway.door import Door
+from keepline.gateway.sockets import peer_address
 from tests.unit.gateway.fakes import FakeTransport, World
-from tests.unit.gateway.test_admission import head
+from tests.unit.gateway.test_admission import head, no_way
 
 
 @pytest.mark.parametrize(
@@ -15,17 +16,17 @@ from tests.unit.gateway.test_admission import head
         (("::ffff:192.0.2.7", 50_000, 0, 0), "192.0.2.7"),
         (("fe80::1%eth0", 50_000, 0, 2), "fe80::1"),
         ("", ""),  # a Unix socket
-        (None, ""),
     ],
 )
-async def test_a_request_says_which_address_it_comes_from(
-    peername: tuple[str, int], address: str
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_request_says_where_it_comes_from_and_how(
+    peername: tuple[str, int], address: str, *, secure: bool
 ) -> None:
-    transport = FakeTransport()
-    transport.peername = peername
-    door = Door(World().node)
-    door.connection_made(transport)
+    door = Door(World().node, no_way)
+    door.secure = secure
+    door.come_from(peer_address(peername))
+    door.connection_made(FakeTransport())
     door.data_received(head())
     request = await door.request()
     assert request.address == address
-    assert not request.secure
+    assert request.secure is secure

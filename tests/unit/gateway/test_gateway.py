@@ -3,10 +3,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keepline.gateway.door import Door
 from keepline.gateway.gateway import Gateway
 from keepline.reasons import CloseReason
-from tests.unit.gateway.fakes import FakeTransport, World, settle
+from tests.unit.gateway.fakes import World, settle
+from tests.unit.gateway.test_admission import Entrance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,9 @@ async def test_a_gateway_that_never_started_can_be_stopped() -> None:
 
 async def test_a_socket_accepted_in_the_very_turn_in_which_we_stop_is_answered() -> None:
     world = World()
-    transport = FakeTransport()
-    await stopped(world, Gateway(world.node), lambda: Door(world.node).connection_made(transport))
+    entrance: list[Entrance] = []
+    await stopped(world, Gateway(world.node), lambda: entrance.append(Entrance(world)))
+    transport = entrance[0].transport
     assert transport.written[0].startswith(b"HTTP/1.1 503 ")
     assert transport.aborted  # it did not take its answer
     assert world.node.wheel.armed == 0

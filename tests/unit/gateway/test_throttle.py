@@ -41,6 +41,19 @@ def test_what_is_forgotten_begins_anew() -> None:
     assert throttle.take("a", 0.0)
 
 
+def test_only_keys_that_have_their_whole_burst_back_are_forgotten_by_time() -> None:
+    throttle = Throttle(burst=2, refill_s=10.0)
+    throttle.take("a", 0.0)
+    throttle.take("b", 5.0)
+    throttle.take("a", 6.0)
+    throttle.forget_full(24.9)
+    assert len(throttle) == 2
+    throttle.forget_full(25.0)
+    assert len(throttle) == 1
+    throttle.forget_full(26.0)
+    assert len(throttle) == 0
+
+
 @pytest.mark.parametrize(("keys", "held"), [(9, 9), (10, 10), (11, 10), (1_000, 10)])
 def test_it_holds_no_more_keys_than_its_limit(keys: int, held: int) -> None:
     throttle = Throttle(burst=1, refill_s=10.0, most_keys=10)

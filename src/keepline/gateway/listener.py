@@ -1,0 +1,155 @@
+"""Accepts devices' sockets: in batches, bounded, and with descriptors in reserve."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import socket
+from typing import TYPE_CHECKING
+
+from keepline.gateway.refusals import no_room
+from keepline.gateway.sockets import peer_address
+from keepline.reasons import CloseReason
+from keepline.wire.handshake import refusal
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
+    from keepline.gateway.node import Node
+
+    Arrive = Callable[[socket.socket, str], None]
+
+BATCH = 64
+"""How many are accepted of one socket before everything else gets its turn."""
+
+RESERVE = 64
+"""Descriptors that no device gets: operators, the log and the handlers need some, too."""
+
+SPARE = 4
+"""Held open for the moment in which the system has none left: to accept somebody and say so."""
+
+FIRST_PAUSE_S = 0.01
+LONGEST_PAUSE_S = 1.0
+
+_UNREAD_BYTES = 16_384
+# No descriptor (of this process, of the system) or no memory for one: it takes time to pass.
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Listener:
+    """Accepts on the given sockets, which stay in its hands until it is closed.
+
+    A loop's own server takes one connection a turn; with slow turns a crowd would wait for ever.
+    """
+
+    def __init__(self, node: Node, sockets: Sequence[socket.socket], arrive: Arrive) -> None:
+        self._node = node
+        self._sockets = sockets
+        self._arrive = arrive
+        self._spare: list[int] = []
+        self._first_reserved = _first_reserved()
+        self._refusal = refusal(no_room("out of file descriptors"))
+        self._short = False
+        self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._pause_s = FIRST_PAUSE_S
+
+    def start(self) -> None:
+        """Accept from now on."""
+        self._keep_spares()
+        for sock in self._sockets:
+            self._node.loop.add_reader(sock, self._accept, sock)
+
+    def close(self) -> None:
+        """Accept no more; who waits in the kernel is reset. Idempotent."""
+        for sock in self._sockets:
+            self._node.loop.remove_reader(sock)
+            sock.close()
+        for pause in self._pauses.values():
+            pause.cancel()
+        while self._spare:
+            os.close(self._spare.pop())
+        self._sockets = ()
+
+    # -- accepting -------------------------------------------------------------------------
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Accept who waits, as far as one batch."""
+        for _ in range(BATCH):
+            try:
+                sock, name = listening.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _SHORT:
+                    self._accept_the_last(listening)
+                    return
+                continue  # this one has left already, or the network has a fault (accept(2))
+            if sock.fileno() < self._first_reserved:
+                self._short = False
+                self._pause_s = FIRST_PAUSE_S
+                self._arrive(sock, peer_address(name))
+            else:
+                self._turn_away(sock)
+
+    def _accept_the_last(self, listening: socket.socket) -> None:
+        """Answer a few by means of the spare descriptors, then leave the others waiting a while.
+
+        Without a pause the loop would call us at once again, and again, while nothing has changed.
+        """
+        for _ in range(len(self._spare)):
+            os.close(self._spare.pop())
+            try:
+                sock, _name = listening.accept()
+            except OSError:
+                break
+            self._turn_away(sock)
+        self._keep_spares()
+        self._note_shortage()
+        loop = self._node.loop
+        loop.remove_reader(listening)
+        self._pauses[listening] = loop.call_later(self._pause_s, self._resume, listening)
+        self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
+
+    def _resume(self, listening: socket.socket) -> None:
+        del self._pauses[listening]
+        self._keep_spares()
+        self._node.loop.add_reader(listening, self._accept, listening)
+
+    # -- out of descriptors ----------------------------------------------------------------
+
+    def _turn_away(self, sock: socket.socket) -> None:
+        """Answer 503 on the spot and hang up: there is no descriptor to wait for anything with.
+
+        Behind TLS or a proxy nobody can read it, but the end of the connection they understand.
+        """
+        self._note_shortage()
+        self._node.counters.connections_accepted += 1
+        self._node.counters.disconnects[CloseReason.FULL] += 1
+        with sock, contextlib.suppress(OSError):
+            # What is unread when a socket closes makes a reset, which can outrun the answer.
+            sock.recv(_UNREAD_BYTES, socket.MSG_DONTWAIT)
+            sock.send(self._refusal, socket.MSG_DONTWAIT)
+
+    def _note_shortage(self) -> None:
+        if not self._short:
+            self._short = True
+            self._node.log.error("out_of_descriptors", connections=len(self._node.registry))
+
+    def _keep_spares(self) -> None:
+        with contextlib.suppress(OSError):
+            while len(self._spare) < SPARE:
+                self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+
+
+def _first_reserved() -> int:
+    """Return the lowest descriptor that no device gets.
+
+    The system hands out the lowest that is free, so one that high says that the others are taken.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return 1 << 30
+    return soft - min(RESERVE, soft // 4)
