@@ -1,3 +1,69 @@
-"""Keepline keeps fleets of ESP32 voice devices connected."""
+"""Keepline keeps fleets of ESP32 voice devices connected.
+
+What is named here, in `keepline.messages` and in `keepline.testing` is for applications; other
+modules may change from one version to the next. Each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keepline.app.gateway import Gateway as Gateway
+    from keepline.errors import KeeplineError as KeeplineError
+    from keepline.errors import NoToolsError as NoToolsError
+    from keepline.errors import RefusedError as RefusedError
+    from keepline.errors import SessionEndedError as SessionEndedError
+    from keepline.errors import SettingsError as SettingsError
+    from keepline.errors import StartError as StartError
+    from keepline.errors import ToolError as ToolError
+    from keepline.errors import ToolTimeoutError as ToolTimeoutError
+    from keepline.gateway.auth.contract import Authenticator as Authenticator
+    from keepline.gateway.handler import Handler as Handler
+    from keepline.gateway.identity import Identity as Identity
+    from keepline.gateway.session import Session as Session
+    from keepline.gateway.speech import Speech as Speech
+    from keepline.reasons import CloseReason as CloseReason
+    from keepline.settings.settings import Settings as Settings
+    from keepline.wire.handshake import Request as Request
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Authenticator": "keepline.gateway.auth.contract",
+    "CloseReason": "keepline.reasons",
+    "Gateway": "keepline.app.gateway",
+    "Handler": "keepline.gateway.handler",
+    "Identity": "keepline.gateway.identity",
+    "KeeplineError": "keepline.errors",
+    "NoToolsError": "keepline.errors",
+    "RefusedError": "keepline.errors",
+    "Request": "keepline.wire.handshake",
+    "Session": "keepline.gateway.session",
+    "SessionEndedError": "keepline.errors",
+    "Settings": "keepline.settings.settings",
+    "SettingsError": "keepline.errors",
+    "Speech": "keepline.gateway.speech",
+    "StartError": "keepline.errors",
+    "ToolError": "keepline.errors",
+    "ToolTimeoutError": "keepline.errors",
+}
+
+__all__ = [  # noqa: PLE0604 (names, one and all)
+    "__version__",
+    *_HOMES,
+]
+
+
+if not TYPE_CHECKING:  # to a type checker it would say that every name is there
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
