@@ -85,6 +85,22 @@ async def test_another_version_is_refused_in_the_upgrade(
     assert b"1, 2 or 3" in refused.value.response.body
 
 
+async def test_a_version_that_is_said_twice_is_refused(gateway: RunningGateway) -> None:
+    async with tcp(gateway.port) as peer:
+        await peer.send(request().replace(b"\r\n\r\n", b"\r\nProtocol-Version: 2\r\n\r\n"))
+        assert (await peer.answer())[0] == 400
+
+
+async def test_the_configuration_tells_the_version_that_is_set(start_gateway: Start) -> None:
+    gateway = await start_gateway(session={"audio_version": 3})
+    changes = {"Upgrade": None, "Connection": None, "Content_Length": "2", "Host": "127.0.0.1"}
+    async with tcp(gateway.port) as peer:
+        await peer.send(request("/xiaozhi/ota/", "POST", **changes, Sec_WebSocket_Key=None) + b"{}")
+        assert (await peer.answer())[0] == 200
+        await peer.end()
+        assert json.loads(bytes(peer._received))["websocket"]["version"] == 3
+
+
 async def test_bad_packets_end_nothing(start_gateway: Start) -> None:
     gateway = await start_gateway(Recorder)
     async with dial(gateway.port) as device:

@@ -24,6 +24,7 @@ _ONLY_ONCE = frozenset(
         "device-id",
         "host",
         "origin",
+        "protocol-version",
         "sec-websocket-key",
         "sec-websocket-version",
         "transfer-encoding",
