@@ -185,7 +185,7 @@ def _judged(payload: bytes, device_id: str, now_wall: float, rules: JwtRules) ->
         return Fault.OTHER_DEVICE
     audience = [body.aud] if isinstance(body.aud, str) else body.aud or []
     # Who is named must be us (RFC 7519 §4.1.3), also where no name of ours is set.
-    if (rules.audience or audience) and rules.audience not in audience:
+    if bool(rules.audience) != bool(audience) or (audience and rules.audience not in audience):
         return Fault.OTHER_AUDIENCE
     if rules.issuer and body.iss != rules.issuer:
         return Fault.OTHER_AUDIENCE
