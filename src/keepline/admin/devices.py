@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -81,27 +81,26 @@ async def page_of(
 
     Others have their turn after every SLICE; who leaves meanwhile may still be on the page.
     """
-    everybody = sorted(node.registry, key=_claim)
-    found: list[SessionView] = []
-    more = False
-    for place in range(bisect_right(everybody, cursor, key=_claim), len(everybody)):
-        session = everybody[place]
-        if (state is None or session.connection.lifecycle.state is state) and (
-            session.device_id.startswith(prefix)
+    wanted: list[tuple[int, Session]] = []
+    for count, session in enumerate(node.registry, start=1):
+        if (
+            session.claim > cursor
+            and (state is None or session.connection.lifecycle.state is state)
+            and session.device_id.startswith(prefix)
         ):
-            if len(found) == limit:
-                more = True
-                break
-            found.append(SessionView.of(session, node.ticker.now))
-        if place % SLICE == 0:
+            wanted.append((session.claim, session))
+        if count % SLICE == 0:
             await asyncio.sleep(0)
+    wanted.sort(key=itemgetter(0))
+    found: list[SessionView] = []
+    for _, session in wanted[:limit]:
+        found.append(SessionView.of(session, node.ticker.now))
+        if len(found) % SLICE == 0:
+            await asyncio.sleep(0)
+    more = len(wanted) > limit
     return SessionPage(
         total=len(node.registry), sessions=found, next=found[-1].claim if more else None
     )
-
-
-def _claim(session: Session) -> int:
-    return session.claim
 
 
 def _session_of(node: Node, device_id: str) -> Session | None:
