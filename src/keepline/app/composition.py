@@ -84,6 +84,7 @@ class Composition:
             heap=heap,
         )
         self.enrolment.ledger.on_void = self.node.revoke
+        self._has_started = False
         self.gateway = Gateway(self.node)
         self.admin: AdminServer | None = make_admin(self.node) if has_admin else None
 
@@ -94,6 +95,7 @@ class Composition:
         await self.gateway.start()
         if self.admin is not None:
             await self.admin.start()
+        self._has_started = True
 
     async def stop(self) -> None:
         """Stop in order: devices leave, then the operators' view of it, then the log."""
@@ -101,7 +103,8 @@ class Composition:
         if self.admin is not None:
             await self.admin.stop()
         await self.enrolment.aclose()
-        self.log.info("stopped")
+        if self._has_started:
+            self.log.info("stopped")
         # Not on the loop: the log may wait for its reader.
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self.log.stop, LAST_LINES_S)

@@ -108,7 +108,7 @@ class Gateway:
         """Stop in order: devices leave, then the operators' view of it. Nothing is left behind.
 
         Idempotent: later calls wait for the first. Every session is closed with 1001
-        `server_shutdown`; bounded by `session.close_timeout_s` and `session.closed_timeout_s`.
+        `server_shutdown`; bounded by a profile's `close_timeout_s` and `session.closed_timeout_s`.
         """
         if self._built is None:
             return
@@ -120,6 +120,10 @@ class Gateway:
         """Drop every connection at once, while `stop` is under way."""
         for session in self.sessions:
             session.connection.transport.abort()
+
+    def reload_certificate(self) -> bool:
+        """Load the TLS certificate anew for connections to come; False when there is none."""
+        return self._running.gateway.reload_certificate()
 
     # -- what is going on ------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ async def _serve(
     gateway = _gateway(settings, make_handler)
     orders = Orders(asyncio.get_running_loop())
     await _start(gateway)
-    orders.ignore_hangup(gateway.log)
+    orders.on_hangup(gateway)
     if announce is not None:
         announce(gateway)
     await orders.stop.wait()
@@ -179,9 +179,14 @@ class Orders:
         order = self.stop if self._count == 1 else self.hurry
         self._loop.call_soon_threadsafe(order.set)
 
-    def ignore_hangup(self, log: Log) -> None:
-        """Keep SIGHUP from ending the process."""
-        self._loop.add_signal_handler(signal.SIGHUP, lambda: log.info("hangup_ignored"))
+    def on_hangup(self, gateway: Gateway) -> None:
+        """Let SIGHUP load the certificate anew; where there is none it does nothing."""
+
+        def reload() -> None:
+            if not gateway.reload_certificate():
+                gateway.log.info("hangup_ignored")
+
+        self._loop.add_signal_handler(signal.SIGHUP, reload)
 
 
 def _run(main: Coroutine[object, object, int]) -> int:
