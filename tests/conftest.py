@@ -102,18 +102,21 @@ async def start_gateway() -> AsyncIterator[Callable[..., Any]]:
     running: list[RunningGateway] = []
 
     async def start(
-        make_handler: Callable[[], Handler] = Echo, **sections: dict[str, Any]
+        make_handler: Callable[[], Handler] = Echo, **sections: Any
     ) -> RunningGateway:
         document: dict[str, Any] = {
             "server": {"host": "127.0.0.1", "port": 0},
             "auth": {"token": TOKEN},
         }
         for name, section in sections.items():
-            document[name] = {**document.get(name, {}), **section}
+            inside = isinstance(section, dict)
+            document[name] = {**document.get(name, {}), **section} if inside else section
         lines = StringIO()
         node = make_node(Settings.model_validate(document), lines, make_handler)
         gateway = RunningGateway(node, Gateway(node), lines)
         running.append(gateway)
+        if node.enrolment is not None:
+            await node.enrolment.open()
         await gateway.gateway.start()
         return gateway
 
