@@ -191,6 +191,7 @@ class Node:
             session_id=session_id,
             claim=session.claim,
             takeover=older is not None,
+            profile=session.profile.name,
         )
         state = None
         if older is not None:  # the hello is answered by now, whatever the older handler does

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from keepline.gateway.node import Node
     from keepline.gateway.speech import Parts
     from keepline.gateway.toolbox import Tool, ToolResult
+    from keepline.lifecycle.profile import Profile
     from keepline.reasons import CloseReason
     from keepline.wire.messages import Hello, ServerMessage
 
@@ -86,6 +87,11 @@ class Session(Calls):
         self.audio_version = hello.version or 1
         self.claim = 0
         self.opened_at = node.ticker.now
+
+    @property
+    def profile(self) -> Profile:
+        """What kind of device this is, and how it is treated."""
+        return self.connection.profile
 
     @property
     def speaks_mcp(self) -> bool:
