@@ -1,0 +1,175 @@
+"""`keepline sessions`, `keepline device`, `keepline kick`: who is connected, and why one left."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from keepline.cli.advice import advice
+from keepline.cli.client import connect
+from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.sentences import lasted, sentences_about
+from keepline.log import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keepline.cli.client import AdminClient
+
+PAGE_LIMIT = 1_000
+LEAST_WIDTH = 160  # of a table: a terminal breaks its lines, nothing is left out
+
+DeviceId = Annotated[str, typer.Argument(metavar="DEVICE", help="Its Device-Id.")]
+State = Annotated[
+    str | None,
+    typer.Option(metavar="STATE", help="Only sessions in this state, as `active` or `idle`."),
+]
+Prefix = Annotated[
+    str, typer.Option(metavar="TEXT", help="Only devices whose id begins like this.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of a table.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(sessions)
+    app.command()(device)
+    app.command()(kick)
+
+
+def sessions(
+    *,
+    state: State = None,
+    prefix: Prefix = "",
+    as_json: AsJson = False,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """List the devices that are connected."""
+    with advice():
+        found = list(_everybody(connect(admin_url, config, assignments), state, prefix))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    screen = _screen()
+    screen.print(_table_of_sessions(found))
+    screen.print(f"{len(found)} connected")
+
+
+def device(
+    device_id: DeviceId,
+    *,
+    as_json: AsJson = False,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Tell how a device is doing, or why it left, who ended it, and what it should do now."""
+    with advice():
+        client = connect(admin_url, config, assignments)
+        view = client.get(f"/api/devices/{quote(device_id, safe='')}")
+    if as_json:
+        typer.echo(json.dumps(view, indent=2))
+        return
+    screen = _screen()
+    for sentence in sentences_about(view):
+        screen.print(clean(sentence))
+    if view["endings"]:
+        screen.print(_table_of_endings(view["endings"]))
+    if view["refusals"]:
+        screen.print(_table_of_refusals(view["refusals"]))
+
+
+def kick(
+    device_id: DeviceId,
+    *,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """End a device's session. Nothing keeps it from coming back; a revocation does."""
+    with advice():
+        client = connect(admin_url, config, assignments)
+        kicked = client.post(f"/api/devices/{quote(device_id, safe='')}/kick")
+    typer.echo(f"{clean(kicked['device_id'])} is being closed (session {kicked['session_id']})")
+
+
+def _everybody(client: AdminClient, state: str | None, prefix: str) -> Iterator[dict[str, Any]]:
+    cursor: int | None = 0
+    while cursor is not None:
+        page = client.get(
+            "/api/sessions", state=state, prefix=prefix, cursor=cursor, limit=PAGE_LIMIT
+        )
+        yield from page["sessions"]
+        cursor = page["next"]
+
+
+def _screen() -> Console:
+    # What devices say of themselves is no markup.
+    screen = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    screen.width = max(screen.width, LEAST_WIDTH)
+    return screen
+
+
+def _table_of_sessions(found: list[dict[str, Any]]) -> Table:
+    table = _table("device", "state", "connected", "last frame", "last byte", "rtt", "address")
+    for each in found:
+        table.add_row(
+            clean(each["device_id"]),
+            each["state"] if each["verdict"] == "healthy" else each["verdict"],
+            lasted(each["age_s"]),
+            lasted(each["last_frame_s"]),
+            lasted(each["last_byte_s"]),
+            _rtt(each["average_rtt_s"]),
+            clean(each["address"]),
+        )
+    return table
+
+
+def _table_of_endings(endings: list[dict[str, Any]]) -> Table:
+    table = _table(
+        "ended", "by", "cause", "code", "in state", "age", "last frame", "rtt", "address"
+    )
+    for each in endings:
+        table.add_row(
+            f"{lasted(each['ago_s'])} ago",
+            each["initiator"],
+            each["cause"],
+            str(each["code"] or "-"),
+            each["state"],
+            lasted(each["age_s"]),
+            lasted(each["last_frame_s"]),
+            _rtt(each["average_rtt_s"]),
+            clean(each["address"]),
+        )
+    return table
+
+
+def _table_of_refusals(refusals: list[dict[str, Any]]) -> Table:
+    table = _table("refused", "cause", "status", "detail", "address")
+    for each in refusals:
+        table.add_row(
+            f"{lasted(each['ago_s'])} ago",
+            each["cause"],
+            str(each["status"] or "-"),
+            clean(each["detail"]),
+            clean(each["address"]),
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _rtt(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1_000:.0f} ms"

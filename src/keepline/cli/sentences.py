@@ -1,0 +1,91 @@
+"""What is known of a device, in sentences for an operator."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+_WHO: Final = {
+    "device": "the device ended it",
+    "network": "the network lost it",
+    "us": "we ended it",
+    "operator": "an operator ended it",
+}
+_ADVICE: Final = {
+    "come_back": "it may come back at once",
+    "stay_away": "it should not come back as it is: something has to change first",
+    None: "it comes back when it likes",
+}
+_NORMAL: Final = {
+    "device_closed": "This is how stock firmware hangs up: the normal end of a conversation.",
+    "device_said_close": "A closing handshake: the normal end.",
+    "handler_closed": "The application ended it: the normal end.",
+}
+
+
+def sentences_about(view: dict[str, Any]) -> list[str]:
+    """Return what `GET /api/devices/{id}` has answered, the most important first."""
+    device_id, session, endings = view["device_id"], view["session"], view["endings"]
+    if session is not None:
+        return [_connected(device_id, session)]
+    if endings:
+        return _ended(device_id, endings[0])
+    latest = view["refusals"][0]
+    refused = (
+        f"{device_id} has not been connected as far as is remembered; requests that name it were"
+        f" refused, {lasted(latest['ago_s'])} ago with {latest['status']} {latest['cause']}:"
+        f" {latest['detail']}."
+    )
+    return [refused]
+
+
+def lasted(seconds: float) -> str:
+    """Return a duration as one says it, in its two largest units: `42 s`, `3 min`, `2 d 4 h`."""
+    whole = int(seconds)
+    if whole < 60:  # noqa: PLR2004 (this and the next: units of time)
+        return f"{whole} s"
+    minutes, hours, days = whole // 60 % 60, whole // 3_600 % 24, whole // 86_400
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min"
+
+
+def _connected(device_id: str, session: dict[str, Any]) -> str:
+    return (
+        f"{device_id} has been connected for {lasted(session['age_s'])}, from"
+        f" {session['address'] or 'an unknown address'}: {session['state']}, {session['verdict']};"
+        f" last frame {lasted(session['last_frame_s'])} ago, last byte"
+        f" {lasted(session['last_byte_s'])} ago, {_heart(session)}"
+        f" (session {session['session_id']}, claim {session['claim']})."
+    )
+
+
+def _ended(device_id: str, ending: dict[str, Any]) -> list[str]:
+    at = datetime.fromisoformat(ending["at"]).strftime("%Y-%m-%d %H:%M:%S UTC")
+    detail = f" ({ending['detail']})" if ending["detail"] else ""
+    code = f", close code {ending['code']}" if ending["code"] else ""
+    ended = (
+        f"{device_id} ended {lasted(ending['ago_s'])} ago, at {at}: {ending['cause']}{detail},"
+        f" {_WHO[ending['initiator']]}{code}."
+    )
+    condition = (
+        f"It was {ending['state']} and {lasted(ending['age_s'])} old; last frame"
+        f" {lasted(ending['last_frame_s'])} before, last byte {lasted(ending['last_byte_s'])}"
+        f" before, {_heart(ending)}."
+    )
+    told = [ended, condition]
+    if ending["newer_claim"] is not None:
+        told.append(
+            f"Claim {ending['newer_claim']} had taken the device over from claim"
+            f" {ending['claim']} by then."
+        )
+    told.append(_NORMAL.get(ending["cause"], f"For the device: {_ADVICE[ending['advice']]}."))
+    return told
+
+
+def _heart(known: dict[str, Any]) -> str:
+    rtt_s, pings, failures = known["average_rtt_s"], known["pings"], known["ping_failures"]
+    rtt = "no pong so far" if rtt_s is None else f"RTT {rtt_s * 1_000:.0f} ms"
+    return f"{rtt}, {pings} pings, {failures} unanswered"

@@ -1,0 +1,117 @@
+"""The commands about devices, against answers in the shape of the interface's own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from keepline.admin.views import DeviceView, EndingView, RefusalView, SessionView
+from keepline.cli import devices
+from keepline.cli.client import NotFoundError
+from keepline.gateway.endings import Refusal
+from tests.unit.cli.command_line import typed
+from tests.unit.gateway.fakes import World
+from tests.unit.gateway.test_endings import SOME
+
+
+class Interface:
+    """Answers what it was given, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[Any] = []
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def get(self, path: str, **query: Any) -> Any:
+        self.asked.append((path, query))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def post(self, path: str, body: object = None) -> Any:
+        return self.get(path)
+
+
+@pytest.fixture
+def interface(monkeypatch: pytest.MonkeyPatch) -> Interface:
+    there = Interface()
+    monkeypatch.setattr(devices, "connect", lambda *_: there)
+    return there
+
+
+async def listed(*device_ids: str) -> list[dict[str, Any]]:
+    world = World()
+    lives = [world.connect(device_id) for device_id in device_ids]
+    now = world.node.ticker.now
+    return [SessionView.of(life.session, now).model_dump(mode="json") for life in lives]
+
+
+async def test_sessions_reads_page_after_page_and_prints_a_row_for_each(
+    interface: Interface,
+) -> None:
+    one, two = await listed("one", "two")
+    interface.answers = [
+        {"total": 2, "sessions": [one], "next": 1},
+        {"total": 2, "sessions": [two], "next": None},
+    ]
+    status, shown, _ = typed("sessions", "--state", "active", "--prefix", "o")
+    assert status == 0
+    head, first, second, total = shown.splitlines()
+    assert head.split()[:3] == ["device", "state", "connected"]
+    assert first.split()[:4] == ["one", "active", "0", "s"]
+    assert second.startswith("two")
+    assert total == "2 connected"
+    assert [query["cursor"] for _, query in interface.asked] == [0, 1]
+    assert interface.asked[0][1] == {"state": "active", "prefix": "o", "cursor": 0, "limit": 1_000}
+
+
+async def test_sessions_as_json_are_one_list(interface: Interface) -> None:
+    sessions = await listed("one")
+    interface.answers = [{"total": 1, "sessions": sessions, "next": None}]
+    assert json.loads(typed("sessions", "--json")[1]) == sessions
+
+
+def test_a_device_is_told_in_sentences_and_tables(interface: Interface) -> None:
+    refusal = Refusal(SOME.at, "unauthorized", "one", "192.0.2.7", "token missing or wrong")
+    view = DeviceView(
+        device_id="one",
+        session=None,
+        endings=[EndingView.of(SOME, SOME.at + 180)],
+        refusals=[RefusalView.of(refusal, SOME.at + 180)],
+    )
+    interface.answers = [view.model_dump(mode="json")] * 2
+    status, shown, _ = typed("device", "one")
+    assert status == 0
+    assert shown.startswith("one ended 3 min ago, at 2027-01-15 08:00:00 UTC: heartbeat_timeout")
+    assert "3 min ago  us  heartbeat_timeout  1001" in shown
+    assert "3 min ago  unauthorized  401     token missing or wrong  192.0.2.7" in shown
+    assert json.loads(typed("device", "one", "--json")[1]) == view.model_dump(mode="json")
+
+
+def test_an_id_is_asked_for_as_one_step_of_the_path(interface: Interface) -> None:
+    interface.answers = [{"device_id": "a/b", "session_id": "s", "claim": 1}]
+    assert typed("kick", "a/b") == (0, "a/b is being closed (session s)\n", "")
+    assert interface.asked[0][0] == "/api/devices/a%2Fb/kick"
+
+
+@pytest.mark.parametrize("command", ["device", "kick"])
+def test_a_device_that_is_not_there_is_told_with_status_2(
+    interface: Interface, command: str
+) -> None:
+    interface.answers = [NotFoundError("one is not connected to this gateway", "")]
+    status, shown, complaint = typed(command, "one")
+    assert (status, shown) == (2, "")
+    assert complaint == "error: one is not connected to this gateway\n"
+
+
+async def test_what_a_device_calls_itself_is_no_markup_and_no_terminal_code(
+    interface: Interface,
+) -> None:
+    (session,) = await listed("[red]x")
+    session["address"] = "\x1b[31m"
+    interface.answers = [{"total": 1, "sessions": [session], "next": None}]
+    _, shown, _ = typed("sessions")
+    assert "[red]x" in shown
+    assert "\x1b" not in shown
