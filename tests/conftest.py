@@ -78,7 +78,7 @@ def make_node(
         executor=None,
         log=log,
         counters=counters,
-        authenticator=make_authenticator(settings),
+        authenticator=make_authenticator(settings, clock=clock, log=log, counters=counters),
         make_handler=make_handler,
         enrolment=make_enrolment(
             settings,

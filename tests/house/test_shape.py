@@ -20,6 +20,8 @@ TESTED_ELSEWHERE = {
     "src/keepline/app/process.py": "tests/process",
     "src/keepline/fleet/habits.py": "tests/unit/fleet/test_device.py",
     "src/keepline/fleet/runner.py": "tests/device",
+    "src/keepline/gateway/auth/callback.py": "tests/gateway/test_auth_callback.py",
+    "src/keepline/gateway/auth/claims.py": "tests/unit/gateway/auth/test_tokens.py",
     "src/keepline/gateway/gateway.py": "tests/device/test_fleet_and_gateway.py",
     "src/keepline/gateway/handler.py": "tests/unit/gateway/test_session.py",
     "src/keepline/gateway/receiver.py": "tests/unit/gateway/test_connection.py",
