@@ -16,7 +16,8 @@ MEANINGLESS = {"utils", "util", "common", "base", "core", "manager", "helpers", 
 UNIT_TESTS = ROOT / "tests" / "unit"
 # Modules that are tested where more than they is needed, or that decide nothing.
 TESTED_ELSEWHERE = {
-    "src/keepline/app/composition.py": "tests/unit/app/test_gateway.py",
+    "src/keepline/app/composition.py": "tests/gateway/test_embedding.py",
+    "src/keepline/app/gateway.py": "tests/gateway/test_embedding.py",
     "src/keepline/app/process.py": "tests/process",
     "src/keepline/fleet/habits.py": "tests/unit/fleet/test_device.py",
     "src/keepline/fleet/runner.py": "tests/device",

@@ -1,0 +1,41 @@
+"""What a balancer and a scraper are told of a node."""
+
+from __future__ import annotations
+
+from keepline.app.operators import gauges_of, readiness_of
+from keepline.lifecycle.wheel import TICK_S
+from tests.unit.gateway.fakes import World
+
+
+def value(world: World, name: str) -> object:
+    [gauge] = [gauge for gauge in gauges_of(world.node) if gauge.name == name]
+    return gauge.read()
+
+
+async def test_a_node_is_ready_until_it_is_full() -> None:
+    world = World(server={"port": 0, "max_connections": 2})
+    world.connect("device-1")
+    assert readiness_of(world.node) == (True, "")
+    world.connect("device-2")
+    assert readiness_of(world.node) == (False, "full")
+
+
+async def test_a_node_that_leaves_is_not_ready() -> None:
+    world = World()
+    world.node.draining = True
+    assert readiness_of(world.node) == (False, "draining")
+
+
+async def test_sessions_and_their_deadlines_are_counted_at_the_scrape() -> None:
+    world = World()
+    assert (value(world, "keepline_sessions"), value(world, "keepline_deadlines")) == (0, 0)
+    world.connect()
+    assert (value(world, "keepline_sessions"), value(world, "keepline_deadlines")) == (1, 1)
+    assert value(world, "keepline_admissions") == value(world, "keepline_cleanups") == 0
+
+
+async def test_the_worst_lag_is_that_since_the_last_scrape() -> None:
+    world = World()
+    world.stall(TICK_S + 2.0)
+    assert round(float(str(value(world, "keepline_loop_lag_seconds_max"))), 3) == 2.0
+    assert value(world, "keepline_loop_lag_seconds_max") == 0
