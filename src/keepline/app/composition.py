@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from keepline.app.operators import make_admin
 from keepline.clock import SystemClock
 from keepline.gateway.auth import make_authenticator, make_issuer
+from keepline.gateway.auth.kept_key import with_kept_key
 from keepline.gateway.enrolment.making import make_enrolment, make_ledger
 from keepline.gateway.gateway import Gateway
 from keepline.gateway.node import Node
@@ -44,6 +45,8 @@ class Composition:
     ) -> None:
         """Build; nothing listens yet. Raises StartError for settings that cannot be run."""
         clock = SystemClock()
+        if authenticator is None:
+            settings = with_kept_key(settings, secrets.token_bytes)
         self.log = Log(
             stream,
             clock,
@@ -55,6 +58,9 @@ class Composition:
             secrets=tuple(filter(None, (settings.auth.token, settings.admin.token))),
         )
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keepline")
+        self._handler_threads = ThreadPoolExecutor(  # none is started before it is needed
+            settings.handlers.threads, thread_name_prefix="handler"
+        )
         loop = asyncio.get_running_loop()
         counters = Counters()
         self.enrolment = make_enrolment(
@@ -73,6 +79,7 @@ class Composition:
             clock=clock,
             random=random.Random(),  # noqa: S311 (spreads pings; ids come from `secrets`)
             executor=self._executor,
+            handler_threads=self._handler_threads,
             log=self.log,
             counters=counters,
             authenticator=authenticator
@@ -109,3 +116,5 @@ class Composition:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self.log.stop, LAST_LINES_S)
         self._executor.shutdown(wait=True)
+        # A handler that blocks has been given its time, and must not keep what follows.
+        self._handler_threads.shutdown(wait=False, cancel_futures=True)

@@ -158,5 +158,6 @@ def _check_open_door(settings: Settings) -> None:
     problem = "no token is set" if settings.auth.mode == "auto" else "auth.mode is none"
     raise StartError(
         f"{problem}, and {settings.server.host} can be reached by everybody",
-        "give devices a token with --token, or listen on this machine only with --host 127.0.0.1",
+        "give each device a token of its own with --data DIR, or all of them one with --token, or"
+        " listen on this machine only with --host 127.0.0.1",
     )
