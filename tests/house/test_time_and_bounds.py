@@ -11,7 +11,7 @@ from tests.house.sources import calls, named, python_files
 WITHOUT_UNIT = {
     *("port", "max_connections", "max_admissions", "backlog", "head_lines", "message_fragments"),
     *("frames_per_turn", "jitter", "audio_frames", "control_messages", "buffer_lines"),
-    *("endings", "refusals", "packets_ahead", "threads", "tool_calls"),
+    *("audio_version", "endings", "refusals", "packets_ahead", "threads", "tool_calls"),
     *("device_failures", "address_failures", "callback_requests", "callback_failures"),
 }
 

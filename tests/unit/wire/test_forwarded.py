@@ -49,7 +49,9 @@ def test_a_trusted_proxy_that_writes_no_address_is_refused(header: str) -> None:
     ("value", "secure"),
     [("https", True), ("WSS", True), ("http, https", True), ("https, http", False), ("", False)],
 )
-def test_the_nearest_proxy_says_whether_it_was_spoken_to_in_tls(value: str, *, secure: bool) -> None:
+def test_the_nearest_proxy_says_whether_it_was_spoken_to_in_tls(
+    value: str, *, secure: bool
+) -> None:
     assert forwarded_secure({"x-forwarded-proto": value}) is secure
 
 

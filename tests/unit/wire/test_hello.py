@@ -7,7 +7,7 @@ import pytest
 
 from keepline.errors import HelloError, RefusedError
 from keepline.reasons import CloseReason
-from keepline.wire.hello import settle_version, asked_version, read_hello
+from keepline.wire.hello import asked_version, read_hello, settle_version
 from keepline.wire.messages import Hello
 
 

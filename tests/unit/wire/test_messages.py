@@ -76,7 +76,8 @@ def test_a_browser_hello_without_version_transport_and_audio_is_a_hello() -> Non
     text = '{"type":"hello","device_id":"a","device_name":"b","device_mac":"c","token":"d"}'
     hello = Hello(device_id="a", device_name="b", device_mac="c")
     assert parse_device_message(text) == hello
-    assert hello.version is hello.audio_params is None
+    assert hello.version is None
+    assert hello.audio_params is None
 
 
 @pytest.mark.parametrize(
