@@ -13,7 +13,7 @@ from rich.table import Table
 from keepline.cli.advice import advice
 from keepline.cli.client import connect
 from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
-from keepline.cli.sentences import lasted, sentences_about
+from keepline.cli.sentences import in_ms, lasted, sentences_about
 from keepline.log import clean
 
 if TYPE_CHECKING:
@@ -172,4 +172,4 @@ def _table(*columns: str) -> Table:
 
 
 def _rtt(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds * 1_000:.0f} ms"
+    return "-" if seconds is None else in_ms(seconds)

@@ -52,6 +52,12 @@ def lasted(seconds: float) -> str:
     return f"{minutes} min"
 
 
+def in_ms(seconds: float) -> str:
+    """Return a round trip in milliseconds, with a decimal where it is short."""
+    milliseconds = seconds * 1_000
+    return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"  # noqa: PLR2004
+
+
 def _connected(device_id: str, session: dict[str, Any]) -> str:
     return (
         f"{device_id} has been connected for {lasted(session['age_s'])}, from"
@@ -87,5 +93,5 @@ def _ended(device_id: str, ending: dict[str, Any]) -> list[str]:
 
 def _heart(known: dict[str, Any]) -> str:
     rtt_s, pings, failures = known["average_rtt_s"], known["pings"], known["ping_failures"]
-    rtt = "no pong so far" if rtt_s is None else f"RTT {rtt_s * 1_000:.0f} ms"
-    return f"{rtt}, {pings} pings, {failures} unanswered"
+    rtt = "no pong so far" if rtt_s is None else f"RTT {in_ms(rtt_s)}"
+    return f"{rtt}, {pings} {'ping' if pings == 1 else 'pings'}, {failures} unanswered"

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from keepline.admin.views import DeviceView, EndingView, RefusalView, SessionView
-from keepline.cli.sentences import lasted, sentences_about
+from keepline.cli.sentences import in_ms, lasted, sentences_about
 from keepline.gateway.endings import Ending, Refusal
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World
@@ -40,6 +40,15 @@ def view(*endings: Ending, session: SessionView | None = None, **more: Any) -> d
 )
 def test_a_duration_is_said_in_its_two_largest_units(seconds: float, words: str) -> None:
     assert lasted(seconds) == words
+
+
+def test_a_short_round_trip_has_a_decimal() -> None:
+    assert [in_ms(s) for s in (0.0003, 0.0099, 0.01, 2.5)] == [
+        "0.3 ms",
+        "9.9 ms",
+        "10 ms",
+        "2500 ms",
+    ]
 
 
 def test_an_ending_says_when_who_why_and_what_comes_of_it() -> None:
