@@ -5,6 +5,7 @@ import pytest
 from keepline.gateway.identity import Identity
 from keepline.gateway.node import MOST_UNWELL
 from keepline.gateway.receiver import Receiver
+from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from keepline.wire.messages import Hello, ServerHello, parse_server_message
 from tests.unit.gateway.fakes import Recorder, World
@@ -96,3 +97,17 @@ async def test_the_end_of_a_mass_suspicion_is_told_once() -> None:
         world.pass_time(1.0)
         world.node.each_second()
     assert len(world.logged("mass_suspicion_over")) == 1
+
+
+async def test_who_was_revoked_after_it_was_judged_is_not_let_into_a_session() -> None:
+    class Everybody:
+        def is_revoked(self, device_id: str, issued_at: float | None) -> bool:
+            return True
+
+    world = World()
+    connection = world.greeted(Receiver())
+    world.node.gate._revocations = Everybody()
+    with pytest.raises(ConnectionResetError):
+        world.node.open_session(connection, Identity("device-1", ""), Hello())
+    assert connection.lifecycle.reason is CloseReason.REVOKED
+    assert len(world.node.registry) == 0

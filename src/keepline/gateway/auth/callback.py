@@ -112,30 +112,45 @@ class Callback:
     # -- asking ----------------------------------------------------------------------------
 
     async def _ask(self, question: Question) -> Answer:
+        """Ask in turn. Waits for the turn and for the answer at most `callback_timeout_s` each."""
+        self._check_circuit()
         if self._under_way >= self._most:
             _unavailable("too many are asked about", RETRY_AFTER_S)
-        if not self._circuit.begin(self._clock.now()):
-            _unavailable("the callback pauses", self._circuit.wait_s(self._clock.now()))
         self._under_way += 1
-        asked = False
         try:
-            async with asyncio.timeout(self._timeout_s), self._slots:
-                asked = True
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await self._slots.acquire()
+            except TimeoutError:  # which says nothing about the callback
+                _unavailable("too many are asked about", RETRY_AFTER_S)
+            try:
+                return await self._ask_now(question)
+            finally:
+                self._slots.release()
+        finally:
+            self._under_way -= 1
+
+    async def _ask_now(self, question: Question) -> Answer:
+        if not self._circuit.begin(self._clock.now()):
+            self._check_circuit()
+            _unavailable("the callback is being tried", RETRY_AFTER_S)
+        try:
+            async with asyncio.timeout(self._timeout_s):
                 answer = await self._exchange(question)
         except (_NoAnswer, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            if asked:
-                self._on_failure(error)
-            else:  # waiting for one's turn says nothing about the callback
-                self._circuit.abandoned()
+            self._on_failure(error)
             _unavailable("the callback gave no answer", RETRY_AFTER_S)
         except BaseException:  # above all, the device has left
             self._circuit.abandoned()
             raise
-        finally:
-            self._under_way -= 1
         if self._circuit.succeeded() and self._log is not None:
             self._log.info("auth_callback_answers_again")
         return answer
+
+    def _check_circuit(self) -> None:
+        wait_s = self._circuit.wait_s(self._clock.now())
+        if wait_s:
+            _unavailable("the callback is left alone after failures", wait_s)
 
     async def _exchange(self, question: Question) -> Answer:
         if self._counters is not None:
