@@ -64,14 +64,6 @@ def test_a_hello_is_written_as_it_was_read() -> None:
     assert json.loads(encode_device_message(message)) == json.loads(FIRMWARE_HELLO)
 
 
-def test_a_feature_is_there_when_the_device_says_true() -> None:
-    hello = Hello(features={"mcp": True, "aec": False, "glyph_push": "yes"})
-    assert hello.has("mcp")
-    assert not hello.has("aec")
-    assert not hello.has("glyph_push")
-    assert not Hello().has("mcp")
-
-
 def test_a_browser_hello_without_version_transport_and_audio_is_a_hello() -> None:
     text = '{"type":"hello","device_id":"a","device_name":"b","device_mac":"c","token":"d"}'
     hello = Hello(device_id="a", device_name="b", device_mac="c")
