@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-import threading
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from examples import configuration_server
 from examples.egg_timer import EggTimer
 from keepline.cli.handler_name import load_handler
 from tests.examples.device import DEVICE_ID, device_of, next_message, says
@@ -21,29 +15,9 @@ from tests.house.sources import ROOT, named, python_files
 from tests.waiting import eventually
 
 
-@contextmanager
-def running_configuration_server(url: str, token: str) -> Iterator[str]:
-    server = configuration_server.make_server(url, token, port=0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/xiaozhi/ota/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def asked_by_a_device(address: str) -> dict[str, Any]:
-    request = urllib.request.Request(address, data=b"{}", headers={"Device-Id": DEVICE_ID})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        configuration: dict[str, Any] = json.load(answer)
-    return configuration
-
-
 def test_every_example_is_tested_here() -> None:
     examples = {named(path) for path in python_files("examples")}
-    assert examples == {"examples/egg_timer.py", "examples/configuration_server.py"}
+    assert examples == {"examples/egg_timer.py"}
 
 
 def test_the_egg_timer_is_found_by_the_name_that_is_typed() -> None:
@@ -76,14 +50,6 @@ async def test_the_egg_timer_says_which_eggs_were_left(
     assert (
         capsys.readouterr().out == f"{DEVICE_ID} left (device_said_close); eggs on the stove: 1\n"
     )
-
-
-async def test_the_configuration_server_leads_a_device_to_the_gateway(gateway: Any) -> None:
-    with running_configuration_server(gateway.url, gateway.token) as address:
-        websocket = asked_by_a_device(address)["websocket"]
-    assert websocket["token"] == gateway.token
-    async with device_of(gateway, url=websocket["url"]):
-        assert gateway.node.registry.by_device(DEVICE_ID) is not None
 
 
 async def test_the_handler_in_the_readme_answers(

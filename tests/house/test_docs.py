@@ -72,7 +72,7 @@ def test_every_make_target_in_the_documents_exists() -> None:
 def test_every_keepline_command_in_the_documents_exists_with_its_options() -> None:
     there = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     asked = all_commands("keepline")
-    assert {words[1] for _, words in asked} >= {"serve", "token"}
+    assert {words[1] for _, words in asked} >= {"serve", "enrol"}
     for document, words in asked:
         assert words[1] in there, (named(document), words)
         known = {option for each in there[words[1]].params for option in each.opts}

@@ -11,7 +11,18 @@ from tests.house.sources import calls, named, python_files
 WITHOUT_UNIT = {
     *("port", "max_connections", "max_admissions", "backlog", "head_lines", "message_fragments"),
     *("frames_per_turn", "jitter", "audio_frames", "control_messages", "buffer_lines"),
-    *("audio_version", "endings", "refusals", "packets_ahead", "threads", "tool_calls"),
+    *(
+        "audio_version",
+        "endings",
+        "refusals",
+        "waiting_events",
+        "batch_events",
+        "packets_ahead",
+        "threads",
+        "tool_calls",
+    ),
+    *("max_pending", "pending_per_address", "address_burst", "device_burst"),
+    *("timezone_offset_minutes",),
     *("device_failures", "address_failures", "callback_requests", "callback_failures"),
 }
 

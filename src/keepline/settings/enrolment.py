@@ -14,8 +14,8 @@ from keepline.settings.section import Count, Seconds, Section, Token
 Policy = Literal["auto", "off", "open", "allow_list", "activation", "callback"]
 Minutes = Annotated[int, Ge(-1_440), Le(1_440)]
 Link = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", max_length=512)]
-# Shown on small screens by fonts that do not have everything, and sent in every pending answer.
-Notice = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+( [\x21-\x7e]+)*$", max_length=64)]
+# Shown on small screens, by fonts that do not have everything.
+Notice = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", max_length=64)]
 
 
 class Enrolment(Section):
@@ -34,7 +34,7 @@ class Enrolment(Section):
     devices: Path | None = None
     public_url: Link | None = None
     timezone_offset_minutes: Minutes = 0
-    notice: Notice = "Activation code"
+    notice: Notice = "keepline"
     code_life_s: Seconds = 600.0
     pending_per_address: Count = 32
     max_pending: Count = 1_000
