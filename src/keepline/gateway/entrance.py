@@ -52,6 +52,7 @@ class Entrance:
             raise
 
     async def _open(self, door: Door, sock: socket.socket, address: str) -> None:
+        door.address = address
         if self._header != "none" and self.is_trusted(address):
             set_kernel_timeout(sock, None)  # its acknowledgements are its own
             if self._header == "proxy":
@@ -66,8 +67,6 @@ class Entrance:
                 door.come_from(address)
             except RefusedError as error:
                 door.turn_away(error)
-        else:
-            door.address = address
         if self._certificates is None:
             await self._node.loop.connect_accepted_socket(lambda: door, sock)
         elif door.turned_away is not None:

@@ -128,10 +128,12 @@ class Listener:
         self._note_shortage()
         self._node.counters.connections_accepted += 1
         self._node.counters.disconnects[CloseReason.FULL] += 1
-        with sock, contextlib.suppress(OSError):
-            # What is unread when a socket closes makes a reset, which can outrun the answer.
-            sock.recv(_UNREAD_BYTES, socket.MSG_DONTWAIT)
-            sock.send(self._refusal, socket.MSG_DONTWAIT)
+        with sock:
+            with contextlib.suppress(OSError):
+                # What is unread when a socket closes makes a reset, which can outrun the answer.
+                sock.recv(_UNREAD_BYTES, socket.MSG_DONTWAIT)
+            with contextlib.suppress(OSError):
+                sock.send(self._refusal, socket.MSG_DONTWAIT)
 
     def _note_shortage(self) -> None:
         if not self._short:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keepline.wire.limits import Limits
 
 _ACCEPT_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
+_TLS_RECORD: Final = b"\x16\x03"  # a handshake of any version
 # What a status must say besides its number (RFC 9110 §15.5.2, §15.5.6, §15.5.22).
 _REQUIRED_HEADERS: Final = {
     401: "WWW-Authenticate: Bearer\r\n",
@@ -91,6 +92,8 @@ class RequestReader:
         if request is None:
             # No more than the head may have goes in at once, so that no bound is found out late.
             part, data = data[: self._head_left], data[self._head_left :]
+            if self._head_left == self._limits.head_bytes and part.startswith(_TLS_RECORD):
+                raise RefusedError("TLS was sent to a port that speaks plain HTTP")
             self._head_left -= len(part)
             self._feed(part)
             if self._head.refusal is not None:

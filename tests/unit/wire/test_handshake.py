@@ -68,6 +68,13 @@ def test_frames_right_behind_the_head_are_the_rest() -> None:
         assert again == whole
 
 
+def test_tls_is_told_apart_from_other_nonsense() -> None:
+    with pytest.raises(RefusedError, match="TLS was sent"):
+        RequestReader(Limits()).receive(b"\x16\x03\x01\x02\x00")
+    with pytest.raises(RefusedError, match="not HTTP"):
+        RequestReader(Limits()).receive(b"\x17\x03\x01\x02\x00\r\n\r\n")
+
+
 def test_a_body_is_read_whole() -> None:
     request, rest = read(CONFIGURATION)
     assert (request.method, request.body) == ("POST", b'{"a": true}')

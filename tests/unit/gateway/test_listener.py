@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from keepline.gateway import listener as listener_module
+from keepline.gateway.listener import BATCH, FIRST_PAUSE_S, LONGEST_PAUSE_S, SPARE, Listener
+from keepline.gateway.sockets import open_listener
+from keepline.reasons import CloseReason
+from tests.unit.gateway.fakes import World, settle
+
+
+class Way:
+    """A listener on a real socket, and who came in."""
+
+    def __init__(self, world: World, *, may_fail: bool = False) -> None:
+        self.came: list[tuple[socket.socket, str]] = []
+        self.socket = open_listener("127.0.0.1", 0, 512, None)
+        self.failing: Failing | None = Failing(self.socket) if may_fail else None
+        sockets: Any = [self.failing or self.socket]
+        self.listener = Listener(world.node, sockets, lambda *who: self.came.append(who))
+        self.peers: list[socket.socket] = []
+
+    def knock(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.peers.append(socket.create_connection(self.socket.getsockname()))
+
+    def close(self) -> None:
+        self.listener.close()
+        for sock in [*self.peers, *(sock for sock, _ in self.came)]:
+            sock.close()
+
+
+class Failing:
+    """A listening socket whose `accept` fails as it is told to."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self.errors: list[int] = []
+        self.always: int | None = None
+        self.asked = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        self.asked += 1
+        number = self.errors.pop(0) if self.errors else self.always
+        if number is not None:
+            raise OSError(number, "failed")
+        return self._socket.accept()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def ways() -> Iterator[list[Way]]:
+    made: list[Way] = []
+    yield made
+    for way in made:
+        way.close()
+
+
+async def test_who_knocks_comes_in_with_its_address(ways: list[Way]) -> None:
+    way = Way(World())
+    ways.append(way)
+    way.listener.start()
+    way.knock(3)
+    await settle()
+    assert [address for _, address in way.came] == ["127.0.0.1"] * 3
+
+
+@pytest.mark.parametrize("waiting", [BATCH - 1, BATCH, BATCH + 1])
+async def test_no_more_than_a_batch_is_accepted_in_one_turn(ways: list[Way], waiting: int) -> None:
+    way = Way(World())
+    ways.append(way)
+    way.knock(waiting)
+    way.listener._accept(way.socket)
+    assert len(way.came) == min(waiting, BATCH)
+    way.listener._accept(way.socket)
+    assert len(way.came) == waiting
+
+
+@pytest.mark.parametrize("number", [errno.ECONNABORTED, errno.EPROTO, errno.EPERM])
+async def test_one_that_cannot_be_accepted_does_not_stop_the_next(
+    ways: list[Way], number: int
+) -> None:
+    way = Way(World(), may_fail=True)
+    ways.append(way)
+    assert way.failing is not None
+    way.failing.errors = [number]
+    way.knock()
+    way.listener._accept(way.failing)  # type: ignore[arg-type]
+    assert len(way.came) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+async def test_without_descriptors_a_few_are_answered_by_means_of_the_spare_ones(
+    ways: list[Way], number: int
+) -> None:
+    world = World()
+    way = Way(world, may_fail=True)
+    ways.append(way)
+    way.listener.start()
+    assert way.failing is not None
+    way.knock(SPARE + 2)
+    way.failing.errors = [number]
+    await settle()
+    assert not way.came
+    assert world.counters.disconnects[CloseReason.FULL] == SPARE
+    for peer in way.peers[:SPARE]:
+        assert peer.recv(1_000).startswith(b"HTTP/1.1 503 ")
+        assert peer.recv(1_000) == b""
+    assert len(way.listener._spare) == SPARE  # ready for the next time
+    await asyncio.sleep(3 * FIRST_PAUSE_S)
+    assert len(way.came) == 2  # who waited meanwhile
+    assert len(world.logged("out_of_descriptors")) == 1
+
+
+async def test_it_waits_longer_and_longer_and_no_longer_than_its_limit(ways: list[Way]) -> None:
+    world = World()
+    way = Way(world, may_fail=True)
+    ways.append(way)
+    assert way.failing is not None
+    way.failing.always = errno.EMFILE
+    pauses_s = []
+    for _ in range(10):
+        pauses_s.append(way.listener._pause_s)
+        way.listener._accept(way.failing)  # type: ignore[arg-type]
+        way.listener._pauses.pop(way.failing).cancel()  # type: ignore[call-overload]
+    assert pauses_s[:3] == [FIRST_PAUSE_S, 2 * FIRST_PAUSE_S, 4 * FIRST_PAUSE_S]
+    assert pauses_s[-1] == LONGEST_PAUSE_S
+    assert len(world.logged("out_of_descriptors")) == 1
+    way.failing.always = None
+    way.knock()
+    way.listener._accept(way.failing)  # type: ignore[arg-type]
+    assert len(way.came) == 1
+    assert way.listener._pause_s == FIRST_PAUSE_S
+
+
+async def test_while_it_waits_nothing_is_asked_of_the_kernel(ways: list[Way]) -> None:
+    way = Way(World(), may_fail=True)
+    ways.append(way)
+    way.listener.start()
+    assert way.failing is not None
+    way.failing.always = errno.EMFILE
+    way.knock()
+    await asyncio.sleep(0.2)
+    assert way.failing.asked <= 12  # 10, 20, 40, 80 ms, each time once and once with a spare one
+
+
+async def test_the_last_descriptors_are_not_for_devices(
+    ways: list[Way], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    way = Way(world)
+    ways.append(way)
+    way.listener.start()
+    monkeypatch.setattr(way.listener, "_first_reserved", os.dup(0) + 3)
+    way.knock(6)
+    await settle()
+    assert len(way.came) < 6
+    assert world.counters.disconnects[CloseReason.FULL] == 6 - len(way.came)
+    assert len(world.logged("out_of_descriptors")) == 1
+
+
+def test_a_small_limit_keeps_a_smaller_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {}
+    for soft in (64, 1_024, resource.RLIM_INFINITY):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
+        limits[soft] = listener_module._first_reserved()
+    assert limits[64] == 48
+    assert limits[1_024] == 960
+    assert limits[resource.RLIM_INFINITY] > 1_000_000
+
+
+async def test_a_closed_listener_is_closed_for_good(ways: list[Way]) -> None:
+    way = Way(World())
+    ways.append(way)
+    way.listener.start()
+    address = way.socket.getsockname()
+    way.listener.close()
+    way.listener.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
