@@ -35,8 +35,10 @@ class Ids:
 
     def read(self, request: Request) -> Identity:
         """Return who the request says it is. Raises RefusedError 403 when one is no id."""
-        device_id = shown_device_id(request)
-        client_id = header_or_query(request, "client-id")
+        return self.check(shown_device_id(request), header_or_query(request, "client-id"))
+
+    def check(self, device_id: str, client_id: str) -> Identity:
+        """Return both as an identity. Raises RefusedError 403 when one is no id."""
         if not _fits(device_id, self._device):
             raise RefusedError("Device-Id is missing or not an id", CloseReason.FORBIDDEN)
         if client_id and not _fits(client_id, self._client):
