@@ -122,7 +122,6 @@ def test_other_methods_are_not_allowed(method: str) -> None:
 @pytest.mark.parametrize(
     "junk",
     [
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # a TLS hello
         b"hello\r\n\r\n",
         b"FOO / HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.1\nHost: x\n\n",
@@ -317,3 +316,12 @@ def test_a_refusal_leaves_no_cycle_behind() -> None:
         assert not any(isinstance(item, RequestReader) for item in gc.get_objects())
     finally:
         gc.enable()
+
+
+def test_a_tls_hello_is_told_what_it_met() -> None:
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+    with pytest.raises(RefusedError, match="TLS was sent to a port that speaks plain HTTP"):
+        RequestReader(Limits()).receive(hello)
+    reader = RequestReader(Limits())
+    with pytest.raises(RefusedError, match="not HTTP"):  # cut small, it is not recognised
+        deque(reader.receive(bytes([byte])) for byte in hello)
