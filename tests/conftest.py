@@ -7,6 +7,7 @@ import json
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -18,7 +19,7 @@ from keepline.clock import SystemClock
 from keepline.gateway.auth import make_authenticator, make_issuer
 from keepline.gateway.enrolment.making import make_enrolment, make_ledger
 from keepline.gateway.gateway import Gateway
-from keepline.gateway.handler import Handler
+from keepline.gateway.handler import AnyHandler
 from keepline.gateway.node import Node
 from keepline.handlers.echo import Echo
 from keepline.log import Log
@@ -63,7 +64,7 @@ StartGateway = Callable[..., "asyncio.Future[RunningGateway]"]
 
 
 def make_node(
-    settings: Settings, log_lines: StringIO, make_handler: Callable[[], Handler] = Echo
+    settings: Settings, log_lines: StringIO, make_handler: Callable[[], AnyHandler] = Echo
 ) -> Node:
     loop = asyncio.get_running_loop()
     clock = SystemClock()
@@ -76,6 +77,7 @@ def make_node(
         clock=clock,
         random=random.Random(7),
         executor=None,
+        handler_threads=ThreadPoolExecutor(settings.handlers.threads, "handler"),
         log=log,
         counters=counters,
         authenticator=make_authenticator(settings, clock=clock, log=log, counters=counters),
@@ -102,7 +104,7 @@ async def start_gateway() -> AsyncIterator[Callable[..., Any]]:
     running: list[RunningGateway] = []
 
     async def start(
-        make_handler: Callable[[], Handler] = Echo, **sections: Any
+        make_handler: Callable[[], AnyHandler] = Echo, **sections: Any
     ) -> RunningGateway:
         document: dict[str, Any] = {
             "server": {"host": "127.0.0.1", "port": 0},

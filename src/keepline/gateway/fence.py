@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from keepline.errors import SessionEndedError
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Fence:
         try:
             return method(session, *arguments)  # type: ignore[return-value]
         except (Exception, SystemExit) as error:  # noqa: BLE001 (the fence)
-            self._on_failure(session, method, error)
+            self.on_failure(session, method, error)
             return None
 
     async def wait(
@@ -48,13 +49,19 @@ class Fence:
             if task is None or task.cancelling():
                 raise
             # Nobody cancelled the call: it awaited something that was, and did not mind.
-            self._on_failure(session, method, error)
+            self.on_failure(session, method, error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (the fence)
-            self._on_failure(session, method, error)
+            self.on_failure(session, method, error)
 
-    def _on_failure(
+    def on_failure(
         self, session: Calls, method: Callable[..., object], error: BaseException
     ) -> None:
+        """Count and log what a call raised, and end its session.
+
+        Who waited for the device when the session ended has not failed.
+        """
+        if isinstance(error, SessionEndedError) and session.connection.lifecycle.reason:
+            return
         self._counters.handler_failures += 1
         self._log.error(
             "handler_failed",

@@ -19,6 +19,7 @@ from keepline.gateway.profiles import Profiles
 from keepline.gateway.registry import Registry
 from keepline.gateway.resumption import ask_for_snapshot, begin
 from keepline.gateway.session import Session
+from keepline.gateway.threads import ThreadedSession, ThreadFence
 from keepline.gateway.ticker import Due, Ticker
 from keepline.lifecycle.breaker import SuspicionBreaker
 from keepline.lifecycle.heartbeat import Judge
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
+    from keepline.gateway.presence import Presence
     from keepline.log import Log
     from keepline.monitor.heap import Heap
     from keepline.monitor.metrics import Counters
@@ -86,11 +88,13 @@ class Node:
         "make_handler",
         "make_session_id",
         "port",
+        "presence",
         "profiles",
         "random",
         "registry",
         "settings",
         "streaming_silence_s",
+        "thread_fence",
         "ticker",
         "wheel",
     )
@@ -103,6 +107,7 @@ class Node:
         clock: Clock,
         random: Random,
         executor: Executor | None,
+        handler_threads: Executor | None = None,
         log: Log,
         counters: Counters,
         authenticator: Authenticator,
@@ -130,6 +135,9 @@ class Node:
         self.registry = Registry()
         self.heap = heap
         self.fence = Fence(log, counters)
+        self.thread_fence = (
+            None if handler_threads is None else ThreadFence(log, counters, handler_threads, loop)
+        )
         self.hellos = HelloCache()
         self.wheel: TimingWheel[Due] = TimingWheel(clock.now())
         self.judge = Judge(settings.heartbeat)
@@ -152,6 +160,7 @@ class Node:
         self.call_numbers = count()  # of devices' tools
         history = settings.history
         self.endings = Endings(endings=history.endings, refusals=history.refusals)
+        self.presence: Presence | None = None  # where somebody wants to be told
         self._unwell = 0
         self._stalls_seen = 0
         self.enrolment = enrolment
@@ -173,9 +182,9 @@ class Node:
             connection.close(CloseReason.REVOKED)
             raise ConnectionResetError("revoked before its session was open")
         session_id = self.make_session_id()
-        session = Session(
-            self, connection, identity, hello, self._made_handler(), session_id=session_id
-        )
+        handler = self._made_handler()
+        make_session = ThreadedSession if handler.threaded else Session
+        session = make_session(self, connection, identity, hello, handler, session_id=session_id)
         older = self.registry.claim(session)
         if older is not None:
             self.counters.takeovers += 1
@@ -192,7 +201,10 @@ class Node:
             claim=session.claim,
             takeover=older is not None,
             profile=session.profile.name,
+            address=connection.address,
         )
+        if self.presence is not None:
+            self.presence.online(session, takeover=older is not None)
         state = None
         if older is not None:  # the hello is answered by now, whatever the older handler does
             state = ask_for_snapshot(older)
@@ -238,6 +250,8 @@ class Node:
         self.endings.note_ending(device_id, ending)
         event = "device_disconnected" if ending.claim else "device_left_before_hello"
         self.log.info(event, device_id=device_id, **ending.told())
+        if self.presence is not None and ending.claim:
+            self.presence.offline(device_id, ending, self.ticker.now)
 
     # -- suspicion -------------------------------------------------------------------------
 
@@ -264,6 +278,8 @@ class Node:
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
         self.expiries.each_second(self.clock.wall())
+        if self.presence is not None:
+            self.presence.each_second(self.ticker.now)
         self.arrivals.addresses.each_second(self.ticker.now)
         stalls = self.counters.loop_stalls
         self._unwell = (

@@ -49,6 +49,11 @@ class Speech:
         """Whether it was heard or cut."""
         return self._done.done()
 
+    @property
+    def ended(self) -> asyncio.Future[None]:
+        """What is done when it was heard or cut."""
+        return self._done
+
     def cancel(self) -> None:
         """Say no more of it; idempotent."""
         if self.turn is not None:

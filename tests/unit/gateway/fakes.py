@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from io import StringIO
 from itertools import count
 from typing import Any, cast
@@ -13,7 +14,7 @@ from typing import Any, cast
 from keepline.clock import ManualClock
 from keepline.gateway.auth import Authenticator, StaticToken
 from keepline.gateway.connection import Connection
-from keepline.gateway.handler import Handler
+from keepline.gateway.handler import AnyHandler, Handler
 from keepline.gateway.identity import Identity
 from keepline.gateway.node import Node
 from keepline.gateway.receiver import Receiver
@@ -222,9 +223,10 @@ class World:
 
     def __init__(
         self,
-        make_handler: Callable[[], Handler] = Recorder,
+        make_handler: Callable[[], AnyHandler] = Recorder,
         authenticator: Authenticator | None = None,
         clock: ManualClock | None = None,
+        handler_threads: Executor | None = None,
         **sections: dict[str, Any],
     ) -> None:
         document = {"server": {"port": 0}, "auth": {"token": TOKEN}, **sections}
@@ -238,6 +240,7 @@ class World:
             clock=self.clock,
             random=random.Random(7),
             executor=None,
+            handler_threads=handler_threads,
             log=Log(self.log_lines, self.clock, level="debug", style="json", fold_per_s=10_000),
             counters=self.counters,
             authenticator=authenticator or StaticToken(TOKEN),
