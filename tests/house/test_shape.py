@@ -25,6 +25,8 @@ TESTED_ELSEWHERE = {
     "src/keepline/gateway/auth/claims.py": "tests/unit/gateway/auth/test_tokens.py",
     "src/keepline/gateway/gateway.py": "tests/device/test_fleet_and_gateway.py",
     "src/keepline/gateway/handler.py": "tests/unit/gateway/test_session.py",
+    "src/keepline/hub/local.py": "tests/hub",
+    "src/keepline/hub/port.py": "tests/hub/test_contract.py",
     "src/keepline/gateway/receiver.py": "tests/unit/gateway/test_connection.py",
 }
 

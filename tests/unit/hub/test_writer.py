@@ -24,10 +24,12 @@ class Store:
     def __init__(self) -> None:
         self.batches: list[list[Operation]] = []
         self.failures: list[Exception] = []
+        self.begun = Event()
         self.may_go_on = Event()
         self.may_go_on.set()
 
     def apply(self, operations: Sequence[Operation]) -> list[object]:
+        self.begun.set()
         self.may_go_on.wait(5.0)
         if self.failures:
             raise self.failures.pop(0)
@@ -80,7 +82,7 @@ async def test_what_comes_during_a_transaction_goes_into_the_next(
 ) -> None:
     store.may_go_on.clear()
     first = writer.ask(note("1"))
-    await asyncio.sleep(0.02)
+    await eventually(store.begun.is_set)
     later = [writer.ask(note(kind)) for kind in "23"]
     store.may_go_on.set()
     await asyncio.gather(first, *later)

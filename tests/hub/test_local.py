@@ -1,4 +1,4 @@
-"""What is the local hub's alone; what every hub has to do is in tests/hub/test_contract.py."""
+"""What is the local hub's alone; what every hub has to do is in test_contract.py."""
 
 from __future__ import annotations
 
