@@ -55,7 +55,10 @@ class Composition:
             fold_per_s=settings.log.fold_per_s,
             buffer_lines=settings.log.buffer_lines,
             buffer_bytes=settings.log.buffer_bytes,
-            secrets=tuple(filter(None, (settings.auth.token, settings.admin.token))),
+            secrets=(
+                *filter(None, (settings.auth.token, settings.admin.token)),
+                *(key.partition(":")[2] for key in settings.auth.keys),
+            ),
         )
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keepline")
         self._handler_threads = ThreadPoolExecutor(  # none is started before it is needed

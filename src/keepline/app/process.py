@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from keepline.fleet.report import Report
+    from keepline.gateway.auth import Authenticator
     from keepline.gateway.handler import Handler
     from keepline.log import Log
     from keepline.settings import Settings
@@ -41,14 +42,16 @@ def serve(
     settings: Settings,
     handler: type[Handler] | None = None,
     *,
+    authenticator: Authenticator | None = None,
     announce: Announce | None = None,
 ) -> int:
     """Run a gateway until SIGTERM or SIGINT; return the exit status. Raises StartError.
 
-    A second signal drops every connection at once, a third ends the process. `announce` is called
-    once the gateway listens. What follows the stop has FORCED_END_S to end the process.
+    `authenticator` judges devices instead of what the settings say. A second signal drops every
+    connection at once, a third ends the process. `announce` is called once the gateway listens.
+    What follows the stop has FORCED_END_S to end the process.
     """
-    return _run(_serve(settings, handler or Echo, announce))
+    return _run(_serve(settings, handler or Echo, authenticator, announce))
 
 
 def demo(
@@ -66,9 +69,12 @@ def demo(
 
 
 async def _serve(
-    settings: Settings, make_handler: Callable[[], Handler], announce: Announce | None
+    settings: Settings,
+    make_handler: Callable[[], Handler],
+    authenticator: Authenticator | None,
+    announce: Announce | None,
 ) -> int:
-    gateway = _gateway(settings, make_handler)
+    gateway = _gateway(settings, make_handler, authenticator)
     orders = Orders(asyncio.get_running_loop())
     await _start(gateway)
     orders.on_hangup(gateway)
@@ -114,8 +120,18 @@ async def _demo(
 # -- the process ---------------------------------------------------------------------------
 
 
-def _gateway(settings: Settings, make_handler: Callable[[], Handler]) -> Gateway:
-    return Gateway(make_handler, settings, admin_port=settings.admin.port, heap=Heap())
+def _gateway(
+    settings: Settings,
+    make_handler: Callable[[], Handler],
+    authenticator: Authenticator | None = None,
+) -> Gateway:
+    return Gateway(
+        make_handler,
+        settings,
+        authenticator=authenticator,
+        admin_port=settings.admin.port,
+        heap=Heap(),
+    )
 
 
 async def _start(gateway: Gateway) -> None:

@@ -26,7 +26,7 @@ def load_handler(name: str) -> type[Handler]:
             f"write MODULE:CLASS, as in: keepline serve myapp:Assistant"
             f" (built in: {', '.join(BUILT_IN)})",
         )
-    module = _imported(module_name)
+    module = imported(module_name)
     found = getattr(module, class_name, None)
     if found is None:
         raise StartError(f"{module_name} has no {class_name}", _handlers_in(module))
@@ -37,7 +37,8 @@ def load_handler(name: str) -> type[Handler]:
     return found
 
 
-def _imported(name: str) -> ModuleType:
+def imported(name: str) -> ModuleType:
+    """Return the module, also one where we were started. Raises StartError."""
     here = str(Path.cwd())
     if here not in sys.path:  # an installed command does not look where it was started
         sys.path.insert(0, here)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keepline.cli.advice import advice
+from keepline.cli.authenticator_name import load_authenticator
 from keepline.cli.handler_name import load_handler
 from keepline.cli.options import (
     AdminHost,
@@ -42,6 +43,10 @@ def serve(
         str, typer.Argument(metavar="MODULE:CLASS", help="What happens behind a connection.")
     ] = "echo",
     *,
+    auth: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:NAME", help="Who judges devices instead of auth.mode."),
+    ] = None,
     host: Host = None,
     port: Port = None,
     admin_host: AdminHost = None,
@@ -64,10 +69,16 @@ def serve(
             token=token,
         )
         handler_class = load_handler(handler)
+        judge = None if auth is None else load_authenticator(auth)
         from keepline.app import serve as run  # noqa: PLC0415 - `keepline version` need not wait
         from keepline.cli.welcome import welcome  # noqa: PLC0415 - as above
 
-        status = run(settings, handler_class, announce=welcome if _is_watched() else None)
+        status = run(
+            settings,
+            handler_class,
+            authenticator=judge,
+            announce=welcome if _is_watched() else None,
+        )
     raise typer.Exit(status)
 
 

@@ -37,8 +37,9 @@ Mode = Literal["auto", "static", "signed", "jwt", "xiaozhi", "callback", "none"]
 class Auth(Section):
     """Who is let in; docs/authentication.md explains it.
 
-    `mode` says how: `auto` is `static` where `token` is set, else `none`. `keys` are `id:secret`,
-    or in `key_file`, which is read again when it changes: the first signs, all verify.
+    `mode` says how: `auto` is `static` where `token` is set, `signed` where there are
+    keys, else `none`. `keys` are `id:secret`, or in `key_file`, which is read again when it
+    changes: the first signs, all verify.
     `token_ttl_s` is how long issued tokens last, `token_max_age_s` how long those of the xiaozhi
     server, `clock_skew_s` how far in the future one may have been issued. `on_expiry` is about
     devices that are connected when their token expires: `close` waits for the end of a

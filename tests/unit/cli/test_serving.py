@@ -60,6 +60,23 @@ def test_every_option_of_serve_reaches_its_setting(started: Started, tmp_path: P
     assert settings.session.idle_after_s == 2.5
 
 
+def test_an_authenticator_of_one_s_own_is_handed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "my_own_door.py").write_text("class Own:\n    async def judge(self, request): ...\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    judges: list[object] = []
+    monkeypatch.setattr(
+        keepline.app, "serve", lambda *_, authenticator, **__: judges.append(authenticator) or 0
+    )
+    assert typed("serve", "--auth", "my_own_door:Own")[0] == 0
+    assert type(judges[0]).__name__ == "Own"
+    status, _, complaint = typed("serve", "--auth", "my_own_door:Other")
+    assert status == 2
+    assert "has no Other" in complaint
+
+
 def test_the_environment_is_read(started: Started) -> None:
     typed("serve", KEEPLINE_AUTH__TOKEN="from-the-environment")
     assert started[0][0].auth.token == "from-the-environment"

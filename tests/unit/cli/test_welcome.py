@@ -72,7 +72,7 @@ def test_serve_says_it_to_a_terminal_and_to_nothing_else(
 ) -> None:
     given: list[object] = []
 
-    def serve(*_arguments: object, announce: object) -> int:
+    def serve(*_arguments: object, announce: object, **_others: object) -> int:
         given.append(announce)
         return 0
 

@@ -93,7 +93,9 @@ def chosen_mode(auth: Auth) -> str:
     """Return the mode, with `auto` made up."""
     if auth.mode != "auto":
         return auth.mode
-    return "none" if auth.token is None else "static"
+    if auth.token is not None:
+        return "static"
+    return "signed" if auth.keys or auth.key_file is not None else "none"
 
 
 def _scheme(mode: str, auth: Auth, log: Log | None) -> Scheme:

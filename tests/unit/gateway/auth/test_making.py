@@ -35,8 +35,10 @@ def problem(**changes: Any) -> StartError:
     return failed.value
 
 
-def test_auto_is_static_with_a_token_and_none_without() -> None:
+def test_auto_is_static_with_a_token_signed_with_keys_and_none_without() -> None:
     assert chosen_mode(Auth()) == "none"
+    assert chosen_mode(Auth(keys=(KEY,))) == chosen_mode(Auth(key_file=Path("x"))) == "signed"
+    assert chosen_mode(Auth(keys=(KEY,), token="t")) == "static"
     assert chosen_mode(Auth(token="t")) == "static"
     assert chosen_mode(Auth(token="t", mode="none")) == "none"
     assert isinstance(make_authenticator(settings(token="t", host="0.0.0.0")), StaticToken)
