@@ -63,13 +63,17 @@ def test_every_option_of_serve_reaches_its_setting(started: Started, tmp_path: P
 def test_an_authenticator_of_one_s_own_is_handed_over(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "my_own_door.py").write_text("class Own:\n    async def judge(self, request): ...\n")
+    module = "class Own:\n    async def judge(self, request): ...\n"
+    (tmp_path / "my_own_door.py").write_text(module)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     judges: list[object] = []
-    monkeypatch.setattr(
-        keepline.app, "serve", lambda *_, authenticator, **__: judges.append(authenticator) or 0
-    )
+
+    def serve(*_arguments: object, authenticator: object, **_others: object) -> int:
+        judges.append(authenticator)
+        return 0
+
+    monkeypatch.setattr(keepline.app, "serve", serve)
     assert typed("serve", "--auth", "my_own_door:Own")[0] == 0
     assert type(judges[0]).__name__ == "Own"
     status, _, complaint = typed("serve", "--auth", "my_own_door:Other")
