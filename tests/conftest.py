@@ -89,6 +89,7 @@ def make_node(
             counters=counters,
             ledger=ledger,
             issuer=make_issuer(settings),
+            executor=None,
             draw=secrets.token_bytes,
         ),
         make_session_id=lambda: secrets.token_hex(8),

@@ -74,6 +74,7 @@ class Composition:
             ledger=make_ledger(settings, loop, self._executor),
             # A judge from outside knows no tokens of ours.
             issuer=None if authenticator else make_issuer(settings, clock=clock, log=self.log),
+            executor=self._executor,
             draw=secrets.token_bytes,
         )
         self.node = Node(

@@ -34,6 +34,12 @@ Token = Annotated[
         help="What devices show to be let in. In KEEPLINE_AUTH__TOKEN, `ps` does not show it.",
     ),
 ]
+Insecure = Annotated[
+    bool | None,
+    typer.Option(
+        "--insecure", help="Let everybody in without a token, also where others can connect."
+    ),
+]
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", readable=False, help="Settings in TOML.")
 ]
@@ -57,6 +63,7 @@ _STANDS_FOR = {
     "admin_port": "admin.port",
     "data": "data_dir",
     "token": "auth.token",
+    "insecure": "auth.insecure",
 }
 
 

@@ -19,6 +19,7 @@ from keepline.cli.options import (
     Config,
     Data,
     Host,
+    Insecure,
     Port,
     Token,
     read_settings,
@@ -53,6 +54,7 @@ def serve(
     admin_port: AdminPort = None,
     data: Data = None,
     token: Token = None,
+    insecure: Insecure = None,
     config: Config = None,
     assignments: Assignments = None,
 ) -> None:
@@ -67,6 +69,7 @@ def serve(
             admin_port=admin_port,
             data=data,
             token=token,
+            insecure=insecure,
         )
         handler_class = load_handler(handler)
         judge = None if auth is None else load_authenticator(auth)

@@ -22,15 +22,14 @@ class Enrolment(Section):
     """Who is given a token at the configuration address `/xiaozhi/ota/`.
 
     `policy` is `auto` (open on a loopback listener, else activation), `off`, `open`,
-    `allow_list`, `activation` or `callback`; `insecure` allows `open` where others can ask.
-    `devices` is a TOML file of devices. `public_url` is where devices connect; without it the host
-    that they asked is named. `notice` is shown by a device above its code. `pending_per_address`
+    `allow_list`, `activation` or `callback`. `devices` is a TOML file of devices, read again when
+    it changes. `public_url` is where devices connect; without it the host that they asked is
+    named. `notice` is shown by a device above its code. `pending_per_address`
     and `max_pending` bound the codes under way; `address_burst` and `device_burst` requests are
     answered at once, then one each `address_refill_s` and `device_refill_s`.
     """
 
     policy: Policy = "auto"
-    insecure: bool = False
     devices: Path | None = None
     public_url: Link | None = None
     timezone_offset_minutes: Minutes = 0

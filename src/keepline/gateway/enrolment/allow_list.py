@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,9 +11,12 @@ from keepline.errors import StartError
 from keepline.gateway.enrolment.applicant import device_key, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from concurrent.futures import Executor
     from pathlib import Path
 
+    from keepline.log import Log
+
+LOOK_EACH_S = 1.0
 KEY_BYTES = 32  # of the ESP32's HMAC key block
 _HINT = 'an entry is: [[device]], device_id = "…", and if you like client_id, or serial and key'
 _FIELDS = frozenset({"device_id", "client_id", "serial", "key"})
@@ -34,10 +38,45 @@ class Known(NamedTuple):
         return self.key if serial and serial == self.serial else b""
 
 
-def read_allow_list(path: Path | None) -> Mapping[str, Known]:
-    """Return the devices of a file by `device_key`; none without a file. Raises StartError."""
-    if path is None:
-        return {}
+class AllowList:
+    """The devices of a file, which is looked at once a second at most and only when asked.
+
+    A file that became unreadable or wrong is reported once and changes nothing.
+    """
+
+    def __init__(self, path: Path | None, log: Log, executor: Executor | None) -> None:
+        """Read it; nobody is known without one. Raises StartError."""
+        self._path = path
+        self._log = log
+        self._executor = executor
+        self._looked_at = float("-inf")
+        self._stamp = _stamp(path)
+        self._known = {} if path is None else read_allow_list(path)
+
+    def find(self, device_id: str) -> Known | None:
+        """Return what the file says of a device."""
+        return self._known.get(device_key(device_id))
+
+    async def renew(self, now: float) -> None:
+        """Read the file again if it has changed: in a thread, since it may be long."""
+        if self._path is None or now - self._looked_at < LOOK_EACH_S:
+            return
+        self._looked_at = now
+        stamp = _stamp(self._path)
+        if stamp == self._stamp:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            self._known = await loop.run_in_executor(self._executor, read_allow_list, self._path)
+        except StartError as error:
+            self._log.error("devices_not_read_again", detail=error.problem)
+        else:
+            self._log.info("devices_read_again", devices=len(self._known))
+        self._stamp = stamp  # not before: who waits for it here may leave meanwhile
+
+
+def read_allow_list(path: Path) -> dict[str, Known]:
+    """Return the devices of a file by `device_key`. Raises StartError."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -78,3 +117,11 @@ def _entry(fields: Any, place: str) -> Known:
         fields.get("serial", ""),
         bytes.fromhex(key),
     )
+
+
+def _stamp(path: Path | None) -> tuple[int, int, int]:
+    try:
+        status = None if path is None else path.stat()
+    except OSError:
+        status = None
+    return (0, 0, 0) if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -9,6 +9,7 @@ from keepline.errors import LedgerError, RefusedError
 from keepline.gateway.auth.credentials import Ids, check_origin
 from keepline.gateway.enrolment import answers
 from keepline.gateway.enrolment.applicant import (
+    Applicant,
     device_key,
     read_applicant,
     read_body,
@@ -19,15 +20,14 @@ from keepline.gateway.throttle import Throttle, address_key
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from keepline.clock import Clock
     from keepline.gateway.auth import TokenIssuer
-    from keepline.gateway.enrolment.allow_list import Known
-    from keepline.gateway.enrolment.applicant import Applicant, Proof
-    from keepline.gateway.enrolment.ledger import Ledger
+    from keepline.gateway.enrolment.allow_list import AllowList
+    from keepline.gateway.enrolment.applicant import Proof
+    from keepline.gateway.enrolment.ledger import Ledger, Voucher
     from keepline.gateway.enrolment.policies import Policy
     from keepline.gateway.enrolment.waiting import Pending, Waiting
+    from keepline.gateway.identity import Identity
     from keepline.log import Log
     from keepline.monitor.metrics import Counters
     from keepline.settings import Settings
@@ -48,7 +48,7 @@ class Enrolment:
         counters: Counters,
         ledger: Ledger,
         waiting: Waiting,
-        devices: Mapping[str, Known],
+        devices: AllowList,
         policy: Policy | None,
         issuer: TokenIssuer | None,
     ) -> None:
@@ -100,10 +100,10 @@ class Enrolment:
                 allow="POST",
             )
         check_origin(request, self._origins)
-        self._take(self._by_address, address_key(request.address))
-        identity = self._ids.read(request)
+        identity = self._read_ids(request)
+        self._check_rate(request, identity)
         applicant = read_applicant(request, identity)
-        self._take(self._by_device, self._device_key(applicant))
+        await self._devices.renew(self._clock.now())
         if request.path.rstrip("/") == ACTIVATION_PATH:
             return await self._activate(policy, applicant, request)
         return await self._configure(policy, applicant, request, port)
@@ -137,11 +137,14 @@ class Enrolment:
             return answers.not_yet()
         # Taken out first: a challenge is worth one proof.
         self.waiting.remove(pending)
-        await self.enrol(pending.applicant, "proof")
-        return answers.activated()
+        is_enrolled = await self.enrol(pending.applicant, "proof")
+        return answers.activated() if is_enrolled else answers.not_yet()
 
-    async def enrol(self, applicant: Applicant, vouched_by: str) -> None:
-        """Write down that somebody vouched for a device. Raises RefusedError 503."""
+    async def enrol(self, applicant: Applicant, vouched_by: Voucher) -> bool:
+        """Write down that somebody vouched for a device; False when that does not suffice.
+
+        Raises RefusedError 503.
+        """
         try:
             entry = await self.ledger.enrol(applicant, vouched_by, self._clock.wall())
         except LedgerError as error:
@@ -151,16 +154,19 @@ class Enrolment:
                 CloseReason.AUTH_UNAVAILABLE,
                 retry_after_s=RETRY_AFTER_S,
             ) from None
+        if entry is None:
+            return False
         self._counters.enrolments += 1
         self._log.info(
             "device_enrolled",
             device_id=applicant.device_id,
-            vouched_by=entry.vouched_by,
+            vouched_by=vouched_by,
             address=applicant.address,
         )
+        return True
 
     def _proves(self, pending: Pending, proof: Proof) -> bool:
-        known = self._devices.get(device_key(pending.applicant.device_id))
+        known = self._devices.find(pending.applicant.device_id)
         key = known.key_of(proof.serial) if known is not None else b""
         revoked = self.ledger.is_revoked(pending.applicant.device_id, None)
         if not key or revoked or not pending.may_prove:
@@ -201,9 +207,19 @@ class Enrolment:
                 retry_after_s=math.ceil(throttle.wait_s(key, now)),
             )
 
-    def _device_key(self, applicant: Applicant) -> str:
-        # Whoever posts the id of a device that is enrolled must not use up what that one may ask.
-        device = device_key(applicant.device_id)
-        if self.ledger.is_enrolled(applicant):
-            return device
-        return f"{device} {address_key(applicant.address)}"
+    def _read_ids(self, request: Request) -> Identity:
+        try:
+            return self._ids.read(request)
+        except RefusedError:
+            self._take(self._by_address, address_key(request.address))
+            raise
+
+    def _check_rate(self, request: Request, identity: Identity) -> None:
+        """Count a request; what strangers ask must not use up what an enrolled device may."""
+        device = device_key(identity.device_id)
+        if self.ledger.is_enrolled(Applicant(identity.device_id, identity.client_id)):
+            self._take(self._by_device, device)
+            return
+        origin = address_key(request.address)
+        self._take(self._by_address, origin)
+        self._take(self._by_device, f"{device} {origin}")

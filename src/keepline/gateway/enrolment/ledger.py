@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import math
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from keepline.gateway.enrolment.applicant import device_key
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from keepline.gateway.enrolment.applicant import Applicant
+
+
+Voucher: TypeAlias = Literal["operator", "proof"]
 
 
 class Entry(NamedTuple):
@@ -127,13 +130,18 @@ class Ledger:
         entry = self.find(device_id)
         return now_wall if entry is None else max(now_wall, entry.not_before)
 
-    async def enrol(self, applicant: Applicant, vouched_by: str, now_wall: float) -> Entry:
+    async def enrol(
+        self, applicant: Applicant, vouched_by: Voucher, now_wall: float
+    ) -> Entry | None:
         """Vouch for this client of this device; another one it had is no longer valid.
 
-        Raises LedgerError; then nothing has changed.
+        None when the device is revoked, which an operator alone undoes. Raises LedgerError; then
+        nothing has changed.
         """
         async with self._writing:
             former = self.find(applicant.device_id)
+            if former is not None and former.revoked and vouched_by != "operator":
+                return None
             changes = former is not None and former.client_digest != applicant.client_digest
             not_before = former.not_before if former is not None else 0.0
             entry = Entry(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keepline.errors import StartError
-from keepline.gateway.enrolment.allow_list import read_allow_list
+from keepline.gateway.enrolment.allow_list import AllowList
 from keepline.gateway.enrolment.endpoint import Enrolment
 from keepline.gateway.enrolment.ledger import Ledger, Memory
 from keepline.gateway.enrolment.ledger_file import LedgerFile
@@ -15,12 +15,11 @@ from keepline.gateway.sockets import is_loopback
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from concurrent.futures import Executor
 
     from keepline.clock import Clock
     from keepline.gateway.auth import TokenIssuer
-    from keepline.gateway.enrolment.allow_list import Known
     from keepline.gateway.enrolment.policies import Policy
     from keepline.log import Log
     from keepline.monitor.metrics import Counters
@@ -46,6 +45,7 @@ def make_enrolment(
     counters: Counters,
     ledger: Ledger,
     issuer: TokenIssuer | None,
+    executor: Executor | None,
     draw: Callable[[int], bytes],
 ) -> Enrolment:
     """Return the endpoint; `draw` returns that many random bytes.
@@ -54,7 +54,7 @@ def make_enrolment(
     read.
     """
     enrolment = settings.enrolment
-    devices = read_allow_list(enrolment.devices)
+    devices = AllowList(enrolment.devices, log, executor)
     name = chosen_policy(settings, has_issuer=issuer is not None)
     policy = _policy(name, settings, devices, ledger=ledger, issuer=issuer, clock=clock, log=log)
     waiting = Waiting(
@@ -83,13 +83,14 @@ def chosen_policy(settings: Settings, *, has_issuer: bool) -> str:
         return policy
     if not has_issuer:
         return "off"
-    return "open" if is_loopback(settings.server.host) else "activation"
+    nobody_else = is_loopback(settings.server.host) or settings.auth.insecure
+    return "open" if nobody_else else "activation"
 
 
 def _policy(
     name: str,
     settings: Settings,
-    devices: Mapping[str, Known],
+    devices: AllowList,
     *,
     ledger: Ledger,
     issuer: TokenIssuer | None,
@@ -115,11 +116,11 @@ def _policy(
 
 
 def _open(settings: Settings, ledger: Ledger) -> Open:
-    insecure = settings.enrolment.insecure
+    insecure = settings.auth.insecure
     if not insecure and not is_loopback(settings.server.host):
         raise StartError(
             f"enrolment.policy is open, and {settings.server.host} can be reached by everybody",
-            "set enrolment.policy to activation, or enrolment.insecure to true if every one of"
-            " them may have a token",
+            "set enrolment.policy to activation, or say --insecure if every one of them may have"
+            " a token",
         )
     return Open(ledger, insecure=insecure)

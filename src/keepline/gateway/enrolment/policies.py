@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from keepline.errors import RefusedError
 from keepline.gateway.enrolment.answers import read_host
-from keepline.gateway.enrolment.applicant import device_key
 from keepline.gateway.sockets import is_loopback
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from keepline.gateway.enrolment.allow_list import Known
+    from keepline.gateway.enrolment.allow_list import AllowList, Known
     from keepline.gateway.enrolment.applicant import Applicant
     from keepline.gateway.enrolment.ledger import Ledger
     from keepline.wire.handshake import Request
@@ -76,14 +73,14 @@ class Approval:
 
     activates = True
 
-    def __init__(self, ledger: Ledger, devices: Mapping[str, Known], *, listed_only: bool) -> None:
+    def __init__(self, ledger: Ledger, devices: AllowList, *, listed_only: bool) -> None:
         self._ledger = ledger
         self._devices = devices
         self._listed_only = listed_only
 
     async def judge(self, applicant: Applicant, request: Request) -> Verdict:  # noqa: ARG002
         """Return what to do. Raises RefusedError 403 for who is revoked or not listed."""
-        known = self._devices.get(device_key(applicant.device_id))
+        known = self._devices.find(applicant.device_id)
         if self._listed_only and known is None:
             raise _refused()
         listed = known is not None and _is_client(known, applicant)

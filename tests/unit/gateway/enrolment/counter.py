@@ -42,7 +42,8 @@ class Counter:
         self, store: Store | None = None, *, has_issuer: bool = True, **fields: Any
     ) -> None:
         fields.setdefault("policy", "activation")
-        settings = Settings.model_validate({"enrolment": fields, "auth": {"token": "fleet"}})
+        auth = {"token": "fleet", "insecure": fields.pop("insecure", False)}
+        settings = Settings.model_validate({"enrolment": fields, "auth": auth})
         numbers = count(100)
         self.clock = ManualClock()
         self.counters = Counters()
@@ -55,6 +56,7 @@ class Counter:
             counters=self.counters,
             ledger=self.ledger,
             issuer=Issuer() if has_issuer else None,
+            executor=None,
             draw=lambda size: next(numbers).to_bytes(size),
         )
         self.desk = Desk(self.enrolment, self.clock, self.counters)

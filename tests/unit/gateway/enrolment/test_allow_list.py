@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import asyncio
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from keepline.clock import ManualClock
 from keepline.errors import StartError
-from keepline.gateway.enrolment.allow_list import Known, read_allow_list
+from keepline.gateway.enrolment.allow_list import LOOK_EACH_S, AllowList, Known, read_allow_list
 from keepline.gateway.enrolment.applicant import digest
+from keepline.log import Log
 
 KEY = "00" * 31 + "ff"
 
@@ -21,8 +25,61 @@ def entry(**fields: str) -> str:
     return "[[device]]\n" + "".join(f'{name} = "{value}"\n' for name, value in fields.items())
 
 
-def test_without_a_file_nobody_is_known() -> None:
-    assert read_allow_list(None) == {}
+def listed(path: Path | None) -> tuple[AllowList, StringIO]:
+    lines = StringIO()
+    return AllowList(path, Log(lines, ManualClock(), style="json"), None), lines
+
+
+async def test_without_a_file_nobody_is_known() -> None:
+    known, _ = listed(None)
+    await known.renew(0.0)
+    assert known.find("d1") is None
+
+
+async def test_a_file_that_changed_is_read_again_but_not_looked_at_all_the_time(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "devices.toml"
+    path.write_text(entry(device_id="d1"))
+    known, lines = listed(path)
+    await known.renew(0.0)
+    path.write_text(entry(device_id="another"))
+    await known.renew(LOOK_EACH_S - 0.1)
+    assert known.find("D1") == Known("d1")
+    await known.renew(LOOK_EACH_S)
+    assert known.find("d1") is None
+    assert known.find("another") == Known("another")
+    assert "devices_read_again" in lines.getvalue()
+
+
+async def test_a_mistake_in_a_running_gateway_s_file_is_logged_once_and_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "devices.toml"
+    path.write_text(entry(device_id="d1"))
+    known, lines = listed(path)
+    path.write_text("damaged")
+    for second in range(3):
+        await known.renew(second * LOOK_EACH_S)
+    path.unlink()
+    await known.renew(3 * LOOK_EACH_S)
+    assert known.find("d1") == Known("d1")
+    assert lines.getvalue().count("devices_not_read_again") == 2
+
+
+async def test_who_waits_for_the_file_and_leaves_does_not_keep_it_from_being_read(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "devices.toml"
+    path.write_text(entry(device_id="d1"))
+    known, _ = listed(path)
+    path.write_text(entry(device_id="another"))
+    leaving = asyncio.create_task(known.renew(0.0))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await known.renew(LOOK_EACH_S)
+    assert known.find("another") is not None
 
 
 def test_a_device_is_known_by_its_id_and_if_given_by_its_client_id_or_key(tmp_path: Path) -> None:

@@ -283,6 +283,21 @@ async def test_who_posts_a_device_s_id_does_not_use_up_what_it_may_ask() -> None
     assert await counter.is_told()
 
 
+async def test_a_neighbour_s_flood_does_not_keep_an_enrolled_device_from_its_token() -> None:
+    counter = Counter(address_burst=2, address_refill_s=1_000.0)
+    await counter.desk.approve(await counter.code(), DEVICE)
+    for number in range(5):
+        await counter.ask(device_id=f"d{number}")
+    assert (await counter.ask(device_id="d9"))[0] == 429
+    assert await counter.is_told()
+
+
+async def test_hostile_ids_count_at_their_address_too() -> None:
+    counter = Counter(address_burst=2, address_refill_s=1_000.0)
+    statuses = [(await counter.ask(device_id="../etc"))[0] for _ in range(3)]
+    assert statuses == [403, 403, 429]
+
+
 async def test_a_flood_of_devices_from_one_address_fills_only_its_share() -> None:
     counter = Counter(pending_per_address=3)
     statuses = [(await counter.ask(device_id=f"d{number}"))[0] for number in range(5)]

@@ -105,6 +105,13 @@ async def test_who_was_revoked_and_vouched_for_again_has_new_tokens_but_not_the_
     assert not book.is_revoked(DEVICE, None)
 
 
+async def test_a_proof_does_not_undo_a_revocation_that_came_in_between() -> None:
+    book = ledger()
+    _, entry = await asyncio.gather(book.revoke(DEVICE, NOW), book.enrol(device(), "proof", NOW))
+    assert entry is None
+    assert book.is_revoked(DEVICE, None)
+
+
 async def test_who_is_forgotten_is_a_stranger_whose_tokens_stay_void() -> None:
     book = ledger()
     await book.enrol(device(), "operator", NOW)

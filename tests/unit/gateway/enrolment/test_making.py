@@ -35,6 +35,11 @@ def test_auto_is_open_where_nobody_else_can_ask_and_never_elsewhere(
     assert chosen_policy(settings(host), has_issuer=has_issuer) == policy
 
 
+def test_auto_is_open_where_everybody_is_let_in_anyway() -> None:
+    document = {"server": {"host": "0.0.0.0"}, "auth": {"insecure": True}}
+    assert chosen_policy(Settings.model_validate(document), has_issuer=True) == "open"
+
+
 def test_a_policy_that_is_named_is_taken() -> None:
     assert chosen_policy(settings("127.0.0.1", policy="off"), has_issuer=True) == "off"
 
@@ -48,7 +53,7 @@ async def test_each_policy_is_made() -> None:
 async def test_open_on_a_network_does_not_start_unless_it_is_meant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    document: dict[str, Any] = {"server": {"host": "0.0.0.0"}, "auth": {"token": "fleet"}}
+    document: dict[str, Any] = {"server": {"host": "0.0.0.0"}}
     whole = Settings.model_validate
     monkeypatch.setattr(Settings, "model_validate", lambda given: whole({**given, **document}))
     with pytest.raises(StartError, match=r"enrolment\.policy is open"):

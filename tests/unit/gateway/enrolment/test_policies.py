@@ -2,19 +2,30 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from io import StringIO
 from typing import Any
 
 import pytest
 
+from keepline.clock import ManualClock
 from keepline.errors import RefusedError
-from keepline.gateway.enrolment.allow_list import Known
+from keepline.gateway.enrolment.allow_list import AllowList, Known
 from keepline.gateway.enrolment.applicant import Applicant, digest
 from keepline.gateway.enrolment.ledger import Ledger, Memory
 from keepline.gateway.enrolment.policies import FORWARDED, Approval, Open, Policy, Verdict
+from keepline.log import Log
 from tests.unit.gateway.fakes import device_request
 
 DEVICE = "02:ab:00:00:00:01"
 TOKEN, ACTIVATE = Verdict(), Verdict(activate=True)
+
+
+def in_file(*known: Known) -> AllowList:
+    """Return an allow-list as if read from a file of these."""
+    lines = Log(StringIO(), ManualClock(), style="json")
+    devices = AllowList(None, lines, None)
+    devices._known = {entry.device_id: entry for entry in known}
+    return devices
 
 
 def ledger() -> Ledger:
@@ -84,13 +95,13 @@ async def test_insecure_opens_it_to_everybody_but_the_revoked() -> None:
 
 
 async def test_a_stranger_is_to_be_approved() -> None:
-    assert await judged(Approval(ledger(), {}, listed_only=False)) == ACTIVATE
+    assert await judged(Approval(ledger(), in_file(), listed_only=False)) == ACTIVATE
 
 
 async def test_who_was_vouched_for_has_a_token_and_another_client_has_not() -> None:
     book = ledger()
     await book.enrol(applicant(), "operator", 0.0)
-    policy = Approval(book, {}, listed_only=False)
+    policy = Approval(book, in_file(), listed_only=False)
     assert await judged(policy) == TOKEN
     assert await judged(policy, "theirs") == ACTIVATE
 
@@ -99,14 +110,13 @@ async def test_who_was_revoked_is_refused_and_another_client_learns_nothing_of_i
     book = ledger()
     await book.enrol(applicant(), "operator", 0.0)
     await book.revoke(DEVICE, 0.0)
-    policy = Approval(book, {}, listed_only=False)
+    policy = Approval(book, in_file(), listed_only=False)
     assert await judged(policy) == 403
     assert await judged(policy, "theirs") == ACTIVATE
 
 
 async def test_a_client_in_the_file_needs_no_approval() -> None:
-    devices = {DEVICE: Known(DEVICE, digest("mine"))}
-    policy = Approval(ledger(), devices, listed_only=False)
+    policy = Approval(ledger(), in_file(Known(DEVICE, digest("mine"))), listed_only=False)
     assert await judged(policy) == TOKEN
     assert await judged(policy, "theirs") == ACTIVATE
 
@@ -116,16 +126,16 @@ async def test_the_file_does_not_overrule_a_revocation() -> None:
     await book.enrol(applicant("theirs"), "operator", 0.0)
     await book.revoke(DEVICE, 0.0)
     for listed_only in (True, False):
-        policy = Approval(book, {DEVICE: Known(DEVICE, digest("mine"))}, listed_only=listed_only)
+        devices = in_file(Known(DEVICE, digest("mine")))
+        policy = Approval(book, devices, listed_only=listed_only)
         assert await judged(policy) == 403
 
 
 # -- allow list ----------------------------------------------------------------------------
 
 
-def listed(**known: Known) -> Approval:
-    devices = {entry.device_id: entry for entry in known.values()}
-    return Approval(ledger(), devices, listed_only=True)
+def listed(*known: Known) -> Approval:
+    return Approval(ledger(), in_file(*known), listed_only=True)
 
 
 async def test_who_is_not_in_the_file_is_refused() -> None:
@@ -133,13 +143,13 @@ async def test_who_is_not_in_the_file_is_refused() -> None:
 
 
 async def test_a_client_in_the_file_has_a_token_and_no_other() -> None:
-    policy = listed(one=Known(DEVICE, digest("mine")))
+    policy = listed(Known(DEVICE, digest("mine")))
     assert await judged(policy) == TOKEN
     assert await judged(policy, "theirs") == 403
 
 
 async def test_a_bare_id_in_the_file_yields_no_token_before_its_approval() -> None:
-    policy = listed(one=Known(DEVICE))
+    policy = listed(Known(DEVICE))
     assert await judged(policy) == ACTIVATE
     await policy._ledger.enrol(applicant(), "operator", 0.0)
     assert await judged(policy) == TOKEN
@@ -147,7 +157,7 @@ async def test_a_bare_id_in_the_file_yields_no_token_before_its_approval() -> No
 
 
 async def test_an_id_with_a_key_in_the_file_may_prove_it() -> None:
-    policy = listed(one=Known(DEVICE, digest("mine"), "S1", b"k" * 32))
+    policy = listed(Known(DEVICE, digest("mine"), "S1", b"k" * 32))
     assert await judged(policy) == TOKEN
     assert await judged(policy, "after its flash was erased") == ACTIVATE
 
@@ -155,9 +165,9 @@ async def test_an_id_with_a_key_in_the_file_may_prove_it() -> None:
 async def test_who_left_the_file_is_refused_though_it_was_enrolled() -> None:
     book = ledger()
     await book.enrol(applicant(), "operator", 0.0)
-    assert await judged(Approval(book, {}, listed_only=True)) == 403
+    assert await judged(Approval(book, in_file(), listed_only=True)) == 403
 
 
 async def test_an_id_in_capitals_is_in_the_file_too() -> None:
-    policy = listed(one=Known(DEVICE, digest("mine")))
+    policy = listed(Known(DEVICE, digest("mine")))
     assert await judged(policy, device_id=DEVICE.upper()) == TOKEN
