@@ -19,6 +19,7 @@ TESTED_ELSEWHERE = {
     "src/keepline/app/composition.py": "tests/gateway/test_embedding.py",
     "src/keepline/app/gateway.py": "tests/gateway/test_embedding.py",
     "src/keepline/app/process.py": "tests/process",
+    "src/keepline/app/telling.py": "tests/gateway/test_telling.py",
     "src/keepline/fleet/habits.py": "tests/unit/fleet/test_device.py",
     "src/keepline/fleet/runner.py": "tests/device",
     "src/keepline/gateway/auth/callback.py": "tests/gateway/test_auth_callback.py",

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TextIO
 
 from keepline.app.operators import make_admin
+from keepline.app.telling import Telling
 from keepline.clock import SystemClock
 from keepline.gateway.auth import make_authenticator, make_issuer
 from keepline.gateway.auth.kept_key import with_kept_key
@@ -56,7 +57,7 @@ class Composition:
             buffer_lines=settings.log.buffer_lines,
             buffer_bytes=settings.log.buffer_bytes,
             secrets=(
-                *filter(None, (settings.auth.token, settings.admin.token)),
+                *filter(None, (settings.auth.token, settings.admin.token, settings.webhook.secret)),
                 *(key.partition(":")[2] for key in settings.auth.keys),
             ),
         )
@@ -95,6 +96,7 @@ class Composition:
             heap=heap,
         )
         self.enrolment.ledger.on_void = self.node.revoke
+        self._telling = Telling(self.node)
         self._has_started = False
         self.gateway = Gateway(self.node)
         self.admin: AdminServer | None = make_admin(self.node) if has_admin else None
@@ -104,6 +106,7 @@ class Composition:
         self.log.start()
         await self.enrolment.open()
         await self.gateway.start()
+        self._telling.start()  # in the same turn: no device can have come yet
         if self.admin is not None:
             await self.admin.start()
         self._has_started = True
@@ -111,6 +114,7 @@ class Composition:
     async def stop(self) -> None:
         """Stop in order: devices leave, then the operators' view of it, then the log."""
         await self.gateway.stop()
+        await self._telling.stop()
         if self.admin is not None:
             await self.admin.stop()
         await self.enrolment.aclose()

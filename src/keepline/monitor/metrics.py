@@ -97,6 +97,9 @@ class Counters:
         "suspicions",
         "takeovers",
         "verdicts",
+        "webhook_delivered",
+        "webhook_dropped",
+        "webhook_tries",
     )
 
     def __init__(self) -> None:
@@ -127,6 +130,9 @@ class Counters:
         self.ping_failures = 0
         self.suspicions = 0
         self.verdicts = 0
+        self.webhook_tries = 0
+        self.webhook_delivered = 0
+        self.webhook_dropped = 0
         self.mass_suspicions = 0
         self.rtt = Histogram(RTT_BOUNDS_S)
         self.activations_begun = 0
@@ -192,6 +198,9 @@ _PLAIN = {
     "keepline_ping_failures": ("ping_failures", "Pings that no life answered in time."),
     "keepline_suspicions": ("suspicions", "Times a device became suspicious."),
     "keepline_heartbeat_verdicts": ("verdicts", "Devices judged dead by their silence."),
+    "keepline_webhook_tries": ("webhook_tries", "Deliveries to the webhook that were tried."),
+    "keepline_webhook_events_delivered": ("webhook_delivered", "Events that the webhook took."),
+    "keepline_webhook_events_dropped": ("webhook_dropped", "Events that it was never told."),
     "keepline_mass_suspicions": (
         "mass_suspicions",
         "Incidents in which so many devices fell silent that our own side is suspected.",

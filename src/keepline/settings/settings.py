@@ -22,6 +22,7 @@ from keepline.settings.section import Section
 from keepline.settings.server import Admin, Server
 from keepline.settings.session import Inbox, Outbox, Session
 from keepline.settings.tls import Tls
+from keepline.settings.webhook import Webhook
 from keepline.wire.limits import Limits
 
 
@@ -42,6 +43,7 @@ class Settings(Section):
     outbox: Outbox = Outbox()
     handlers: Handlers = Handlers()
     history: History = History()
+    webhook: Webhook = Webhook()
     log: Logging = Logging()
     data_dir: Path | None = None
 
