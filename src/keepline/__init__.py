@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from keepline.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from keepline.app.gateway import Gateway as Gateway
     from keepline.errors import KeeplineError as KeeplineError
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from keepline.reasons import CloseReason as CloseReason
     from keepline.settings.settings import Settings as Settings
     from keepline.wire.handshake import Request as Request
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Authenticator": "keepline.gateway.auth.contract",

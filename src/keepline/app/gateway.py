@@ -6,15 +6,13 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from pydantic import ValidationError
-
 from keepline.app.composition import Composition
-from keepline.errors import SettingsError, StartError
+from keepline.errors import StartError
 from keepline.gateway.paths import DEVICE_PATH
 from keepline.gateway.sockets import local_url
 from keepline.lifecycle.wheel import TICK_S
 from keepline.reasons import CloseReason
-from keepline.settings import Settings
+from keepline.settings.given import settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from keepline.gateway.session import Session
     from keepline.log import Log
     from keepline.monitor.heap import Heap
+    from keepline.settings import Settings
 
 
 class Gateway:
@@ -56,13 +55,11 @@ class Gateway:
         is given. `authenticator` judges devices instead of what the settings say. Log lines go to
         `log`, without it to stderr. `heap` is minded for the whole process.
         """
-        self.settings = _checked(
+        self.settings = settings_from(
             settings,
-            {
-                "server": {"host": host, "port": port},
-                "auth": {"token": token},
-                "admin": {"port": admin_port},
-            },
+            server={"host": host, "port": port},
+            auth={"token": token},
+            admin={"port": admin_port},
         )
         self._has_admin = admin_port is not None
         self._authenticator = authenticator
@@ -179,21 +176,3 @@ class Gateway:
         if self._built is None:
             raise StartError("this gateway was not started", "use it within `async with`")
         return self._built
-
-
-def _checked(
-    settings: Settings | Mapping[str, Any] | None, given: dict[str, dict[str, Any]]
-) -> Settings:
-    if isinstance(settings, Settings):
-        settings = settings.model_dump(exclude_unset=True)
-    document: dict[str, Any] = dict(settings or {})
-    for name, section in given.items():
-        chosen = {key: value for key, value in section.items() if value is not None}
-        if chosen:
-            document[name] = {**document.get(name, {}), **chosen}
-    try:
-        return Settings.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise SettingsError(f"{place}: {first['msg']}".lstrip(": "), "") from None

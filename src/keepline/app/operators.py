@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import keepline
 from keepline.admin.api import Readiness, create_api
 from keepline.admin.devices import device_routes
 from keepline.admin.enrolment import enrolment_routes
@@ -12,6 +11,7 @@ from keepline.admin.guard import Guard
 from keepline.admin.server import AdminServer
 from keepline.gateway.enrolment.desk import Desk
 from keepline.monitor.metrics import Gauge, Metrics
+from keepline.version import __version__
 
 if TYPE_CHECKING:
     from keepline.gateway.enrolment.endpoint import Enrolment
@@ -22,7 +22,7 @@ def make_admin(node: Node) -> AdminServer:
     """Return the admin server of `node`; it does not listen yet."""
     settings = node.settings.admin
     metrics = Metrics(
-        node.counters, gauges_of(node), version=keepline.__version__, executor=node.executor
+        node.counters, gauges_of(node), version=__version__, executor=node.executor
     )
     routers = [device_routes(node)]
     if node.enrolment is not None:

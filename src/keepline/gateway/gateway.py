@@ -52,10 +52,14 @@ class Gateway:
 
         sockets = open_listeners(server.host, server.port, server.backlog, server.kernel_timeout_s)
         node.port = sockets[0].getsockname()[1]
-        node.ticker.start(node.loop)
-        self._each_second()
+        self.keep_time()
         self._listener = Listener(node, sockets, arrive)
         self._listener.start()
+
+    def keep_time(self) -> None:
+        """Have time pass for the node, from now until `stop`."""
+        self.node.ticker.start(self.node.loop)
+        self._each_second()
 
     def reload_certificate(self) -> bool:
         """Load the certificate anew for the connections to come; False when there is none."""

@@ -6,8 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import keepline
 from keepline.errors import NoToolsError, SessionEndedError, ToolError, ToolTimeoutError
+from keepline.version import __version__
 from keepline.wire.messages import Mcp
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Toolbox:
         async with self._opening:
             if self._is_greeted:
                 return
-            client = {"name": "keepline", "version": keepline.__version__}
+            client = {"name": "keepline", "version": __version__}
             params = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": client}
             await self._request("initialize", params)
             self._session.send(Mcp({"jsonrpc": "2.0", "method": "notifications/initialized"}))
