@@ -87,9 +87,9 @@ class Arrivals:
         node.log.info("device_refused", **refusal.told())
 
     def on_dropped(self, error: PeerError, address: str) -> None:
-        """Count who was dropped before there was any HTTP to answer in, and say why."""
+        """Count who was dropped before there was any HTTP to answer in, remember it, say why."""
         node = self._node
         node.counters.disconnects[error.reason] += 1
-        node.log.info(
-            "device_dropped", cause=error.reason.cause, detail=error.detail, address=address
-        )
+        refusal = refusal_of(error, None, address, node.clock.wall())
+        node.endings.note_refusal(refusal)
+        node.log.info("device_dropped", **refusal.told())

@@ -12,7 +12,7 @@ from keepline.gateway.auth.credentials import shown_device_id
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
-    from keepline.errors import RefusedError
+    from keepline.errors import PeerError
     from keepline.gateway.connection import Connection
     from keepline.wire.handshake import Request
 
@@ -79,7 +79,7 @@ class Ending(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Refusal(Struct, frozen=True, array_like=True, gc=False):
-    """How one request was refused before its upgrade; `at` is wall time.
+    """How one request was refused, or dropped, before its upgrade; `at` is wall time.
 
     Nobody has judged who sent it: `device_id` is what stood in the request, empty for no id.
     """
@@ -104,7 +104,7 @@ class Refusal(Struct, frozen=True, array_like=True, gc=False):
             "detail": self.detail,
             "address": self.address,
         }
-        return {name: value for name, value in fields.items() if value != ""}
+        return {name: value for name, value in fields.items() if value}
 
 
 class Recent:
@@ -208,7 +208,7 @@ def ending_of(connection: Connection, reason: CloseReason) -> Ending:
     )
 
 
-def refusal_of(error: RefusedError, request: Request | None, address: str, at: float) -> Refusal:
+def refusal_of(error: PeerError, request: Request | None, address: str, at: float) -> Refusal:
     """Describe a refusal; `at` is wall time, `address` counts where there is no request."""
     shown = "" if request is None else shown_device_id(request)
     return Refusal(
