@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from keepline.errors import StartError
 from keepline.gateway.handler import Handler
+from keepline.gateway.handler_check import check_handler
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -34,6 +35,7 @@ def load_handler(name: str) -> type[Handler]:
         raise StartError(
             f"{name} is not a handler", "derive the class from keepline.gateway.handler.Handler"
         )
+    check_handler(found)
     return found
 
 
@@ -58,6 +60,9 @@ def imported(name: str) -> ModuleType:
 def _failed(name: str, error: Exception) -> StartError:
     frames = traceback.extract_tb(error.__traceback__)
     where = next((f for f in reversed(frames) if "importlib" not in f.filename), None)
+    if isinstance(error, SyntaxError) and error.filename:  # it never ran
+        place = f"{error.filename}, line {error.lineno}"
+        return StartError(f"importing {name} failed: {error.msg}", f"look at {place}")
     place = f"{where.filename}, line {where.lineno}" if where else "its first line"
     return StartError(
         f"importing {name} failed: {type(error).__name__}: {error}", f"look at {place}"

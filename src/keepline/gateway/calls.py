@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.gateway.backlog import Backlog, Put
+from keepline.gateway.beside import Beside
 from keepline.gateway.receiver import Receiver
+from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire.messages import parse_device_message
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from keepline.gateway.connection import Connection
     from keepline.gateway.fence import Fence
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.node import Node
     from keepline.settings.session import Inbox as InboxLimits
+
+
+# The connection is lost, and the handler's calls come to their end.
+GONE: Final = frozenset({State.CLEANUP, State.CLOSED})
 
 
 class Call(NamedTuple):
@@ -60,6 +66,7 @@ class Calls(Receiver):
     """
 
     __slots__ = (
+        "_beside",
         "_fence",
         "_inbox",
         "_node",
@@ -84,6 +91,7 @@ class Calls(Receiver):
         self._fence = fence
         self._inbox: Inbox | None = None
         self._worker: asyncio.Task[None] | None = None
+        self._beside: Beside | None = None
         self.connection = connection
         self.handler = handler
         self.device_id = device_id
@@ -140,14 +148,37 @@ class Calls(Receiver):
             self._worker = None
             self._inbox = None
 
+    # -- beside the calls ------------------------------------------------------------------
+
+    def beside(self) -> Beside:
+        """Return what runs beside the calls; all of it ends with the session."""
+        if self._beside is None:
+            self._beside = Beside()
+        return self._beside
+
+    def hold(
+        self, work: Coroutine[object, object, None], called: Callable[..., object]
+    ) -> asyncio.Task[None]:
+        """Run `work` in a task that ends with the session; `called` is who failed if it fails."""
+        tasks = self.beside().tasks
+        task = self._node.loop.create_task(self._fence.wait(self, called, work, may_return=True))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        # Cancelled before its first turn it would be left unawaited.
+        task.add_done_callback(lambda _: work.close())
+        return task
+
     # -- the end, called by cleanup --------------------------------------------------------
 
     def end(self, reason: CloseReason) -> Awaitable[None] | None:
         """Let the calls that wait come to an end, then make the last one: `closed`.
 
-        Takes at most `session.closed_timeout_s` for each of the two; what is not done by then is
-        cancelled.
+        What runs beside them is cancelled first. Takes at most `session.closed_timeout_s` for each
+        of the two; what is not done by then is cancelled.
         """
+        if self._beside is not None:
+            self._beside.cancel()
+            self._beside.toolbox = None  # which holds the session
         if self._worker is not None:
             return self._end_in_turn(self._worker, reason)
         rest = self._fence.call(self, self.handler.closed, reason)

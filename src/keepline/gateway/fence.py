@@ -6,9 +6,11 @@ So does its `sys.exit()`, which a library can raise where nobody expects it.
 from __future__ import annotations
 
 import asyncio
+from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 from keepline.errors import SessionEndedError
+from keepline.gateway.mistakes import place_of, returned
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -33,17 +35,26 @@ class Fence:
     ) -> Awaitable[object] | None:
         """Call `method(session, *arguments)`; what is left to await is returned, else None."""
         try:
-            return method(session, *arguments)  # type: ignore[return-value]
+            rest = method(session, *arguments)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (the fence)
             self.on_failure(session, method, error)
             return None
+        if rest is None or isawaitable(rest):
+            return rest
+        self.on_failure(session, method, returned(rest, method))
+        return None
 
     async def wait(
-        self, session: Calls, method: Callable[..., object], rest: Awaitable[object]
+        self,
+        session: Calls,
+        method: Callable[..., object],
+        rest: Awaitable[object],
+        *,
+        may_return: bool = False,
     ) -> None:
         """Await the rest of a call; our own cancellation passes through."""
         try:
-            await rest
+            value = await rest
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -52,6 +63,9 @@ class Fence:
             self.on_failure(session, method, error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (the fence)
             self.on_failure(session, method, error)
+        else:
+            if value is not None and not may_return:
+                self.on_failure(session, method, returned(value, method))
 
     def on_failure(
         self, session: Calls, method: Callable[..., object], error: BaseException
@@ -67,6 +81,7 @@ class Fence:
             "handler_failed",
             error=error,
             call=getattr(method, "__qualname__", repr(method)),
+            at=place_of(error, method),
             device_id=session.device_id,
             session_id=session.session_id,
         )

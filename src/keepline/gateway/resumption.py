@@ -12,8 +12,8 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeAlias
 
 from keepline.errors import HandlerError
+from keepline.gateway.calls import GONE
 from keepline.gateway.handler import Handler
-from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from keepline.gateway.node import Node
 
 Promised: TypeAlias = Awaitable[bytes | None] | bytes | None
-
-GONE = frozenset({State.CLEANUP, State.CLOSED})
 
 
 def ask_for_snapshot(session: Calls) -> Promised:

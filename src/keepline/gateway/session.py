@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from keepline.errors import InvalidDataError
-from keepline.gateway.beside import Beside
-from keepline.gateway.calls import Call, Calls
+from keepline.gateway import mistakes
+from keepline.gateway.calls import GONE, Call, Calls
 from keepline.gateway.speaker import Speaker
 from keepline.gateway.speech import Speech
 from keepline.gateway.timers import Timer
 from keepline.gateway.toolbox import CALL_TIMEOUT_S, Toolbox, answered_call
-from keepline.lifecycle.states import State
 from keepline.wire import frames
 from keepline.wire.audio import pack, unpack
 from keepline.wire.messages import (
@@ -27,7 +26,6 @@ from keepline.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from keepline.gateway.connection import Connection
@@ -40,9 +38,6 @@ if TYPE_CHECKING:
     from keepline.reasons import CloseReason
     from keepline.wire.messages import Hello, ServerMessage
 
-# The connection is lost and the handler's calls come to their end.
-GONE = frozenset({State.CLEANUP, State.CLOSED})
-
 _AMONG_US = frozenset({Ping, Pong})  # between browser and gateway; no handler hears of it
 _PONG = Pong()
 
@@ -51,7 +46,6 @@ class Session(Calls):
     """One device's turn on one connection."""
 
     __slots__ = (
-        "_beside",
         "_full_duplex",
         "_speaker",
         "audio_version",
@@ -79,7 +73,6 @@ class Session(Calls):
             device_id=identity.device_id,
             session_id=session_id,
         )
-        self._beside: Beside | None = None
         self._full_duplex = False
         self._speaker: Speaker | None = None
         self.client_id = identity.client_id
@@ -102,6 +95,8 @@ class Session(Calls):
 
     def send(self, message: ServerMessage) -> None:
         """Send one message of the device protocol."""
+        if type(message) not in mistakes.MESSAGES:
+            raise mistakes.not_a_message(message)
         if type(message) is Tts and message.state == "start" and not self._full_duplex:
             # A speaking device records nothing (except in realtime): its silence proves nothing.
             self.connection.expect_audio(flowing=False)
@@ -112,6 +107,8 @@ class Session(Calls):
 
     def send_text(self, text: str) -> None:
         """Send one text message as it is."""
+        if not isinstance(text, str):
+            raise mistakes.not_text(text)
         self._node.counters.messages_out += 1
         self.connection.send(frames.text_frame(text))
 
@@ -122,6 +119,8 @@ class Session(Calls):
         does not keep up. A device of audio version 2 gives `timestamp_ms` back with what it
         records meanwhile. Raises ValueError for a frame that its version cannot carry.
         """
+        if type(frame) is not bytes:
+            frame = mistakes.opus(frame)
         if self._speaker is None:
             self._speaker = Speaker(self)
         self._speaker.send(self.pack(frame, timestamp_ms))
@@ -134,6 +133,7 @@ class Session(Calls):
         returns when it was heard or cut. The device's `abort` cuts it, a `listen start` too, and
         while an `abort` waits for the handler nothing is said at all.
         """
+        mistakes.check_parts(parts)
         speech = Speech(self._node.loop, parts, text)
         if self.connection.lifecycle.reason is not None or self._is_interrupted():
             speech.end(cancelled=True)
@@ -160,6 +160,7 @@ class Session(Calls):
         Raises ToolError with the device's own words, ToolTimeoutError, NoToolsError when the
         device speaks no MCP, and SessionEndedError as soon as the session ends.
         """
+        mistakes.check_tool(name, arguments)
         return await self._toolbox().call(name, arguments, timeout_s)
 
     async def tools(self, *, timeout_s: float = CALL_TIMEOUT_S) -> tuple[Tool, ...]:
@@ -171,7 +172,8 @@ class Session(Calls):
 
         The timer ends with the session; `cancel` ends it sooner.
         """
-        timers = self._beside_calls().timers
+        mistakes.check_timer(delay_s, method)
+        timers = self.beside().timers
         timer = Timer(self, timers, delay_s, method, arguments)
         if self.connection.lifecycle.reason is not None:
             timer.cancel()
@@ -182,24 +184,13 @@ class Session(Calls):
 
         Once the session has lost its connection, `work` is not begun at all.
         """
+        mistakes.check_coroutine(work)
         if self.connection.lifecycle.state in GONE:
             work.close()
             return
         self.hold(work, self.spawn)
 
     # -- for the parts of a session --------------------------------------------------------
-
-    def hold(
-        self, work: Coroutine[object, object, None], called: Callable[..., object]
-    ) -> asyncio.Task[None]:
-        """Run `work` in a task that ends with the session; `called` is who failed if it fails."""
-        tasks = self._beside_calls().tasks
-        task = self._node.loop.create_task(self._fence.wait(self, called, work))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        # Cancelled before its first turn it would be left unawaited.
-        task.add_done_callback(lambda _: work.close())
-        return task
 
     def pack(self, frame: bytes, timestamp_ms: int) -> bytes:
         """Return the binary message for a frame in the device's audio version."""
@@ -212,13 +203,8 @@ class Session(Calls):
         self._node.counters.audio_out += 1
         self.connection.send(frames.binary_frame(packet), audio=True)
 
-    def _beside_calls(self) -> Beside:
-        if self._beside is None:
-            self._beside = Beside()
-        return self._beside
-
     def _toolbox(self) -> Toolbox:
-        beside = self._beside_calls()
+        beside = self.beside()
         if beside.toolbox is None:
             beside.toolbox = Toolbox(self)
         return beside.toolbox
@@ -322,12 +308,9 @@ class Session(Calls):
     # -- the end, called by cleanup --------------------------------------------------------
 
     def end(self, reason: CloseReason) -> Awaitable[None] | None:
-        """Cancel what the handler spawned, and let its calls come to their end."""
+        """Fall silent, and let the handler's calls come to their end."""
         self.stop_speaking()
         self._speaker = None
-        if self._beside is not None:
-            self._beside.cancel()
-            self._beside.toolbox = None
         return super().end(reason)
 
     def release(self) -> None:

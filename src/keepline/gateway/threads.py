@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import AsyncIterable, Sequence
 from concurrent.futures import CancelledError, Future
@@ -10,8 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keepline.errors import HandlerError, SessionEndedError
+from keepline.gateway.calls import GONE
 from keepline.gateway.fence import Fence
-from keepline.gateway.session import GONE, Session
+from keepline.gateway.session import Session
 from keepline.gateway.toolbox import CALL_TIMEOUT_S
 from keepline.reasons import CloseReason
 
@@ -181,13 +183,13 @@ class ThreadedSession(Session):
             raise SessionEndedError("the session has ended") from None
 
     def _begin_waiting(self, awaitable: Awaitable[T], answer: Future[T]) -> None:
-        tasks = self._beside_calls().tasks
+        tasks = self.beside().tasks
         task = self._node.loop.create_task(_awaited(awaitable, answer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         # Cancelled before its first turn it would leave both as they are.
         task.add_done_callback(lambda _: answer.cancel())
-        if asyncio.iscoroutine(awaitable):
+        if inspect.iscoroutine(awaitable):
             task.add_done_callback(lambda _: awaitable.close())
         if self.connection.lifecycle.state in GONE:
             task.cancel()
