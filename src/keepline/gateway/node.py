@@ -277,6 +277,7 @@ class Node:
             self._giving_back = self.loop.run_in_executor(self.executor, give_back, sessions)
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
+        self.gate.each_second()
         self.expiries.each_second(self.clock.wall())
         if self.presence is not None:
             self.presence.each_second(self.ticker.now)

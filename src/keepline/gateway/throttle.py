@@ -70,8 +70,6 @@ def address_key(address: str) -> str:
     """Return what addresses of one origin have in common: an IPv4 address, an IPv6 /64 prefix."""
     if ":" not in address:
         return address
-    if ":" not in address:
-        return address
     try:
         ip = ipaddress.IPv6Address(address.partition("%")[0])
     except ValueError:

@@ -5,7 +5,6 @@ from keepline.gateway.auth.contract import IssuedToken as IssuedToken
 from keepline.gateway.auth.contract import NobodyRevoked as NobodyRevoked
 from keepline.gateway.auth.contract import Revocations as Revocations
 from keepline.gateway.auth.contract import TokenIssuer as TokenIssuer
-from keepline.gateway.auth.credentials import read_identity as read_identity
 from keepline.gateway.auth.making import make_authenticator as make_authenticator
 from keepline.gateway.auth.making import make_issuer as make_issuer
 from keepline.gateway.auth.static import OpenDoor as OpenDoor

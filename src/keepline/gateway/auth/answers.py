@@ -57,7 +57,7 @@ class Answers:
     def find(self, question: Question, now: float) -> Answer | None:
         """Return the answer if it is still good, else None."""
         digest = _digest(question)
-        kept = self._admitted.get(question.device_id)
+        kept = self._admitted.get(question.device_id.lower())
         if kept is not None and kept.question == digest and now < kept.until:
             return kept.answer
         until = self._refused.get(digest)
@@ -73,11 +73,15 @@ class Answers:
         if answer.expires_at is not None:
             end_s = min(end_s, answer.expires_at - now_wall)
         if end_s > 0:
-            _put(self._admitted, question.device_id, _Kept(_digest(question), now + end_s, answer))
+            _put(
+                self._admitted,
+                question.device_id.lower(),
+                _Kept(_digest(question), now + end_s, answer),
+            )
 
     def forget(self, device_id: str) -> None:
-        """Have the callback asked again when this device comes."""
-        self._admitted.pop(device_id, None)
+        """Have the callback asked again when this device comes, in capitals or not."""
+        self._admitted.pop(device_id.lower(), None)
 
 
 def _digest(question: Question) -> bytes:

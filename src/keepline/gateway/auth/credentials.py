@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from keepline.errors import RefusedError
 from keepline.gateway.identity import Identity
 from keepline.reasons import CloseReason
-from keepline.settings.auth import ID_PATTERNS, Auth
+from keepline.settings.auth import ID_PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from keepline.settings.auth import Auth
     from keepline.wire.handshake import Request
 
 ID_CHARACTERS: Final = 128
@@ -46,11 +46,6 @@ class Ids:
         return Identity(device_id, client_id)
 
 
-def read_identity(request: Request) -> Identity:
-    """Return the ids of a request by the default patterns. Raises RefusedError 403."""
-    return _default_ids().read(request)
-
-
 def check_origin(request: Request, allowed: Collection[str]) -> None:
     """Raise RefusedError 403 for a web page that is not allowed; devices send no Origin."""
     origin = request.headers.get("origin")
@@ -80,11 +75,6 @@ def shown_device_id(request: Request) -> str:
 def header_or_query(request: Request, name: str) -> str:
     """Return a header, or the query field by the same name: browsers cannot set headers."""
     return request.headers.get(name) or request.query.get(name, "")
-
-
-@lru_cache(maxsize=1)
-def _default_ids() -> Ids:
-    return Ids(Auth())
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -55,7 +55,7 @@ class Gate:
         Those are 403 for an Origin, 429 at a limit and 401 for the revoked.
         """
         check_origin(request, self._origins)
-        # While nobody fails, nothing is looked up; who did is forgotten when others do.
+        # While nobody fails, nothing is looked up.
         if self._addresses:
             self._check_limits(request)
         try:
@@ -74,6 +74,12 @@ class Gate:
     def is_revoked(self, identity: Identity) -> bool:
         """Whether this device was let in and is not to be any more."""
         return self._revocations.is_revoked(identity.device_id, identity.issued_at)
+
+    def each_second(self) -> None:
+        """Forget who has not failed for long."""
+        now = self._now()
+        self._devices.forget_full(now)
+        self._addresses.forget_full(now)
 
     def forget(self, device_id: str) -> None:
         """Drop what the authenticator remembers of a device, if it remembers anything."""

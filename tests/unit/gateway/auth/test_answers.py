@@ -60,7 +60,7 @@ def test_a_device_can_be_forgotten() -> None:
     answers = kept(Answer(admitted=True))
     answers.forget("another")
     assert answers.find(ASKED, 100.0)
-    answers.forget("device-1")
+    answers.forget("DEVICE-1")
     assert answers.find(ASKED, 100.0) is None
     answers.forget("device-1")
 

@@ -7,7 +7,6 @@ from keepline.gateway.auth.credentials import (
     Ids,
     check_origin,
     presented_token,
-    read_identity,
     shown_device_id,
 )
 from keepline.gateway.identity import Identity
@@ -31,6 +30,9 @@ BAD_IDS = [
 ]
 
 
+DEFAULT = Ids(Auth())
+
+
 def reads(settings: Auth, device_id: str, client_id: str = "") -> Identity:
     headers = {"device-id": device_id, "client-id": client_id}
     return Ids(settings).read(device_request(headers=headers))
@@ -39,20 +41,20 @@ def reads(settings: Auth, device_id: str, client_id: str = "") -> Identity:
 @pytest.mark.parametrize("device_id", GOOD_IDS)
 def test_what_may_be_an_id(device_id: str) -> None:
     request = device_request(headers={"device-id": device_id, "client-id": device_id})
-    assert read_identity(request) == Identity(device_id, device_id)
+    assert DEFAULT.read(request) == Identity(device_id, device_id)
 
 
 @pytest.mark.parametrize("device_id", BAD_IDS)
 def test_what_may_not_be_a_device_id(device_id: str) -> None:
     with pytest.raises(RefusedError) as refused:
-        read_identity(device_request(headers={"device-id": device_id}))
+        DEFAULT.read(device_request(headers={"device-id": device_id}))
     assert refused.value.reason.status == 403
 
 
 @pytest.mark.parametrize("client_id", [bad for bad in BAD_IDS if bad])
 def test_a_client_id_may_be_missing_but_not_be_nonsense(client_id: str) -> None:
     with pytest.raises(RefusedError) as refused:
-        read_identity(device_request(headers={"device-id": "d", "client-id": client_id}))
+        DEFAULT.read(device_request(headers={"device-id": "d", "client-id": client_id}))
     assert refused.value.reason.status == 403
 
 

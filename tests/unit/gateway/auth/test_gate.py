@@ -170,6 +170,17 @@ async def test_while_nobody_fails_nothing_is_kept() -> None:
     assert len(world.gate._devices) == len(world.gate._addresses) == 0
 
 
+async def test_who_failed_long_ago_is_forgotten() -> None:
+    world = World(device_refill_s=30, address_refill_s=1)
+    await world.tries()
+    world.now += 89.9
+    world.gate.each_second()
+    assert (len(world.gate._devices), len(world.gate._addresses)) == (1, 0)
+    world.now += 0.1
+    world.gate.each_second()
+    assert len(world.gate._devices) == 0
+
+
 async def test_an_endless_id_takes_no_more_memory_than_a_long_one() -> None:
     world = World()
     await world.tries(device_id="x" * 8_000)
