@@ -169,7 +169,7 @@ def test_a_proof_needs_no_algorithm_and_may_be_in_capitals() -> None:
     body = proof_of("c1")
     del body["algorithm"]
     proof = read_proof(body | {"hmac": body["hmac"].upper()})
-    assert proof == Proof("S1", "c1", body["hmac"].upper())
+    assert proof == Proof("S1", body["hmac"].upper())
     assert proof.holds("c1", KEY)
 
 
@@ -181,8 +181,6 @@ def test_a_proof_needs_no_algorithm_and_may_be_in_capitals() -> None:
         {"hmac": ""},
         {"hmac": 7},
         {"hmac": "é"},
-        {"challenge": "é"},
-        {"challenge": None},
         {"serial_number": []},
     ],
 )

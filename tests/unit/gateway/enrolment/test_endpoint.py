@@ -204,6 +204,7 @@ async def test_a_proof_does_not_undo_a_revocation(tmp_path: Path) -> None:
     asked = await challenge(counter, OTHER_CLIENT)  # its flash was erased
     assert await counter.activate(OTHER_CLIENT, body=proof(asked)) == 202
     assert counter.ledger.is_revoked(DEVICE, None)
+    assert await challenge(counter, OTHER_CLIENT) == asked  # an operator may still approve it
 
 
 async def test_a_device_whose_flash_was_erased_proves_itself_anew(tmp_path: Path) -> None:
