@@ -29,6 +29,7 @@ _MEANT: Final = {
     "binary": "audio",
     "wake": "woken",
     "drain": "draining",
+    "drained": "draining",
     "close": "closed",
     "disconnect": "closed",
     "disconnected": "closed",

@@ -130,4 +130,6 @@ def check_tool(name: object, arguments: object) -> None:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, type):
+        return "a class"
     return "None" if value is None else type(value).__name__

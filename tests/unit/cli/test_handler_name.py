@@ -88,3 +88,21 @@ def test_what_is_no_handler_says_what_to_derive_from(name: str) -> None:
     error = refused(name)
     assert error.problem == f"{name} is not a handler"
     assert "keepline.gateway.handler.Handler" in error.hint
+
+
+def test_a_module_that_is_no_python_says_which_line(here: Path) -> None:
+    (here / "mine_broken.py").write_text("x = 1\n\ndef broken(:\n    pass\n")
+    error = refused("mine_broken:Assistant")
+    assert error.problem == "importing mine_broken failed: invalid syntax"
+    assert error.hint == f"look at {here / 'mine_broken.py'}, line 3"
+
+
+def test_a_handler_that_could_never_work_is_refused_with_its_line(here: Path) -> None:
+    (here / "mine_misspelt.py").write_text(
+        "from keepline.gateway.handler import Handler\n"
+        "class Mine(Handler):\n"
+        "    def on_text(self, session, message): pass\n"
+    )
+    error = refused("mine_misspelt:Mine")
+    assert error.problem == "Mine.on_text is never called"
+    assert f"{here / 'mine_misspelt.py'}, line 3" in error.hint
