@@ -59,12 +59,13 @@ class HeartbeatPolicy:
 
     `seed` pings every interval and knows two ages of silence, suspicious_s and zombie_s.
     `adaptive` pings only the silent and learns from their round trips how long to wait; a peer
-    that has never answered a ping is judged by the two ages there too, and zombie_s is the most
-    that anybody's silence may last.
+    that has never answered is judged by the two ages there too, and zombie_s is the most that
+    anybody's silence may last, but for those that a profile leaves to the kernel.
     """
 
     preset: Literal["adaptive", "seed"] = "adaptive"
-    interval_s: Annotated[float, Ge(1), Le(31_536_000)] | None = None  # None: 15 (adaptive), 30 (seed)
+    # None: 15 (adaptive), 30 (seed)
+    interval_s: Annotated[float, Ge(1), Le(31_536_000)] | None = None
     suspicious_s: Annotated[float, Gt(0), Le(31_536_000)] = 60.0
     zombie_s: Annotated[float, Gt(0), Le(31_536_000)] = 90.0
     probe_min_s: Annotated[float, Ge(0.2), Le(31_536_000)] = 1.0

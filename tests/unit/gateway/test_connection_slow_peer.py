@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keepline.reasons import CloseReason
-from keepline.wire.frames import Opcode, encode_masked
+from keepline.wire.frames import Opcode, binary_frame, encode_masked
 from tests.unit.gateway.fakes import KEY, Life, World, settle
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ async def test_a_buffer_filled_anew_is_judged_anew() -> None:
     world = World(outbox=SHORT_OUTBOX | {"audio_frames": 1_000})
     life = paused(world)
     for _ in range(600):
-        life.session.send_audio(bytes(1_000))
+        life.connection.send(binary_frame(bytes(1_000)), audio=True)  # unpaced
     for _ in range(10):
         for _ in range(4):
             world.pass_time(1.0)
