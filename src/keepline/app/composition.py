@@ -20,7 +20,8 @@ from keepline.log import Log
 from keepline.monitor.metrics import Counters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import socket
+    from collections.abc import Callable, Sequence
 
     from keepline.admin.server import AdminServer
     from keepline.gateway.auth import Authenticator
@@ -101,11 +102,11 @@ class Composition:
         self.gateway = Gateway(self.node)
         self.admin: AdminServer | None = make_admin(self.node) if has_admin else None
 
-    async def start(self) -> None:
+    async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Start in order: devices, then operators. Raises StartError; `stop` then."""
         self.log.start()
         await self.enrolment.open()
-        await self.gateway.start()
+        await self.gateway.start(sockets)
         self._telling.start()  # in the same turn: no device can have come yet
         if self.admin is not None:
             await self.admin.start()

@@ -15,7 +15,8 @@ from keepline.reasons import CloseReason
 from keepline.settings.given import settings_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import socket
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from keepline.gateway.auth import Authenticator
@@ -45,6 +46,7 @@ class Gateway:
         admin_port: int | None = None,
         authenticator: Authenticator | None = None,
         log: TextIO | None = None,
+        sockets: Sequence[socket.socket] = (),
         heap: Heap | None = None,
     ) -> None:
         """Check what is given; nothing is built yet. Raises SettingsError.
@@ -53,7 +55,8 @@ class Gateway:
         settings file is; `host`, `port` and `token` stand for `server.host`, `server.port` and
         `auth.token`. Port 0 lets the system choose. Operators have a port only where `admin_port`
         is given. `authenticator` judges devices instead of what the settings say. Log lines go to
-        `log`, without it to stderr. `heap` is minded for the whole process.
+        `log`, without it to stderr. `sockets` that listen already stand for host and port. `heap`
+        is minded for the whole process.
         """
         self.settings = settings_from(
             settings,
@@ -65,6 +68,7 @@ class Gateway:
         self._authenticator = authenticator
         self._handler = handler
         self._stream = log
+        self._sockets = sockets
         self._heap = heap
         self._built: Composition | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -96,7 +100,7 @@ class Gateway:
             heap=self._heap,
         )
         try:
-            await self._built.start()
+            await self._built.start(self._sockets)
         except BaseException:
             await self.stop()
             raise

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 def make_admin(node: Node) -> AdminServer:
     """Return the admin server of `node`; it does not listen yet."""
     settings = node.settings.admin
-    metrics = Metrics(
-        node.counters, gauges_of(node), version=__version__, executor=node.executor
-    )
+    metrics = Metrics(node.counters, gauges_of(node), version=__version__, executor=node.executor)
     routers = [device_routes(node)]
     if node.enrolment is not None:
         routers.append(enrolment_routes(Desk(node.enrolment, node.clock, node.counters)))

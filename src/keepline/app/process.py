@@ -19,7 +19,8 @@ from keepline.handlers.echo import Echo
 from keepline.monitor.heap import Heap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    import socket
+    from collections.abc import Callable, Coroutine, Sequence
     from types import FrameType
 
     from keepline.fleet.report import Report
@@ -43,15 +44,16 @@ def serve(
     handler: type[Handler] | None = None,
     *,
     authenticator: Authenticator | None = None,
+    sockets: Sequence[socket.socket] = (),
     announce: Announce | None = None,
 ) -> int:
     """Run a gateway until SIGTERM or SIGINT; return the exit status. Raises StartError.
 
-    `authenticator` judges devices instead of what the settings say. A second signal drops every
-    connection at once, a third ends the process. `announce` is called once the gateway listens.
-    What follows the stop has FORCED_END_S to end the process.
+    `authenticator` judges devices instead of what the settings say, `sockets` listen already. A
+    second signal drops every connection at once, a third ends the process. `announce` is called
+    once the gateway listens. What follows the stop has FORCED_END_S to end the process.
     """
-    return _run(_serve(settings, handler or Echo, authenticator, announce))
+    return _run(_serve(_gateway(settings, handler or Echo, authenticator, sockets), announce))
 
 
 def demo(
@@ -68,13 +70,7 @@ def demo(
     return _run(_demo(settings, devices, announce, on_progress))
 
 
-async def _serve(
-    settings: Settings,
-    make_handler: Callable[[], Handler],
-    authenticator: Authenticator | None,
-    announce: Announce | None,
-) -> int:
-    gateway = _gateway(settings, make_handler, authenticator)
+async def _serve(gateway: Gateway, announce: Announce | None) -> int:
     orders = Orders(asyncio.get_running_loop())
     await _start(gateway)
     orders.on_hangup(gateway)
@@ -124,11 +120,13 @@ def _gateway(
     settings: Settings,
     make_handler: Callable[[], Handler],
     authenticator: Authenticator | None = None,
+    sockets: Sequence[socket.socket] = (),
 ) -> Gateway:
     return Gateway(
         make_handler,
         settings,
         authenticator=authenticator,
+        sockets=sockets,
         admin_port=settings.admin.port,
         heap=Heap(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,8 +29,6 @@ from keepline.errors import StartError
 from keepline.settings.auth import Auth
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from keepline.settings import Settings
 
 
@@ -57,6 +56,9 @@ def serve(
     insecure: Insecure = None,
     config: Config = None,
     assignments: Assignments = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Start again when a Python file here changes.")
+    ] = False,
 ) -> None:
     """Run a gateway in the foreground until SIGTERM or Ctrl-C."""
     with advice():
@@ -71,15 +73,19 @@ def serve(
             token=token,
             insecure=insecure,
         )
+        if reload:
+            raise typer.Exit(_serve_reloading(settings))
         handler_class = load_handler(handler)
         judge = None if auth is None else load_authenticator(auth)
         from keepline.app import serve as run  # noqa: PLC0415 - `keepline version` need not wait
+        from keepline.app.reloading import given_sockets  # noqa: PLC0415 - as above
         from keepline.cli.welcome import welcome  # noqa: PLC0415 - as above
 
         status = run(
             settings,
             handler_class,
             authenticator=judge,
+            sockets=given_sockets(os.environ),
             announce=welcome if _is_watched() else None,
         )
     raise typer.Exit(status)
@@ -118,6 +124,22 @@ def demo(
         screen = DemoScreen()
         status = run(settings, devices=devices, announce=screen.announce, on_progress=screen.show)
     raise typer.Exit(status)
+
+
+def _serve_reloading(settings: Settings) -> int:
+    """Hold the socket, and have another process serve for as long as the code stays the same."""
+    from keepline.app.reloading import Reloader  # noqa: PLC0415 - as above
+    from keepline.gateway.sockets import open_listeners  # noqa: PLC0415 - as above
+
+    server = settings.server
+    sockets = open_listeners(server.host, server.port, server.backlog, server.kernel_timeout_s)
+    arguments = [argument for argument in sys.argv[1:] if argument != "--reload"]
+    command = [sys.executable, "-m", "keepline", *arguments]
+    return Reloader(command, sockets, Path.cwd(), _note).run()
+
+
+def _note(text: str) -> None:
+    typer.secho(f"reload: {text}", err=True, dim=True)
 
 
 def _is_watched() -> bool:

@@ -15,6 +15,7 @@ from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
     from keepline.gateway.node import Node
 
@@ -39,8 +40,11 @@ class Gateway:
         self._stopping: asyncio.Task[None] | None = None
         self._minder: asyncio.TimerHandle | None = None
 
-    async def start(self) -> None:
-        """Listen. Raises StartError for an address or a certificate that cannot be had."""
+    async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
+        """Listen, on `sockets` that listen already or where the settings say.
+
+        Raises StartError for an address or a certificate that cannot be had.
+        """
         node = self.node
         server, tls = node.settings.server, node.settings.tls
         if tls.certificate is not None:
@@ -50,7 +54,9 @@ class Gateway:
         def arrive(sock: socket.socket, address: str) -> None:
             node.arrivals.begin(Door(node, lambda door: entrance.open(door, sock, address)))
 
-        sockets = open_listeners(server.host, server.port, server.backlog, server.kernel_timeout_s)
+        sockets = sockets or open_listeners(
+            server.host, server.port, server.backlog, server.kernel_timeout_s
+        )
         node.port = sockets[0].getsockname()[1]
         self.keep_time()
         self._listener = Listener(node, sockets, arrive)
