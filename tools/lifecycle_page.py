@@ -1,4 +1,4 @@
-"""Prints the transition table and the reasons into docs/lifecycle.md.
+"""Prints the transition table into docs/lifecycle.md.
 
 python -m tools.lifecycle_page [--check]
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from keepline.lifecycle.states import TABLE, State
-from keepline.reasons import CloseReason
 from tools.generated import renewed, run
 
 PAGE = Path(__file__).parents[1] / "docs" / "lifecycle.md"
@@ -36,19 +35,9 @@ def transition_table() -> str:
     return "\n".join(lines)
 
 
-def reason_table() -> str:
-    """Return every reason a connection can end with, as a Markdown table."""
-    lines = ["| cause | initiator | close code | HTTP status |", "|---|---|---|---|"]
-    for reason in CloseReason:
-        code, status = reason.code or "-", reason.status or "-"
-        lines.append(f"| `{reason.cause}` | {reason.initiator} | {code} | {status} |")
-    return "\n".join(lines)
-
-
 PARTS = {
     "state diagram": state_diagram,
     "transition table": transition_table,
-    "reasons": reason_table,
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,3 +77,22 @@ async def test_an_endpoint_that_fails_hurts_no_device_and_holds_up_no_stop(
         begun = time.monotonic()
     assert time.monotonic() - begun < 5
     assert '"webhook_dropped"' in log.getvalue()
+
+
+async def test_the_check_in_the_documents_believes_what_is_genuine_and_nothing_else(
+    endpoint: Endpoint,
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "webhook.md").read_text("utf-8")
+    [code] = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    given: dict[str, Any] = {}
+    exec(code, given)
+    is_genuine = given["is_genuine"]
+    async with gateway_telling(endpoint, StringIO()):
+        await eventually(lambda: endpoint.received)
+    [received] = endpoint.received
+    header = received.headers["keepline-signature"]
+    assert is_genuine(SECRET.encode(), header, received.body)
+    assert not is_genuine(b"another", header, received.body)
+    assert not is_genuine(SECRET.encode(), header, received.body + b" ")
+    old = re.sub(r"t=\d+", "t=1800000000", header)
+    assert not is_genuine(SECRET.encode(), old, received.body)
