@@ -10,14 +10,13 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
-import keepline
 from keepline.errors import HandlerError
 from keepline.wire.messages import ServerMessage
 
 MESSAGES: Final = frozenset(get_args(ServerMessage))
 
-_OURS: Final = str(Path(keepline.__file__).parent) + os.sep
-_HANDLERS: Final = str(Path(keepline.__file__).parent / "handlers") + os.sep
+_OURS: Final = str(Path(__file__).parents[1]) + os.sep
+_HANDLERS: Final = str(Path(__file__).parents[1] / "handlers") + os.sep
 
 
 def place_of(error: BaseException, called: object) -> str:
