@@ -57,6 +57,7 @@ async def test_post_sends_what_there_is_to_know_as_json(make: Make, server: Serv
     [(first, headers, body)] = server.requests
     assert first == "POST /auth?fleet=7 HTTP/1.1"
     assert headers["Content-Type"] == "application/json"
+    assert headers["Accept-Encoding"] == "identity"
     assert json.loads(body) == {
         "device_id": "device-1",
         "client_id": "client-1",
@@ -73,6 +74,7 @@ async def test_get_sends_the_device_s_own_headers(make: Make, server: Server) ->
     assert headers["Device-Id"] == "device-1"
     assert headers["Client-Id"] == "client-1"
     assert headers["X-Forwarded-For"] == "192.0.2.1"
+    assert headers["Accept-Encoding"] == "identity"
     assert body == b""
 
 

@@ -121,7 +121,7 @@ async def _judge(door: Door, request: Request) -> Identity:
     Raises RefusedError, 500 for whatever else it raises, and ConnectionResetError.
     """
     node = door.node
-    task = door.judging = asyncio.current_task()
+    door.judging = asyncio.current_task()
     try:
         return await node.gate.judge(request)
     except RefusedError:
@@ -129,8 +129,6 @@ async def _judge(door: Door, request: Request) -> Identity:
     except asyncio.CancelledError:
         if door.lifecycle.state is not State.CLOSED:
             raise  # the deadline, or we leave
-        assert task is not None
-        task.uncancel()
         raise ConnectionResetError("left while it was judged") from None
     except Exception as error:  # noqa: BLE001 (authenticators are outside code: a fence)
         # A ConnectionError or TimeoutError of its own must not pass for the device's.

@@ -145,6 +145,19 @@ async def test_a_fleet_of_one_age_leaves_over_several_seconds(*, talking: bool) 
     assert ended() == ENDS_PER_S + 50
 
 
+async def test_a_fleet_whose_grace_ends_at_once_leaves_over_several_seconds_too() -> None:
+    world = world_of()
+    lives = [connect(world, f"device-{number}", ttl_s=1.0) for number in range(ENDS_PER_S + 50)]
+    world.clock.advance(2.0)
+    world.node.each_second()  # all are talking, and wait
+    assert len(world.node.expiries) == len(lives)
+    world.clock.advance(60.0)
+    for expected in (ENDS_PER_S, ENDS_PER_S + 50):
+        world.node.each_second()
+        assert sum(reason_of(life.connection) is not None for life in lives) == expected
+    assert len(world.node.expiries) == 0
+
+
 async def test_a_wall_clock_that_was_wrong_and_steps_back_gives_the_time_back() -> None:
     world = world_of()
     life = connect(world)

@@ -293,6 +293,7 @@ def test_no_part_of_a_token_can_be_left_out() -> None:
         *("x", "a.b.c", "...", "é.é.é", "\udcff", "x" * 100_000, raw(b"[]"), raw(b"{}"), raw(b"3")),
         *(raw(b'{"alg":3}'), raw(b'{"alg":"HS256","kid":3}'), raw(b"[" * 3_000), raw(b"\xff")),
         raw(b'{"alg":' + b"[" * 3_000),
+        raw(b'{"other":' + b"[" * 3_000),
         token(body(), {"crit": ["exp"], "exp": 1}),
         token(body(), {"b64": False, "crit": ["b64"]}),
         token(body()).replace(".", ".."),
