@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from keepline.cli.advice import advice
-from keepline.cli.client import AdminClient, connect
+from keepline.cli.client import AdminClient, NotFoundError, connect
 from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
 from keepline.errors import StartError
 from keepline.log import clean
@@ -33,13 +32,16 @@ def show(
     """List who waits, and who is enrolled or revoked."""
     with advice():
         everybody = connect(admin_url, config, assignments).get("/api/enrolment")
-    screen = Console(soft_wrap=True)
     if everybody["waiting"]:
-        screen.print(_table_of_waiting(everybody["waiting"]))
+        head = ("code", "device", "time left", "address", "board")
+        _print(head, [_waiting(each) for each in everybody["waiting"]])
+    if everybody["waiting"] and everybody["devices"]:
+        typer.echo()
     if everybody["devices"]:
-        screen.print(_table_of_devices(everybody["devices"]))
+        head = ("device", "state", "since", "vouched by", "address", "board")
+        _print(head, [_enrolled(each) for each in everybody["devices"]])
     if not everybody["waiting"] and not everybody["devices"]:
-        screen.print("nobody waits, and nobody is enrolled")
+        typer.echo("nobody waits, and nobody is enrolled")
 
 
 @enrol.command()
@@ -55,7 +57,10 @@ def approve(
     with advice():
         client = connect(admin_url, config, assignments)
         code = code.replace(" ", "").replace("-", "")
-        waiter = client.post("/api/enrolment/look", {"code": code})
+        try:
+            waiter = client.post("/api/enrolment/look", {"code": code})
+        except NotFoundError as error:
+            raise StartError(error.problem, "see who waits: keepline enrol list") from error
         _describe(waiter)
         if not yes and not typer.confirm("Is it this one?"):
             raise typer.Exit(1)
@@ -128,26 +133,25 @@ def _warnings(waiter: dict[str, Any]) -> list[str]:
     return warnings
 
 
-def _table_of_waiting(waiting: list[dict[str, Any]]) -> Table:
-    table = Table("code", "device", "board", "address", "time left", box=None)
-    for each in waiting:
-        shown = (each[name] for name in ("code", "device_id", "board", "address"))
-        table.add_row(*_cells(*shown, f"{each['expires_in_s']:.0f} s"))
-    return table
+def _waiting(each: dict[str, Any]) -> tuple[str, ...]:
+    left = f"{each['expires_in_s']:.0f} s"
+    return each["code"], each["device_id"], left, each["address"], each["board"]
 
 
-def _table_of_devices(devices: list[dict[str, Any]]) -> Table:
-    table = Table("device", "state", "since", "vouched by", "board", "address", box=None)
-    for each in devices:
-        state = "revoked" if each["revoked"] else "enrolled"
-        since = _day(each["enrolled_at"])
-        cells = (each["device_id"], state, since, each["vouched_by"], each["board"])
-        table.add_row(*_cells(*cells, each["address"]))
-    return table
+def _enrolled(each: dict[str, Any]) -> tuple[str, ...]:
+    state = "revoked" if each["revoked"] else "enrolled"
+    since = _day(each["enrolled_at"])
+    words = (each["device_id"], state, since, each["vouched_by"], each["address"])
+    return *words, each["board"]
 
 
-def _cells(*texts: str) -> list[Text]:
-    return [Text(clean(text)) for text in texts]
+def _print(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print columns as wide as they have to be: an id that is cut is of no use."""
+    cells = [head, *(tuple(map(clean, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(padded).rstrip())
 
 
 def _day(wall: float | None) -> str:

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from keepline.cli import enrolment
+from keepline.cli.client import NotFoundError
 from keepline.cli.commands import app
-from keepline.errors import StartError
 
 WAITER: dict[str, Any] = {
     "code": "012345",
@@ -67,6 +67,15 @@ def test_the_list_has_who_waits_and_who_is_enrolled(gateway: Gateway) -> None:
         assert word in output
     for word in ("02:ab:00:00:00:02", "enrolled", "revoked", "2027-01-15 08:00", "operator"):
         assert word in output
+
+
+def test_no_id_is_cut_however_narrow_the_screen(gateway: Gateway) -> None:
+    device = "d" * 128
+    gateway.answers["/api/enrolment"] = {
+        "waiting": [WAITER | {"device_id": device}],
+        "devices": [ENROLLED | {"device_id": device}],
+    }
+    assert typed("list")[1].count(device) == 2
 
 
 def test_an_empty_list_says_so(gateway: Gateway) -> None:
@@ -147,9 +156,10 @@ def test_a_gateway_that_refuses_is_an_advice(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuses(*_: object) -> None:
-        raise StartError("no device waits with this code", "")
+        raise NotFoundError("no device waits with this code", "")
 
     monkeypatch.setattr(gateway, "post", refuses)
     status, _, complaints = typed("approve", "999999")
     assert status == 2
     assert "no device waits with this code" in complaints
+    assert "keepline enrol list" in complaints

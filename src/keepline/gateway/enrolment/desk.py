@@ -81,11 +81,11 @@ class Desk:
 
     async def revoke(self, device_id: str) -> Entry:
         """Void a device's tokens, end its session and refuse it. Raises LedgerError."""
-        return await self._ledger.revoke(device_id, self._clock.wall())
+        return await self._enrolment.revoke(device_id)
 
     async def forget(self, device_id: str) -> bool:
         """Make a device a stranger again; False if it was one. Raises LedgerError."""
-        return await self._ledger.forget(device_id, self._clock.wall())
+        return await self._enrolment.forget(device_id)
 
     def _pending(self, code: str, now: float) -> Pending:
         wait_s = self._wrong_codes.wait_s(_ONE_KEY, now)

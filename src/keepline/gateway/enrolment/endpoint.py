@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from keepline.gateway.auth import TokenIssuer
     from keepline.gateway.enrolment.allow_list import AllowList
     from keepline.gateway.enrolment.applicant import Proof
-    from keepline.gateway.enrolment.ledger import Ledger, Voucher
+    from keepline.gateway.enrolment.ledger import Entry, Ledger, Voucher
     from keepline.gateway.enrolment.policies import Policy
     from keepline.gateway.enrolment.waiting import Pending, Waiting
     from keepline.gateway.identity import Identity
@@ -164,6 +164,18 @@ class Enrolment:
             address=applicant.address,
         )
         return True
+
+    async def revoke(self, device_id: str) -> Entry:
+        """Void a device's tokens and refuse it. Raises LedgerError; then it holds all the same."""
+        self._log.info("device_revoked", device_id=device_id)
+        return await self.ledger.revoke(device_id, self._clock.wall())
+
+    async def forget(self, device_id: str) -> bool:
+        """Make a device a stranger again; False if it was one. Raises LedgerError."""
+        is_forgotten = await self.ledger.forget(device_id, self._clock.wall())
+        if is_forgotten:
+            self._log.info("device_forgotten", device_id=device_id)
+        return is_forgotten
 
     def _proves(self, pending: Pending, proof: Proof) -> bool:
         known = self._devices.find(pending.applicant.device_id)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from keepline.errors import LedgerError, RefusedError
@@ -97,6 +99,21 @@ async def test_an_approval_that_cannot_be_written_down_leaves_the_device_waiting
     assert counter.desk.look(code).device_id == DEVICE
     with pytest.raises(LedgerError):
         await counter.desk.revoke(DEVICE)
+
+
+async def test_what_operators_do_is_in_the_log() -> None:
+    counter = Counter()
+    await counter.desk.approve(await counter.code(), DEVICE)
+    await counter.desk.revoke(DEVICE)
+    await counter.desk.forget(DEVICE)
+    await counter.desk.forget(DEVICE)
+    events = [json.loads(line)["event"] for line in counter.lines.getvalue().splitlines()]
+    assert events == [
+        "device_waits_for_approval",
+        "device_enrolled",
+        "device_revoked",
+        "device_forgotten",
+    ]
 
 
 async def test_who_was_never_here_cannot_be_forgotten_but_revoked() -> None:
