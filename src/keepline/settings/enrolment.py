@@ -6,13 +6,14 @@ from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import Field, StringConstraints, model_validator
 
 from keepline.settings.section import Count, Seconds, Section, Token
 
 Policy = Literal["auto", "off", "open", "allow_list", "activation", "callback"]
 Minutes = Annotated[int, Ge(-1_440), Le(1_440)]
+MaxPending = Annotated[int, Gt(0), Le(100_000)]  # a tenth of all codes there are
 Link = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", max_length=512)]
 # Shown on small screens, by fonts that do not have everything.
 Notice = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", max_length=64)]
@@ -36,7 +37,7 @@ class Enrolment(Section):
     notice: Notice = "keepline"
     code_life_s: Seconds = 600.0
     pending_per_address: Count = 32
-    max_pending: Count = 1_000
+    max_pending: MaxPending = 1_000
     address_burst: Count = 200
     address_refill_s: Seconds = 0.1
     device_burst: Count = 20

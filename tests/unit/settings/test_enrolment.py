@@ -67,5 +67,12 @@ def test_local_time_is_at_most_a_day_away(minutes: int) -> None:
         made(timezone_offset_minutes=minutes + (1 if minutes > 0 else -1))
 
 
+def test_far_fewer_may_wait_than_there_are_codes() -> None:
+    assert made(max_pending=100_000)
+    for number in (0, 100_001):
+        with pytest.raises(ValidationError, match="max_pending"):
+            made(max_pending=number)
+
+
 def test_the_callback_s_token_is_not_shown() -> None:
     assert "geheim" not in repr(made(callback_token="geheim"))

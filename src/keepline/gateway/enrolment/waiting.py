@@ -54,6 +54,7 @@ class Waiting:
         self._most = most
         self._most_per_address = most_per_address
         self._pending: dict[tuple[str, str], Pending] = {}  # in the order of their expiry
+        self._codes: set[str] = set()
         self._per_address: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -86,6 +87,7 @@ class Waiting:
         challenge = self._draw(CHALLENGE_BYTES).hex()
         pending = Pending(applicant, self._new_code(), challenge, now + self._life_s)
         self._pending[_key(applicant)] = pending
+        self._codes.add(pending.code)
         self._per_address[origin] += 1
         return pending, True
 
@@ -107,6 +109,7 @@ class Waiting:
         """Take an entry out; its code and its challenge are worth nothing from now on."""
         if self._pending.pop(_key(pending.applicant), None) is None:
             return
+        self._codes.discard(pending.code)
         origin = address_key(pending.applicant.address)
         self._per_address[origin] -= 1
         if not self._per_address[origin]:
@@ -121,11 +124,10 @@ class Waiting:
             self.remove(oldest)
 
     def _new_code(self) -> str:
-        taken = {pending.code for pending in self._pending.values()}
-        while True:
+        while True:  # far more codes than `enrolment.max_pending` may be
             number = int.from_bytes(self._draw(8)) % 10**CODE_DIGITS
             code = f"{number:0{CODE_DIGITS}}"
-            if code not in taken:
+            if code not in self._codes:
                 return code
 
 

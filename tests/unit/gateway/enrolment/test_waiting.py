@@ -56,6 +56,12 @@ def test_two_never_have_the_same_code() -> None:
     assert second.code == "000006"
 
 
+def test_a_code_that_was_worth_something_may_be_drawn_again() -> None:
+    room = waiting(codes=[5, 5])
+    room.remove(room.admit(device(1), 0.0)[0])
+    assert room.admit(device(2), 0.0)[0].code == "000005"
+
+
 def test_a_code_lives_as_long_as_it_should_and_no_longer() -> None:
     room = waiting()
     pending, _ = room.admit(device(), 0.0)
