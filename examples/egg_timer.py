@@ -9,13 +9,12 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from keepline.gateway.handler import Handler
-from keepline.wire.messages import Alert, Listen, Llm, Stt
+from keepline import Handler
+from keepline.messages import Alert, Listen, Llm, Stt
 
 if TYPE_CHECKING:
-    from keepline.gateway.session import Session
-    from keepline.reasons import CloseReason
-    from keepline.wire.messages import DeviceMessage
+    from keepline import CloseReason, Session
+    from keepline.messages import DeviceMessage
 
 ORDER = re.compile(r"timer (\d{1,4})")
 

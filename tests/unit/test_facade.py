@@ -56,6 +56,17 @@ def test_a_handler_is_written_without_loading_a_gateway() -> None:
     assert (loaded.stdout, loaded.stderr) == ("set()\n", "")
 
 
+def test_a_gateway_of_one_s_own_loads_neither_the_simulator_nor_the_commands() -> None:
+    command = (
+        "import sys; from keepline import Gateway\n"
+        "print({'keepline.fleet', 'keepline.cli', 'uvloop', 'typer'} & set(sys.modules))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", command], check=False, capture_output=True, text=True
+    )
+    assert (loaded.stdout, loaded.stderr) == ("set()\n", "")
+
+
 APPLICATION = """
 from typing import assert_type
 

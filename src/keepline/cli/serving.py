@@ -77,7 +77,8 @@ def serve(
             raise typer.Exit(_serve_reloading(settings))
         handler_class = load_handler(handler)
         judge = None if auth is None else load_authenticator(auth)
-        from keepline.app import serve as run  # noqa: PLC0415 - `keepline version` need not wait
+        # Here, since `keepline version` need not wait for all that.
+        from keepline.app.process import serve as run  # noqa: PLC0415
         from keepline.app.reloading import given_sockets  # noqa: PLC0415 - as above
         from keepline.cli.welcome import welcome  # noqa: PLC0415 - as above
 
@@ -118,7 +119,7 @@ def demo(
         if settings.auth.token is None:
             auth = Auth(token=secrets.token_urlsafe(12))
             settings = settings.model_copy(update={"auth": auth})
-        from keepline.app import demo as run  # noqa: PLC0415 - as above
+        from keepline.app.process import demo as run  # noqa: PLC0415 - as above
         from keepline.cli.demo_screen import DemoScreen  # noqa: PLC0415 - as above
 
         screen = DemoScreen()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import keepline.app
+import keepline.app.process
 from keepline.errors import StartError
 from keepline.gateway.handler import Handler
 from keepline.handlers.echo import Echo
@@ -29,8 +29,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
         starts.append((settings, devices))
         return 0
 
-    monkeypatch.setattr(keepline.app, "serve", serve)
-    monkeypatch.setattr(keepline.app, "demo", demo)
+    monkeypatch.setattr(keepline.app.process, "serve", serve)
+    monkeypatch.setattr(keepline.app.process, "demo", demo)
     return starts
 
 
@@ -73,7 +73,7 @@ def test_an_authenticator_of_one_s_own_is_handed_over(
         judges.append(authenticator)
         return 0
 
-    monkeypatch.setattr(keepline.app, "serve", serve)
+    monkeypatch.setattr(keepline.app.process, "serve", serve)
     assert typed("serve", "--auth", "my_own_door:Own")[0] == 0
     assert type(judges[0]).__name__ == "Own"
     status, _, complaint = typed("serve", "--auth", "my_own_door:Other")
@@ -89,7 +89,7 @@ def test_the_environment_is_read(started: Started) -> None:
 def test_the_status_of_the_gateway_becomes_that_of_the_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keepline.app, "serve", lambda settings, handler, **_: 3)
+    monkeypatch.setattr(keepline.app.process, "serve", lambda settings, handler, **_: 3)
     assert typed("serve")[0] == 3
 
 
@@ -119,7 +119,7 @@ def test_a_start_that_fails_is_told_the_same_way(monkeypatch: pytest.MonkeyPatch
     def fail(*_arguments: object, **_callbacks: object) -> int:
         raise StartError("the port [8000] is taken", "choose another")
 
-    monkeypatch.setattr(keepline.app, "serve", fail)
+    monkeypatch.setattr(keepline.app.process, "serve", fail)
     assert typed("serve") == (2, "", "error: the port [8000] is taken\n  → choose another\n")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import keepline.app
+import keepline.app.process
 from keepline.app.gateway import Gateway
 from keepline.cli.welcome import reached_at, welcome
 from keepline.handlers.echo import Echo
@@ -76,7 +76,7 @@ def test_serve_says_it_to_a_terminal_and_to_nothing_else(
         given.append(announce)
         return 0
 
-    monkeypatch.setattr(keepline.app, "serve", serve)
+    monkeypatch.setattr(keepline.app.process, "serve", serve)
     monkeypatch.setattr("keepline.cli.serving._is_watched", lambda: looks)
     assert typed("serve")[0] == 0
     assert given == [welcome if looks else None]
