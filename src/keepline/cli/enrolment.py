@@ -17,6 +17,9 @@ from keepline.log import clean
 
 DeviceId = Annotated[str, typer.Argument(metavar="DEVICE", help="A Device-Id, mostly a MAC.")]
 
+WAITING = ("code", "device", "time left", "address", "board")
+ENROLLED = ("device", "state", "since", "vouched by", "address", "board")
+
 enrol = typer.Typer(no_args_is_help=True, help="Approve devices, and withdraw that.")
 
 
@@ -33,13 +36,11 @@ def show(
     with advice():
         everybody = connect(admin_url, config, assignments).get("/api/enrolment")
     if everybody["waiting"]:
-        head = ("code", "device", "time left", "address", "board")
-        _print(head, [_waiting(each) for each in everybody["waiting"]])
+        _print(WAITING, [_waiting(each) for each in everybody["waiting"]])
     if everybody["waiting"] and everybody["devices"]:
         typer.echo()
     if everybody["devices"]:
-        head = ("device", "state", "since", "vouched by", "address", "board")
-        _print(head, [_enrolled(each) for each in everybody["devices"]])
+        _print(ENROLLED, [_enrolled(each) for each in everybody["devices"]])
     if not everybody["waiting"] and not everybody["devices"]:
         typer.echo("nobody waits, and nobody is enrolled")
 
