@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from keepline.gateway.identity import Identity as Identity
     from keepline.gateway.session import Session as Session
     from keepline.gateway.speech import Speech as Speech
+    from keepline.gateway.threads import ThreadedSession as ThreadedSession
     from keepline.reasons import CloseReason as CloseReason
     from keepline.settings.settings import Settings as Settings
     from keepline.wire.handshake import Request as Request
@@ -46,6 +47,7 @@ _HOMES = {
     "SettingsError": "keepline.errors",
     "Speech": "keepline.gateway.speech",
     "StartError": "keepline.errors",
+    "ThreadedSession": "keepline.gateway.threads",
     "ToolError": "keepline.errors",
     "ToolTimeoutError": "keepline.errors",
 }

@@ -24,6 +24,8 @@ TESTED_ELSEWHERE = {
     "src/keepline/fleet/runner.py": "tests/device",
     "src/keepline/gateway/auth/callback.py": "tests/gateway/test_auth_callback.py",
     "src/keepline/gateway/auth/claims.py": "tests/unit/gateway/auth/test_tokens.py",
+    "src/keepline/gateway/beside.py": "tests/unit/gateway/test_timers.py",
+    "src/keepline/gateway/calls.py": "tests/unit/gateway/test_session.py",
     "src/keepline/gateway/gateway.py": "tests/device/test_fleet_and_gateway.py",
     "src/keepline/gateway/handler.py": "tests/unit/gateway/test_session.py",
     "src/keepline/hub/local.py": "tests/hub",

@@ -12,7 +12,7 @@ import keepline
 import keepline.messages
 
 NAMES = {
-    *("Handler", "Session", "Speech", "CloseReason"),
+    *("Handler", "Session", "ThreadedSession", "Speech", "CloseReason"),
     *("Gateway", "Settings", "Authenticator", "Identity", "Request"),
     *("KeeplineError", "StartError", "SettingsError", "RefusedError", "SessionEndedError"),
     *("ToolError", "ToolTimeoutError", "NoToolsError"),

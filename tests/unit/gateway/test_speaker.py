@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from keepline.wire.messages import Stt, Tts
 from tests.unit.gateway.fakes import Life, World
-from tests.unit.gateway.virtual_time import LoopClock, passed_s, virtual
+from tests.unit.gateway.virtual_time import LoopClock, pass_time, passed_s, virtual
 
 ABORT = '{"type":"abort"}'
 
@@ -29,7 +27,7 @@ async def test_who_keeps_real_time_is_never_held_back() -> None:
     life = World(clock=LoopClock()).connect()
     for _ in range(50):
         life.session.send_audio(b"opus")
-        await asyncio.sleep(0.06)
+        await pass_time(0.06)
     assert len(packets(life)) == 50
     assert life.session._speaker is not None
     assert life.session._speaker.is_quiet
@@ -40,9 +38,9 @@ async def test_a_flood_goes_out_in_real_time_after_the_first_packets() -> None:
     life = World(clock=LoopClock()).connect()
     frames = pour(life, 20)
     assert packets(life) == frames[:6]
-    await asyncio.sleep(0.0601)
+    await pass_time(0.0601)
     assert packets(life) == frames[:7]
-    await asyncio.sleep(13 * 0.06 + 0.001)
+    await pass_time(13 * 0.06 + 0.001)
     assert packets(life) == frames
     assert life.session._speaker is not None
     assert life.session._speaker.is_quiet
@@ -63,7 +61,7 @@ async def test_a_surplus_beyond_its_limit_loses_the_oldest_and_is_counted() -> N
     assert world.counters.outbox_audio_dropped == 0
     life.session.send_audio(b"one more")
     assert world.counters.outbox_audio_dropped == 1
-    await asyncio.sleep(1)
+    await pass_time(1)
     assert packets(life) == [*frames[:6], *frames[7:], b"one more"]
 
 
@@ -74,7 +72,7 @@ async def test_the_end_of_speaking_waits_for_the_packets_before_it() -> None:
     life.session.send(Tts("stop"))
     life.session.send(Stt("at once"))
     assert b"at once" in life.transport.frames[-1][1]
-    await asyncio.sleep(1)
+    await pass_time(1)
     assert life.transport.frames[-1] == (Opcode.TEXT, b'{"type":"tts","state":"stop"}')
     assert len(packets(life)) == 8
 
@@ -97,7 +95,7 @@ async def test_an_abort_drops_what_waits_but_not_the_end_of_speaking() -> None:
     life.session.send(Tts("stop"))
     life.says(ABORT)
     assert life.transport.frames[-1] == (Opcode.TEXT, b'{"type":"tts","state":"stop"}')
-    await asyncio.sleep(2)
+    await pass_time(2)
     assert len(packets(life)) == 6
 
 
@@ -106,7 +104,7 @@ async def test_listening_again_drops_what_waits() -> None:
     life = World(clock=LoopClock()).connect()
     pour(life, 20)
     life.says('{"type":"listen","state":"start","mode":"auto"}')
-    await asyncio.sleep(2)
+    await pass_time(2)
     assert len(packets(life)) == 6
 
 
@@ -129,7 +127,7 @@ async def test_an_idle_session_has_no_speaker() -> None:
     pour(life, 8)
     life.session.release_buffers()
     assert life.session._speaker is not None  # it has something to say yet
-    await asyncio.sleep(1)
+    await pass_time(1)
     life.session.release_buffers()
     assert life.session._speaker is None
     assert passed_s() == 1

@@ -13,7 +13,7 @@ from keepline.gateway.speech import BETWEEN_S
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from tests.unit.gateway.fakes import Life, Recorder, World, settle
-from tests.unit.gateway.virtual_time import LoopClock, passed_s, virtual
+from tests.unit.gateway.virtual_time import LoopClock, pass_time, passed_s, virtual
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -59,7 +59,7 @@ class Source:
                 self.taken += 1
                 yield frame
         finally:
-            await asyncio.sleep(0)
+            await pass_time(0)
             self.ended = True
 
 
@@ -72,7 +72,7 @@ async def test_a_speech_is_wrapped_and_returns_when_it_was_heard() -> None:
     speech = await life.session.speak(frames(10), "Hello")
     assert passed_s() == pytest.approx(0.6)
     assert not speech.cancelled
-    await asyncio.sleep(BETWEEN_S)
+    await pass_time(BETWEEN_S)
     assert said(life) == [START, "Hello", *frames(10), STOP]
 
 
@@ -81,7 +81,7 @@ async def test_packets_are_a_few_ahead_and_then_in_real_time() -> None:
     life = a_life()
     life.session.speak(frames(20))
     for ahead, at_s in ((6, 0.001), (6, 0.059), (7, 0.061), (16, 0.601), (20, 0.85)):
-        await asyncio.sleep(at_s - passed_s())
+        await pass_time(at_s - passed_s())
         assert len(said(life)) == 1 + ahead
 
 
@@ -91,7 +91,7 @@ async def test_nothing_is_asked_for_before_it_is_due() -> None:
     life.session.speak(source.packets())
     await settle()
     assert source.taken == 7  # one waits to be due
-    await asyncio.sleep(0.6)
+    await pass_time(0.6)
     assert source.taken == 17
 
 
@@ -115,7 +115,7 @@ async def test_speeches_follow_each_other_in_one_turn() -> None:
     first = life.session.speak(frames(10), "first")
     second = life.session.speak(frames(3), "second")
     await second
-    await asyncio.sleep(BETWEEN_S)
+    await pass_time(BETWEEN_S)
     assert said(life) == [START, "first", *frames(10), "second", *frames(3), STOP]
     assert (first.done, first.cancelled) == (True, False)
     assert passed_s() == pytest.approx(13 * 0.06 + BETWEEN_S)  # without a gap
@@ -126,7 +126,7 @@ async def test_who_awaits_one_and_says_the_next_stays_in_the_turn() -> None:
     life = a_life()
     await life.session.speak(frames(2))
     await life.session.speak(frames(2))
-    await asyncio.sleep(BETWEEN_S)
+    await pass_time(BETWEEN_S)
     assert said(life) == [START, *frames(2), *frames(2), STOP]
 
 
@@ -134,7 +134,7 @@ async def test_who_awaits_one_and_says_the_next_stays_in_the_turn() -> None:
 async def test_after_a_pause_there_is_a_new_turn_and_no_task_meanwhile() -> None:
     life = a_life()
     await life.session.speak(frames(2))
-    await asyncio.sleep(BETWEEN_S + 0.01)
+    await pass_time(BETWEEN_S + 0.01)
     assert life.session._beside is not None
     assert not life.session._beside.tasks
     await life.session.speak(frames(1))
@@ -154,10 +154,10 @@ async def test_a_device_that_takes_nothing_is_waited_for() -> None:
     life.session.speak(source.packets())
     await settle()
     life.connection.pause_writing()
-    await asyncio.sleep(3)
+    await pass_time(3)
     assert source.taken == 7
     life.connection.resume_writing()
-    await asyncio.sleep(3)
+    await pass_time(3)
     assert len(said(life)) == 1 + 30 + 1
 
 
@@ -185,12 +185,12 @@ async def test_an_abort_stops_it_before_the_handler_hears_of_it() -> None:
     life, source = a_life(Looking), Source()
     speech = life.session.speak(source.packets())
     behind = life.session.speak(frames(5))
-    await asyncio.sleep(1)
+    await pass_time(1)
     life.says(ABORT)
     assert (speech.cancelled, behind.cancelled) == (True, True)
     assert life.handler.names == ["opened", "text"]
     taken = source.taken
-    await asyncio.sleep(1)
+    await pass_time(1)
     assert source.ended
     assert source.taken == taken
     assert said(life)[-1] == STOP
@@ -204,7 +204,7 @@ async def test_an_abort_stops_it_before_the_handler_hears_of_it() -> None:
 async def test_listening_again_interrupts_what_is_under_way() -> None:
     life = a_life()
     speech = life.session.speak(frames(100))
-    await asyncio.sleep(SETTLED_S)
+    await pass_time(SETTLED_S)
     life.says(LISTEN)
     assert speech.cancelled
     assert said(life)[-1] == STOP
@@ -214,9 +214,9 @@ async def test_listening_again_interrupts_what_is_under_way() -> None:
 async def test_a_device_that_goes_back_to_listening_does_not_cut_the_next_speech() -> None:
     life = a_life()
     await life.session.speak(frames(100))
-    await asyncio.sleep(BETWEEN_S)
+    await pass_time(BETWEEN_S)
     speech = life.session.speak(frames(20))
-    await asyncio.sleep(0.1)
+    await pass_time(0.1)
     life.says(LISTEN)  # its answer to the first speech's end
     assert not (await speech).cancelled
 
@@ -230,7 +230,7 @@ class Thinking(Recorder):
 
     async def text(self, session: Session, message: DeviceMessage) -> None:  # type: ignore[override]
         super().text(session, message)
-        await asyncio.sleep(1)
+        await pass_time(1)
         self.cancelled.append((await session.speak(frames(2))).cancelled)
 
 
@@ -239,9 +239,9 @@ async def test_nothing_is_said_while_an_abort_waits_for_the_handler() -> None:
     life = a_life(Thinking)
     life.says('{"type":"listen","state":"stop"}')
     life.says(ABORT)
-    await asyncio.sleep(1.5)
+    await pass_time(1.5)
     assert said(life) == []
-    await asyncio.sleep(2)
+    await pass_time(2)
     assert life.handler.cancelled == [True, False]  # type: ignore[attr-defined]
 
 
@@ -273,7 +273,7 @@ async def test_cancelling_who_awaits_cuts_the_speech() -> None:
 async def test_everything_can_be_stopped_and_said_anew() -> None:
     life = a_life()
     speech = life.session.speak(frames(100))
-    await asyncio.sleep(1)
+    await pass_time(1)
     life.session.stop_speaking()
     again = life.session.speak(frames(1), "again")
     assert speech.cancelled
@@ -295,7 +295,7 @@ async def test_a_speech_that_was_not_begun_is_cut_without_a_trace() -> None:
 async def test_the_end_of_the_session_cuts_it_at_once() -> None:
     life, source = a_life(), Source()
     speech = life.session.speak(source.packets())
-    await asyncio.sleep(1)
+    await pass_time(1)
     life.session.close()
     assert speech.cancelled
     await settle()

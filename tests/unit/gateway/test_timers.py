@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import Life, Recorder, World, settle
-from tests.unit.gateway.virtual_time import LoopClock, passed_s, virtual
+from tests.unit.gateway.virtual_time import LoopClock, pass_time, passed_s, virtual
 
 if TYPE_CHECKING:
     from keepline.gateway.session import Session
@@ -23,7 +22,7 @@ class Timed(Recorder):
 
 class Busy(Timed):
     async def text(self, session: Session, message: DeviceMessage) -> None:  # type: ignore[override]
-        await asyncio.sleep(1)
+        await pass_time(1)
         super().text(session, message)
 
 
@@ -38,7 +37,7 @@ async def test_a_timer_calls_once_when_it_is_time_with_its_arguments() -> None:
     life, handler = a_life()
     life.session.after(2, handler.ring, "egg")
     life.session.after(1, handler.ring)
-    await asyncio.sleep(5)
+    await pass_time(5)
     assert handler.calls[1:] == [("ring ", 1.0), ("ring egg", 2.0)]
 
 
@@ -47,7 +46,7 @@ async def test_a_timer_waits_its_turn_behind_the_call_under_way() -> None:
     life, handler = a_life(Busy)
     life.says(ABORT)
     life.session.after(0.5, handler.ring)
-    await asyncio.sleep(2)
+    await pass_time(2)
     assert handler.names == ["opened", "text", "ring "]
 
 
@@ -57,7 +56,7 @@ async def test_a_cancelled_timer_never_fires() -> None:
     timer = life.session.after(1, handler.ring)
     timer.cancel()
     timer.cancel()
-    await asyncio.sleep(2)
+    await pass_time(2)
     assert handler.names == ["opened"]
     life.session.release_buffers()
     assert life.session._beside is None
@@ -68,7 +67,7 @@ async def test_a_timer_keeps_what_an_idle_session_would_give_back() -> None:
     life, handler = a_life()
     life.session.after(1, handler.ring)
     life.session.release_buffers()
-    await asyncio.sleep(2)
+    await pass_time(2)
     assert handler.names == ["opened", "ring "]
 
 
@@ -81,7 +80,7 @@ async def test_a_session_that_ends_leaves_no_timer() -> None:
     late = life.session.after(1, handler.ring)
     assert late._handle.cancelled()
     life.loses_tcp()
-    await asyncio.sleep(2)
+    await pass_time(2)
     assert handler.names == ["opened", "closed"]
 
 
@@ -94,7 +93,7 @@ async def test_a_timer_may_set_the_next() -> None:
 
     life, handler = a_life(Clock)
     life.session.after(1, handler.ring)
-    await asyncio.sleep(3.5)
+    await pass_time(3.5)
     assert [at for _, at in handler.calls[1:]] == [1.0, 2.0, 3.0]
     life.loses_tcp()
 
@@ -107,6 +106,6 @@ async def test_a_timer_that_fails_ends_its_session() -> None:
 
     life, handler = a_life(Failing)
     life.session.after(1, handler.ring)
-    await asyncio.sleep(1)
+    await pass_time(1)
     await settle()
     assert life.connection.lifecycle.reason is CloseReason.HANDLER_FAILED

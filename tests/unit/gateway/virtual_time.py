@@ -54,6 +54,11 @@ def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
     return run
 
 
+async def pass_time(for_s: float) -> None:
+    """Let `for_s` of the loop's own time pass; nobody waits."""
+    await asyncio.sleep(for_s)
+
+
 def passed_s() -> float:
     """Return how long the running test has taken in its own time."""
     return round(asyncio.get_running_loop().time() - BEGAN_AT_S, 6)
