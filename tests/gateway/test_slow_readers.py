@@ -14,6 +14,7 @@ from tests.waiting import eventually
 
 Start = Callable[..., Any]
 QUICK = {"xiaozhi": {"close_timeout_s": 0.3}}
+UNPACED = {"packets_ahead": 1_000_000}  # more than the device's socket takes
 SMALL = 4_096  # the kernel's receive buffer of a device that reads slowly
 FRAME = bytes(4_000)
 
@@ -38,7 +39,7 @@ async def fill(session: Session) -> None:
 async def test_audio_for_a_device_that_does_not_read_is_dropped_and_counted(
     start_gateway: Start,
 ) -> None:
-    gateway = await start_gateway(outbox={"audio_frames": 8})
+    gateway = await start_gateway(outbox={"audio_frames": 8}, session=UNPACED)
     async with live(gateway.port, receive_buffer_bytes=SMALL):
         session = session_of(gateway)
         await fill(session)
@@ -53,7 +54,7 @@ async def test_audio_for_a_device_that_does_not_read_is_dropped_and_counted(
 async def test_control_for_a_device_that_does_not_read_ends_its_session(
     start_gateway: Start,
 ) -> None:
-    gateway = await start_gateway(outbox={"control_messages": 8}, profiles=QUICK)
+    gateway = await start_gateway(outbox={"control_messages": 8}, profiles=QUICK, session=UNPACED)
     async with live(gateway.port, receive_buffer_bytes=SMALL):
         session = session_of(gateway)
         await fill(session)
@@ -68,7 +69,10 @@ async def test_a_reader_that_is_stuck_is_closed_and_what_it_never_read_is_let_go
     start_gateway: Start,
 ) -> None:
     gateway = await start_gateway(
-        outbox={"stuck_after_s": 1}, heartbeat={"interval_s": 1}, profiles=QUICK
+        outbox={"stuck_after_s": 1},
+        heartbeat={"interval_s": 1},
+        profiles=QUICK,
+        session=UNPACED,
     )
     async with (
         talk(gateway.port, "other") as other,
@@ -90,6 +94,7 @@ async def test_a_slow_device_that_reads_on_survives_and_gets_everything_in_order
     gateway = await start_gateway(
         outbox={"stuck_after_s": 0.8, "audio_frames": 1_000, "bytes": 10_000_000},
         heartbeat={"interval_s": 1},
+        session=UNPACED,
     )
     async with live(gateway.port, receive_buffer_bytes=SMALL) as peer:
         session = session_of(gateway)
@@ -109,7 +114,7 @@ async def test_a_slow_device_that_reads_on_survives_and_gets_everything_in_order
 
 
 async def test_pings_of_a_device_that_does_not_read_queue_no_pongs(start_gateway: Start) -> None:
-    gateway = await start_gateway(wire={"control_frames_per_s": 100_000})
+    gateway = await start_gateway(wire={"control_frames_per_s": 100_000}, session=UNPACED)
     async with live(gateway.port, receive_buffer_bytes=SMALL) as peer:
         session = session_of(gateway)
         await fill(session)
@@ -122,7 +127,7 @@ async def test_pings_of_a_device_that_does_not_read_queue_no_pongs(start_gateway
 
 
 async def test_a_burst_of_tiny_frames_lets_others_have_their_turn(gateway: RunningGateway) -> None:
-    burst = audio(b"") * 40_000
+    burst = audio(b"x") * 40_000
     async with live(gateway.port, "greedy") as greedy, talk(gateway.port, "patient") as patient:
         loop = asyncio.get_running_loop()
         sending = asyncio.ensure_future(greedy.send(burst))
