@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "src/keepline/hub/local.py": "tests/hub",
     "src/keepline/hub/port.py": "tests/hub/test_contract.py",
     "src/keepline/gateway/receiver.py": "tests/unit/gateway/test_connection.py",
+    "src/keepline/testing/line.py": "tests/unit/testing/test_device.py",
 }
 
 

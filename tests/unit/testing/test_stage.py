@@ -16,6 +16,9 @@ from keepline.reasons import CloseReason
 from keepline.testing import Stage
 from tests.unit.gateway.fakes import Recorder
 
+# Moved, not waited for.
+PACKET_S = 0.06
+SECOND_S = 1.0
 HOUR_S = 3_600
 
 
@@ -52,7 +55,7 @@ async def test_sleeps_one_after_the_other_take_their_own_time_within_one_advance
         async def opened(self, session: Session) -> None:
             begin = asyncio.get_running_loop().time()
             for _ in range(5):
-                await asyncio.sleep(0.06)
+                await asyncio.sleep(PACKET_S)
                 at.append(asyncio.get_running_loop().time() - begin)
 
     async with Stage(Paced) as device:
@@ -75,7 +78,7 @@ async def test_timeouts_timers_and_spawned_work_are_in_the_same_time() -> None:
             session.send(Stt("rang"))
 
         async def wait(self, session: Session) -> None:
-            await asyncio.sleep(3)
+            await asyncio.sleep(3 * SECOND_S)
             session.send(Stt("waited"))
 
     async with Stage(Busy) as device:
@@ -206,7 +209,7 @@ async def test_a_device_that_is_not_let_in_says_so() -> None:
 async def test_a_judge_that_takes_its_time_is_waited_for() -> None:
     class Slow:
         async def judge(self, request: Any) -> Identity:
-            await asyncio.sleep(2)
+            await asyncio.sleep(2 * SECOND_S)
             return Identity(request.headers["device-id"], "")
 
     async with Stage(Recorder, authenticator=Slow()) as device:
@@ -273,7 +276,7 @@ def test_it_needs_no_plugin_of_a_test_framework() -> None:
 
     class Ringing(Handler):
         async def opened(self, session: Session) -> None:
-            await asyncio.sleep(5)
+            await asyncio.sleep(5 * SECOND_S)
             session.send(Alert(status="Timer", message="It is time", emotion="happy"))
 
     [alert] = asyncio.run(rehearse())
