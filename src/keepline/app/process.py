@@ -14,6 +14,7 @@ import uvloop
 
 from keepline.app.gateway import Gateway
 from keepline.fleet.runner import run_fleet
+from keepline.gateway.mistakes import report_unawaited
 from keepline.gateway.sockets import allow_descriptors
 from keepline.handlers.echo import Echo
 from keepline.monitor.heap import Heap
@@ -138,7 +139,9 @@ async def _start(gateway: Gateway) -> None:
     wanted = server.max_connections + server.max_admissions + OTHER_DESCRIPTORS
     allowed = allow_descriptors(wanted)
     await gateway.start()
-    asyncio.get_running_loop().set_exception_handler(_log_faults(gateway.log))
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_faults(gateway.log))
+    report_unawaited(loop, gateway.log)
     if allowed < wanted:
         # Beyond it the kernel lets devices wait, unanswered, until they give up.
         gateway.log.warning("too_few_descriptors", allowed=allowed, wanted=wanted)

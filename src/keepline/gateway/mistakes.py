@@ -6,12 +6,19 @@ import inspect
 import math
 import os
 import traceback
+import warnings
 from collections.abc import AsyncIterable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, TextIO, get_args
 
 from keepline.errors import HandlerError
 from keepline.wire.messages import ServerMessage
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from keepline.log import Log
 
 MESSAGES: Final = frozenset(get_args(ServerMessage))
 
@@ -35,6 +42,31 @@ def line_of(called: object, separator: str = ", line ") -> str:
     """Return where a function or method is written, empty when that is not known."""
     code = getattr(inspect.unwrap(called), "__code__", None) if callable(called) else None
     return "" if code is None else f"{code.co_filename}{separator}{code.co_firstlineno}"
+
+
+def report_unawaited(loop: asyncio.AbstractEventLoop, log: Log) -> None:
+    """Have the warning of a coroutine that nobody awaited be a line of the log, with its place.
+
+    For the whole process, as warnings are; other warnings go on to who showed them before.
+    """
+    show_others = warnings.showwarning
+
+    def show(  # noqa: PLR0917 (as Python calls it)
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if "was never awaited" not in str(message) or loop.is_closed():
+            show_others(message, category, filename, lineno, file, line)
+            return
+        advice = f"{message}: write await before the call, or session.spawn around it"
+        told = partial(log.error, "never_awaited", at=f"{filename}:{lineno}", detail=advice)
+        loop.call_soon_threadsafe(told)
+
+    warnings.showwarning = show
 
 
 def returned(value: object, called: object) -> HandlerError:

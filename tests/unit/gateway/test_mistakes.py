@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,3 +179,23 @@ async def test_what_is_spawned_may_return_what_it_likes() -> None:
     life.session.spawn(seven())  # type: ignore[arg-type]
     await settle()
     assert life.connection.lifecycle.reason is None
+
+
+# -- what nobody awaited -------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("always")
+async def test_a_coroutine_that_nobody_awaited_is_logged_with_its_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others: list[object] = []
+    monkeypatch.setattr(warnings, "showwarning", lambda *given: others.append(given[0]))
+    world = World()
+    mistakes.report_unawaited(asyncio.get_running_loop(), world.node.log)
+    work()  # type: ignore[unused-coroutine]
+    warnings.warn("something else", stacklevel=1)
+    await settle()
+    (line,) = world.logged("never_awaited")
+    assert line["at"] == f"{__file__}:{line_with('work()  # type')}"
+    assert "'work' was never awaited: write await" in line["detail"]
+    assert [str(other) for other in others] == ["something else"]
