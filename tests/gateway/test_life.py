@@ -37,6 +37,7 @@ from tests.waiting import eventually
 
 Start = Callable[..., Any]
 QUICK = {"idle_after_s": 0.3}
+CURT = {"xiaozhi": {"close_timeout_s": 0.3}}
 
 
 def session_of(gateway: RunningGateway, device_id: str = DEVICE_ID) -> Session:
@@ -255,7 +256,7 @@ async def test_we_close_with_code_and_reason_and_the_client_agrees(
 async def test_a_device_that_ignores_our_close_loses_tcp_at_the_bound(
     start_gateway: Start,
 ) -> None:
-    gateway = await start_gateway(session=QUICK)
+    gateway = await start_gateway(profiles=CURT)
     async with live(gateway.port) as peer:
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -269,7 +270,7 @@ async def test_a_device_that_ignores_our_close_loses_tcp_at_the_bound(
 async def test_a_device_that_talks_on_after_our_close_loses_tcp_all_the_same(
     start_gateway: Start,
 ) -> None:
-    gateway = await start_gateway(session=QUICK)
+    gateway = await start_gateway(profiles=CURT)
     async with live(gateway.port) as peer:
         session_of(gateway).close()
         ending = asyncio.ensure_future(peer.end(within_s=2.0))
