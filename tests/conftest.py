@@ -22,6 +22,7 @@ from keepline.gateway.gateway import Gateway
 from keepline.gateway.handler import AnyHandler
 from keepline.gateway.node import Node
 from keepline.handlers.echo import Echo
+from keepline.hub.twin import TwinHub
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
 from keepline.settings import Settings
@@ -94,6 +95,7 @@ def make_node(
         ),
         make_session_id=lambda: secrets.token_hex(8),
         revocations=ledger,
+        hub=TwinHub(clock),
     )
     ledger.on_void = node.revoke
     return node

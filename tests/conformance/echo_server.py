@@ -24,6 +24,7 @@ from keepline.gateway.receiver import Receiver
 from keepline.gateway.sockets import open_listener
 from keepline.lifecycle.profile import BROWSER
 from keepline.lifecycle.states import Event
+from keepline.hub.twin import TwinHub
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
 from keepline.reasons import CloseReason
@@ -102,6 +103,7 @@ def make_node(loop: asyncio.AbstractEventLoop) -> Node:
         authenticator=OpenDoor(),
         make_handler=Handler,
         make_session_id=lambda: "echo",
+        hub=TwinHub(clock),
     )
 
 

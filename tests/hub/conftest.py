@@ -14,18 +14,18 @@ import pytest_asyncio
 
 from keepline.clock import ManualClock
 from keepline.hub.database import Database
-from keepline.hub.local import LocalHub
+from keepline.hub.local import LocalHub, Retention
+from keepline.hub.twin import TwinHub
 from tests.hub.stand_ins import WINDOW_S, CountingNode
 
 
 class Under:
     """What a test of the contract has: a hub, its node, and its clock moved by hand."""
 
-    def __init__(self, hub: LocalHub, node: CountingNode, clock: ManualClock) -> None:
+    def __init__(self, hub: LocalHub | TwinHub, node: CountingNode, clock: ManualClock) -> None:
         self.hub = hub
         self.node = node
         self.clock = clock
-        self.troubles: list[Exception | None] = []
 
 
 Open = Callable[[], Awaitable[Under]]
@@ -36,7 +36,7 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest_asyncio.fixture(params=["file", "nowhere"])
+@pytest_asyncio.fixture(params=["file", "nowhere", "twin"])
 async def open_hub(
     request: Any, tmp_path: Path, clock: ManualClock
 ) -> AsyncIterator[Callable[[], Awaitable[Under]]]:
@@ -46,24 +46,27 @@ async def open_hub(
     opened: list[LocalHub] = []
 
     async def start() -> Under:
+        node = CountingNode()
+        if request.param == "twin":
+            twin = TwinHub(clock)
+            node.hub = twin
+            await twin.start(node, WINDOW_S)
+            return Under(twin, node, clock)
         executor = ThreadPoolExecutor(max_workers=1)
         executors.append(executor)
-        node = CountingNode()
-        troubles: list[Exception | None] = []
         hub = LocalHub(
             Database(path),
             node=node.name,
             loop=asyncio.get_running_loop(),
             executor=executor,
             clock=clock,
-            on_trouble=troubles.append,
+            retention=Retention(3_600.0, 1_000, 1 << 30),
+            on_trouble=lambda _: None,
         )
         opened.append(hub)
         node.hub = hub
         await hub.start(node, WINDOW_S)
-        under = Under(hub, node, clock)
-        under.troubles = troubles
-        return under
+        return Under(hub, node, clock)
 
     yield start
     for hub in opened:

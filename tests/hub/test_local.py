@@ -14,7 +14,7 @@ from keepline.clock import ManualClock
 from keepline.errors import HubDownError
 from keepline.hub import writer
 from keepline.hub.database import Database
-from keepline.hub.local import LocalHub
+from keepline.hub.local import LocalHub, Retention
 from keepline.hub.port import Outcome
 from tests.hub.stand_ins import CountingNode
 from tests.waiting import eventually
@@ -34,6 +34,7 @@ class Opened:
             loop=asyncio.get_running_loop(),
             executor=self.executor,
             clock=self.clock,
+            retention=Retention(3_600.0, 1_000, 1 << 30),
             on_trouble=lambda trouble: self.troubles.append(str(trouble)),
         )
         self._other = sqlite3.connect(path, isolation_level=None)
@@ -114,6 +115,19 @@ async def test_a_small_drift_of_the_clocks_moves_no_window(tmp_path: Path) -> No
         opened.clock.step_wall(2.1)
         opened.hub.each_second()
         assert opened.hub.waiting == 1
+
+
+@pytest.mark.parametrize(("age_s", "left"), [(3_589.0, 1), (3_600.0, 0)])
+async def test_what_is_too_old_is_forgotten_by_itself(
+    tmp_path: Path, age_s: float, left: int
+) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.hub.emit("device", "online", b"{}")
+        opened.clock.advance(age_s)
+        opened.hub.each_second()
+        opened.clock.advance(10.0)
+        opened.hub.each_second()
+        assert len(await opened.hub.events()) == left
 
 
 async def test_a_backup_is_made_while_devices_come_and_go(tmp_path: Path) -> None:

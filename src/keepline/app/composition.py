@@ -8,6 +8,7 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TextIO
 
+from keepline.app.memory import begin_life, end_life, make_hub
 from keepline.app.operators import make_admin
 from keepline.app.telling import Telling
 from keepline.clock import SystemClock
@@ -79,6 +80,8 @@ class Composition:
             executor=self._executor,
             draw=secrets.token_bytes,
         )
+        self._hub_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
+        self.hub = make_hub(settings, loop, self._hub_thread, clock, self.log)
         self.node = Node(
             settings,
             loop=loop,
@@ -94,6 +97,7 @@ class Composition:
             make_session_id=lambda: secrets.token_hex(8),
             enrolment=self.enrolment,
             revocations=self.enrolment.ledger,
+            hub=self.hub,
             heap=heap,
         )
         self.enrolment.ledger.on_void = self.node.revoke
@@ -106,6 +110,7 @@ class Composition:
         """Start in order: devices, then operators. Raises StartError; `stop` then."""
         self.log.start()
         await self.enrolment.open()
+        await begin_life(self.hub, self.node)
         await self.gateway.start(sockets)
         self._telling.start()  # in the same turn: no device can have come yet
         if self.admin is not None:
@@ -115,6 +120,8 @@ class Composition:
     async def stop(self) -> None:
         """Stop in order: devices leave, then the operators' view of it, then the log."""
         await self.gateway.stop()
+        await end_life(self.hub, self.node)
+        self._hub_thread.shutdown(wait=False)
         await self._telling.stop()
         if self.admin is not None:
             await self.admin.stop()

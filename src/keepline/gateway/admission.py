@@ -46,8 +46,9 @@ async def admit(door: Door) -> None:
                 connection = door.upgrade(request, greeting, profile)
                 door.pass_early_on()
                 hello = await greeting.hello()
+                claim = await node.memory.claim(identity.device_id, node.make_session_id())
         # From here on nothing is awaited, so nothing can come between.
-        session = node.open_session(connection, identity, settle_version(hello, asked))
+        session = node.open_session(connection, identity, settle_version(hello, asked), claim)
         greeting.pass_on(session)
     except RefusedError as error:
         _forget_the_way(error)

@@ -60,6 +60,10 @@ class Backlog(Generic[T]):
         self._bytes -= size_bytes
         return item
 
+    def control(self) -> list[T]:
+        """Return what is no audio and still waits, in order."""
+        return [item for audio, _, item in self._items if not audio]
+
     def _drop_oldest_audio(self) -> None:
         for index, (audio, size_bytes, _) in enumerate(self._items):
             if audio:

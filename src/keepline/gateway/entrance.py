@@ -8,6 +8,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from keepline.errors import RefusedError
+from keepline.gateway.descriptor import Handover
 from keepline.gateway.sockets import set_kernel_timeout
 from keepline.gateway.tls import tls_error
 from keepline.reasons import CloseReason
@@ -28,6 +29,7 @@ class Entrance:
         proxy = node.settings.proxy
         self._node = node
         self._certificates = certificates
+        self._handover = Handover(node.loop)
         self._header = proxy.header
         self._trusted = [ipaddress.ip_network(text) for text in proxy.trusted]
 
@@ -68,7 +70,7 @@ class Entrance:
             except RefusedError as error:
                 door.turn_away(error)
         if self._certificates is None:
-            await self._node.loop.connect_accepted_socket(lambda: door, sock)
+            await self._node.loop.connect_accepted_socket(lambda: door, self._handover.of(sock))
         elif door.turned_away is not None:
             raise door.turned_away  # an answer is not worth a handshake
         else:
@@ -81,7 +83,7 @@ class Entrance:
         try:
             await self._node.loop.connect_accepted_socket(
                 lambda: door,
-                sock,
+                self._handover.of(sock),
                 ssl=tls,
                 # The one deadline of the admission is shorter.
                 ssl_handshake_timeout=2 * default.hello_timeout_s,

@@ -15,9 +15,10 @@ from keepline.gateway.cleanup import cleanup
 from keepline.gateway.endings import Endings, ending_of
 from keepline.gateway.fence import Fence
 from keepline.gateway.greeting import HelloCache
+from keepline.gateway.memory import Memory
 from keepline.gateway.profiles import Profiles
 from keepline.gateway.registry import Registry
-from keepline.gateway.resumption import ask_for_snapshot, begin
+from keepline.gateway.resumption import Parting, begin, hand_over
 from keepline.gateway.session import Session
 from keepline.gateway.threads import ThreadedSession, ThreadFence
 from keepline.gateway.ticker import Due, Ticker
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
     from keepline.gateway.presence import Presence
+    from keepline.hub.port import Claim, Hub
     from keepline.log import Log
     from keepline.monitor.heap import Heap
     from keepline.monitor.metrics import Counters
@@ -87,6 +89,7 @@ class Node:
         "loop_thread",
         "make_handler",
         "make_session_id",
+        "memory",
         "port",
         "presence",
         "profiles",
@@ -114,6 +117,7 @@ class Node:
         make_handler: Callable[[], AnyHandler],
         make_session_id: Callable[[], str],
         enrolment: Enrolment | None = None,
+        hub: Hub,
         heap: Heap | None = None,
         revocations: Revocations | None = None,
     ) -> None:
@@ -166,25 +170,29 @@ class Node:
         self.enrolment = enrolment
         self._giving_back: asyncio.Future[None] | None = None
         self.arrivals = Arrivals(self)
+        self.memory = Memory(hub, settings.hub, log)
         self.cleanups: set[asyncio.Task[None]] = set()
 
     # -- coming ----------------------------------------------------------------------------
 
-    def open_session(self, connection: Connection, identity: Identity, hello: Hello) -> Session:
-        """Claim the device for this connection and answer its hello.
+    def open_session(
+        self, connection: Connection, identity: Identity, hello: Hello, claim: Claim
+    ) -> Session:
+        """Begin the session that has claimed the device, and answer its hello.
 
         The newest connection wins; an older one is told `replaced`. Raises ConnectionResetError
         when the device has left meanwhile.
         """
-        if connection.lifecycle.state is not State.AUTHENTICATING:
-            raise ConnectionResetError("left before its session was open")
-        if self.gate.is_revoked(identity):
-            connection.close(CloseReason.REVOKED)
-            raise ConnectionResetError("revoked before its session was open")
-        session_id = self.make_session_id()
-        handler = self._made_handler()
+        try:
+            self._check_still_wanted(connection, identity)
+            handler = self._made_handler()
+        except (ConnectionError, HandlerError):
+            self.memory.give_back(claim)
+            raise
         make_session = ThreadedSession if handler.threaded else Session
-        session = make_session(self, connection, identity, hello, handler, session_id=session_id)
+        session = make_session(self, connection, identity, hello, handler, claim=claim)
+        record = self.memory.recollect(claim)
+        left = None if record is None else Parting(record.snapshot, record.undelivered)
         older = self.registry.claim(session)
         if older is not None:
             self.counters.takeovers += 1
@@ -192,27 +200,37 @@ class Node:
         heard = hello.audio_params or AudioParams()
         spoken = AudioParams(sample_rate=SPOKEN_HZ, frame_duration=heard.frame_duration)
         version = session.audio_version
-        session.send(ServerHello(session_id=session_id, version=version, audio_params=spoken))
+        session.send(ServerHello(session_id=claim.session_id, version=version, audio_params=spoken))
         self.counters.sessions_opened += 1
         self.log.info(
             "device_connected",
             device_id=identity.device_id,
-            session_id=session_id,
-            claim=session.claim,
+            session_id=claim.session_id,
+            claim=claim.number,
+            outcome=session.outcome,
             takeover=older is not None,
             profile=session.profile.name,
             address=connection.address,
         )
+        self.memory.came(session)
         if self.presence is not None:
             self.presence.online(session, takeover=older is not None)
-        state = None
         if older is not None:  # the hello is answered by now, whatever the older handler does
-            state = ask_for_snapshot(older)
+            left = hand_over(older)
             older.close(CloseReason.REPLACED)
+        for text in () if left is None else left.undelivered:
+            session.send_text(text)
         if identity.expires_at is not None and self.settings.auth.on_expiry == "close":
-            self.expiries.add(session_id, identity.expires_at)
-        begin(session, state)
+            self.expiries.add(claim.session_id, identity.expires_at)
+        begin(session, None if left is None else left.snapshot)
         return session
+
+    def _check_still_wanted(self, connection: Connection, identity: Identity) -> None:
+        if connection.lifecycle.state is not State.AUTHENTICATING:
+            raise ConnectionResetError("left before its session was open")
+        if self.gate.is_revoked(identity):
+            connection.close(CloseReason.REVOKED)
+            raise ConnectionResetError("revoked before its session was open")
 
     def _made_handler(self) -> AnyHandler:
         try:
@@ -250,6 +268,8 @@ class Node:
         self.endings.note_ending(device_id, ending)
         event = "device_disconnected" if ending.claim else "device_left_before_hello"
         self.log.info(event, device_id=device_id, **ending.told())
+        if isinstance(connection.receiver, Session):
+            self.memory.ended(connection.receiver, ending)
         if self.presence is not None and ending.claim:
             self.presence.offline(device_id, ending, self.ticker.now)
 
@@ -269,6 +289,7 @@ class Node:
     def each_second(self) -> None:
         """Report storms that are over, end incidents and the expired, judge our own health."""
         self.log.flush()
+        self.memory.each_second()
         self.counters.log_lines_lost = self.log.lost
         sessions = len(self.registry)
         if self.heap is not None and self.heap.has_grown(sessions):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keepline.gateway.backlog import Backlog
+from keepline.wire.frames import text_of
 
 if TYPE_CHECKING:
     from keepline.settings.session import Outbox as OutboxLimits
@@ -42,3 +43,7 @@ class Outbox(Backlog[bytes]):
             self._lowest_bytes = buffered_bytes
             self._lowest_at = now
         return now - self._lowest_at >= self._stuck_after_s
+
+    def texts(self) -> list[str]:
+        """Return the text messages that wait, in order."""
+        return [text for frame in self.control() if (text := text_of(frame)) is not None]

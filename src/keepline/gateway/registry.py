@@ -13,14 +13,13 @@ if TYPE_CHECKING:
 class Registry:
     """Newest wins: a device has one holder, and an older one's late cleanup cannot touch it."""
 
-    __slots__ = ("_by_device", "_by_session", "_peak", "_shrink_below", "claims")
+    __slots__ = ("_by_device", "_by_session", "_peak", "_shrink_below")
 
     def __init__(self, *, shrink_below: int = 1_024) -> None:
         self._by_device: dict[str, Session] = {}
         self._by_session: dict[str, Session] = {}
         self._peak = 0
         self._shrink_below = shrink_below
-        self.claims = 0
 
     def __len__(self) -> int:
         return len(self._by_session)
@@ -30,9 +29,7 @@ class Registry:
         return iter(list(self._by_session.values()))
 
     def claim(self, session: Session) -> Session | None:
-        """Make `session` its device's holder, number the claim, and return the holder before."""
-        self.claims += 1
-        session.claim = self.claims
+        """Make `session` its device's holder and return the holder before."""
         older = self._by_device.get(session.device_id)
         self._by_device[session.device_id] = session
         self._by_session[session.session_id] = session

@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from keepline.errors import HandlerError
+from keepline.errors import HandlerError, HubError
 from keepline.gateway.calls import GONE
 from keepline.gateway.handler import Handler
+from keepline.gateway.memory import Record, leaves_a_record
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
     from keepline.gateway.calls import Calls
     from keepline.gateway.node import Node
+    from keepline.gateway.session import Session
 
-Promised: TypeAlias = Awaitable[bytes | None] | bytes | None
+Promised: TypeAlias = asyncio.Future[bytes | None] | bytes | None
 
 
 def ask_for_snapshot(session: Calls) -> Promised:
@@ -29,11 +31,61 @@ def ask_for_snapshot(session: Calls) -> Promised:
     None at once from a handler that has no `snapshot`, that failed, or whose last calls are being
     made. Who does not want to wait for the promise any longer cancels it.
     """
-    lifecycle = session.connection.lifecycle
+    if session.connection.lifecycle.state in GONE:
+        return None
+    return _ask(session)
+
+
+def part(session: Session, reason: CloseReason) -> Parting | None:
+    """Have a session that ends say what the next one needs; None when an heir has asked already.
+
+    A handler that failed is asked nothing: what it saved before it failed is worth more.
+    """
+    if not leaves_a_record(reason):
+        return None
+    return Parting(_ask(session), session.undelivered())
+
+
+class Parting(NamedTuple):
+    """What a session leaves: the promise of its handler's snapshot, and what was not delivered."""
+
+    snapshot: Promised
+    undelivered: tuple[str, ...]
+
+    def record(self) -> Record | None:
+        """Return what is to be kept; None when the promise was broken: what was saved stays."""
+        if self.snapshot is None or isinstance(self.snapshot, bytes):
+            return Record(self.snapshot, self.undelivered)
+        if not self.snapshot.done() or self.snapshot.cancelled():
+            return None
+        return Record(self.snapshot.result(), self.undelivered)
+
+
+async def save_snapshot(session: Session) -> None:
+    """Save a snapshot of a session that goes on; what cannot be kept now is told in the log."""
+    promise = ask_for_snapshot(session)
+    state = promise if promise is None or isinstance(promise, bytes) else await promise
+    if state is None:
+        return
+    try:
+        await session.save(state)
+    except HubError as error:
+        session.connection.node.log.warning(
+            "state_not_saved", device_id=session.device_id, error=error
+        )
+
+
+def hand_over(older: Session) -> Parting:
+    """Have a session that is being replaced leave everything to its heir."""
+    if older.parting is not None:
+        return older.parting
+    return Parting(ask_for_snapshot(older), older.undelivered())
+
+
+def _ask(session: Calls) -> Promised:
     if (
         type(session.handler).snapshot is Handler.snapshot
-        or lifecycle.state in GONE
-        or lifecycle.reason is CloseReason.HANDLER_FAILED
+        or session.connection.lifecycle.reason is CloseReason.HANDLER_FAILED
     ):
         return None
     question = _Question(session.connection.node)
@@ -63,7 +115,7 @@ def restore(session: Calls, state: bytes) -> Awaitable[None] | None:
     return session.handler.restore(state)
 
 
-async def _begin_with(session: Calls, promise: Awaitable[bytes | None]) -> None:
+async def _begin_with(session: Calls, promise: asyncio.Future[bytes | None]) -> None:
     node = session.connection.node
     bound_s = node.settings.session.snapshot_timeout_s
     try:

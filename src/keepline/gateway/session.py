@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from keepline.errors import InvalidDataError
 from keepline.gateway import mistakes
 from keepline.gateway.calls import GONE, Call, Calls
+from keepline.gateway.handler import Handler
+from keepline.gateway.memory import worth_keeping
+from keepline.gateway.resumption import part, save_snapshot
 from keepline.gateway.speaker import Speaker
 from keepline.gateway.speech import Speech
 from keepline.gateway.timers import Timer
@@ -32,8 +35,10 @@ if TYPE_CHECKING:
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
     from keepline.gateway.node import Node
+    from keepline.gateway.resumption import Parting
     from keepline.gateway.speech import Parts
     from keepline.gateway.toolbox import Tool, ToolResult
+    from keepline.hub.port import Claim
     from keepline.lifecycle.profile import Profile
     from keepline.reasons import CloseReason
     from keepline.wire.messages import Hello, ServerMessage
@@ -53,6 +58,8 @@ class Session(Calls):
         "client_id",
         "hello",
         "opened_at",
+        "outcome",
+        "parting",
     )
 
     def __init__(
@@ -63,7 +70,7 @@ class Session(Calls):
         hello: Hello,
         handler: AnyHandler,
         *,
-        session_id: str,
+        claim: Claim,
     ) -> None:
         super().__init__(
             node,
@@ -71,15 +78,17 @@ class Session(Calls):
             handler,
             node.fence,
             device_id=identity.device_id,
-            session_id=session_id,
+            session_id=claim.session_id,
         )
         self._full_duplex = False
         self._speaker: Speaker | None = None
         self.client_id = identity.client_id
         self.hello = hello
         self.audio_version = hello.version or 1
-        self.claim = 0
+        self.claim = claim.number
+        self.outcome = claim.outcome
         self.opened_at = node.ticker.now
+        self.parting: Parting | None = None  # what it leaves, once its end has come
 
     @property
     def profile(self) -> Profile:
@@ -142,6 +151,19 @@ class Session(Calls):
             self._speaker = Speaker(self)
         self._speaker.say(speech)
         return speech
+
+    async def save(self, state: bytes) -> None:
+        """Keep `state` for the device's next session; acknowledged when this returns.
+
+        From then on it survives the end of the process, and is what `restore` gets if the handler
+        is asked for no `snapshot` any more. Raises ReplacedError when the device is held by a
+        newer session, HubDownError when nothing can be kept now, ValueError for what is too large.
+        """
+        await self._node.memory.save(self, state)
+
+    async def save_snapshot(self) -> None:
+        """Ask the handler for a snapshot and save it; what cannot be kept is told in the log."""
+        await save_snapshot(self)
 
     def stop_speaking(self) -> None:
         """Cut everything that is being said or waits to be."""
@@ -280,8 +302,10 @@ class Session(Calls):
         return None
 
     def tell_idle(self) -> None:
-        """Tell the handler that nothing has happened for a while."""
+        """Tell the handler that nothing has happened for a while, and save what it has."""
         self.deliver(self.handler.idle)
+        if type(self.handler).snapshot is not Handler.snapshot:
+            self.hold(self.save_snapshot(), self.tell_idle)
 
     def release_buffers(self) -> None:
         """Give back what only a busy session needs."""
@@ -311,8 +335,15 @@ class Session(Calls):
         """Fall silent, and let the handler's calls come to their end."""
         self.stop_speaking()
         self._speaker = None
+        self.parting = part(self, reason)
         return super().end(reason)
 
     def release(self) -> None:
         """Give the device back, unless a newer session holds it already."""
+        self._node.memory.leave(self, None if self.parting is None else self.parting.record())
         self._node.registry.release(self)
+
+    def undelivered(self) -> tuple[str, ...]:
+        """Return what waits for the device and will mean something on its next connection."""
+        outbox = self.connection.outbox
+        return () if outbox is None else worth_keeping(outbox.texts())

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keepline.gateway.speech import Part, Parts, Speech
     from keepline.gateway.timers import Timer
     from keepline.gateway.toolbox import Tool, ToolResult
+    from keepline.hub.port import Claim
     from keepline.log import Log
     from keepline.monitor.metrics import Counters
     from keepline.wire.messages import Hello, ServerMessage
@@ -93,9 +94,9 @@ class ThreadedSession(Session):
         hello: Hello,
         handler: AnyHandler,
         *,
-        session_id: str,
+        claim: Claim,
     ) -> None:
-        super().__init__(node, connection, identity, hello, handler, session_id=session_id)
+        super().__init__(node, connection, identity, hello, handler, claim=claim)
         if node.thread_fence is None:
             raise HandlerError("a threaded handler needs threads, and this gateway was given none")
         self._fence = node.thread_fence

@@ -118,8 +118,7 @@ class Ticker:
         elapsed_s = reading - self._last
         self._last = reading
         lost_s = elapsed_s - TICK_S
-        if lost_s > self._worst_lag_s:
-            self._worst_lag_s = lost_s
+        self._worst_lag_s = max(self._worst_lag_s, lost_s)
         if elapsed_s > STALL_S:
             self.stalled_s += lost_s
             self._counters.loop_stalls += 1

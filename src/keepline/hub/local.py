@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from keepline.errors import HubDownError, NoAnswerError, NotConnectedError, ReplacedError
 from keepline.hub.operations import (
@@ -21,7 +21,7 @@ from keepline.hub.operations import (
     TakeClaim,
     TakeOver,
 )
-from keepline.hub.port import STATE_BYTES, Claim, Whereabouts
+from keepline.hub.port import Claim, Whereabouts, check_size
 from keepline.hub.writer import Writer
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ JUMP_S: Final = 2.0
 """What the wall clock may go apart from the monotonic one in a second: more is a jump."""
 
 
+PRUNE_EACH_S: Final = 10.0
+
+
+class Retention(NamedTuple):
+    """How much is kept: nothing older than `age_s`, and events up to a number, a file's bytes."""
+
+    age_s: float
+    events: int
+    bytes: int
+
+
 class LocalHub:
     """See `port.Hub`. `events_lost` counts events that found no room."""
 
@@ -48,9 +59,12 @@ class LocalHub:
         loop: asyncio.AbstractEventLoop,
         executor: Executor,
         clock: Clock,
+        retention: Retention,
         on_trouble: Callable[[Exception | None], None],
     ) -> None:
         self.events_lost = 0
+        self._retention = retention
+        self._prune_at = clock.now() + PRUNE_EACH_S
         self._database = database
         self._node = node
         self._clock = clock
@@ -89,13 +103,13 @@ class LocalHub:
 
     async def save(self, claim: Claim, state: bytes) -> None:
         """Keep a state; see `port.Hub`."""
-        _check_size(state)
+        check_size(state)
         now = self._clock.wall()
         await self._writer.ask(SaveState(claim.device_id, claim.session_id, now, state))
 
     def release(self, claim: Claim, state: bytes | None, window_s: float) -> asyncio.Future[None]:
         """Give a device back; see `port.Hub`."""
-        _check_size(state or b"")
+        check_size(state or b"")
         now = self._clock.wall()
         done: asyncio.Future[None] = self._loop.create_future()
         releasing = ReleaseClaim(claim.device_id, claim.session_id, now, now + window_s, state)
@@ -151,18 +165,16 @@ class LocalHub:
         return cast("list[Event]", await self._writer.look(read))
 
     def each_second(self) -> None:
-        """Keep windows true when the wall clock is set."""
-        apart_s = self._clock.wall() - self._clock.now()
-        jumped_s = apart_s - self._apart_s
-        self._apart_s = apart_s
+        """Keep windows true when the wall clock is set, and forget what is to be forgotten."""
+        now, wall = self._clock.now(), self._clock.wall()
+        jumped_s = wall - now - self._apart_s
+        self._apart_s = wall - now
         if abs(jumped_s) >= JUMP_S:
             self._writer.note(ShiftWindows(jumped_s))
-
-    async def prune(self, *, age_s: float, most_events: int, most_bytes: int) -> int:
-        """Forget what is beyond its retention, a few thousand rows; return how many."""
-        now = self._clock.wall()
-        pruned = self._writer.ask(Prune(now, now - age_s, most_events, most_bytes))
-        return cast("int", await pruned)
+        if now >= self._prune_at:
+            self._prune_at = now + PRUNE_EACH_S
+            kept = self._retention
+            self._writer.note(Prune(wall, wall - kept.age_s, kept.events, kept.bytes))
 
     async def backup(self, target: Path) -> None:
         """Copy everything committed to a new file. Raises HubDownError."""
@@ -188,8 +200,3 @@ def _forgive_replaced(done: asyncio.Future[None], asked: asyncio.Future[object])
     else:
         done.set_exception(error)
         done.exception()
-
-
-def _check_size(state: bytes) -> None:
-    if len(state) > STATE_BYTES:
-        raise ValueError(f"a state of {len(state)} bytes is beyond {STATE_BYTES}")

@@ -279,10 +279,11 @@ class Prune(NamedTuple):
     events_before: float
     most_events: int
     most_bytes: int
-    rows: int = 2_000
+    rows: int = 5_000
     size_bytes: int = 200
 
     def run(self, transaction: Transaction) -> int:
+        transaction.finish()
         gone = transaction.execute(
             "delete from state where device_id in"
             " (select device_id from state where until <= ? limit ?)",

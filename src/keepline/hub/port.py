@@ -17,6 +17,12 @@ STATE_BYTES = 131_072
 """What one device's saved state may take: its handler's snapshot and what was not yet delivered."""
 
 
+def check_size(state: bytes) -> None:
+    """Raise ValueError for a state beyond `STATE_BYTES`."""
+    if len(state) > STATE_BYTES:
+        raise ValueError(f"a state of {len(state)} bytes is beyond {STATE_BYTES}")
+
+
 class Outcome(StrEnum):
     """What a device that comes finds of itself."""
 
@@ -165,3 +171,6 @@ class Hub(Protocol):
         self, after: int = 0, *, limit: int = 100, device_id: str | None = None
     ) -> Sequence[Event]:
         """Return events behind the id `after`, oldest first. Raises HubDownError."""
+
+    def each_second(self) -> None:
+        """Do what has to be done from time to time; called about once a second."""

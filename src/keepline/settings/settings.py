@@ -15,6 +15,7 @@ from keepline.settings.auth import Auth
 from keepline.settings.enrolment import Enrolment
 from keepline.settings.handlers import Handlers
 from keepline.settings.history import History
+from keepline.settings.hub import Hub
 from keepline.settings.logging import Logging
 from keepline.settings.profiles import Profiles, built_in
 from keepline.settings.proxy import Proxy
@@ -42,6 +43,7 @@ class Settings(Section):
     inbox: Inbox = Inbox()
     outbox: Outbox = Outbox()
     handlers: Handlers = Handlers()
+    hub: Hub = Hub()
     history: History = History()
     webhook: Webhook = Webhook()
     log: Logging = Logging()

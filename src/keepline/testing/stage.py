@@ -12,6 +12,7 @@ from keepline.gateway.auth import make_authenticator
 from keepline.gateway.door import Door
 from keepline.gateway.gateway import Gateway
 from keepline.gateway.node import Node
+from keepline.hub.twin import TwinHub
 from keepline.lifecycle.wheel import TICK_S
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
@@ -145,6 +146,7 @@ class Stage:
             authenticator=judge,
             make_handler=self._handler,
             make_session_id=lambda: f"session-{next(numbers)}",
+            hub=TwinHub(clock),
         )
 
 

@@ -75,6 +75,15 @@ def close_frame(code: int | None, reason: str = "") -> bytes:
     return encode(Opcode.CLOSE, close_payload(code, reason))
 
 
+def text_of(frame: bytes) -> str | None:
+    """Return the message in a frame that `text_frame` made; None for any other frame."""
+    if frame[0] != _FIN | Opcode.TEXT:
+        return None
+    size = frame[1]
+    start = 2 if size <= _SHORT else 4 if size == 126 else 10  # noqa: PLR2004 (RFC 6455 §5.2)
+    return frame[start:].decode()
+
+
 def encode(opcode: int, payload: bytes) -> bytes:
     """Encode one whole unmasked frame."""
     return _head(_FIN | opcode, len(payload), 0) + payload

@@ -19,6 +19,8 @@ from keepline.gateway.identity import Identity
 from keepline.gateway.node import Node
 from keepline.gateway.receiver import Receiver
 from keepline.gateway.session import Session
+from keepline.hub.port import Claim
+from keepline.hub.twin import TwinHub
 from keepline.lifecycle.machine import Lifecycle
 from keepline.lifecycle.states import Event
 from keepline.lifecycle.wheel import TICK_S
@@ -198,6 +200,12 @@ class Life:
     def handler(self) -> Recorder:
         return cast("Recorder", self.session.handler)
 
+    @property
+    def heard(self) -> list[Any]:
+        """Every text message that was written, parsed."""
+        frames = self.transport.frames
+        return [json.loads(payload) for opcode, payload in frames if opcode == Opcode.TEXT]
+
     def says(self, text: str) -> None:
         self.connection.data_received(encode_masked(Opcode.TEXT, text.encode(), KEY))
 
@@ -234,6 +242,8 @@ class World:
         self.counters = Counters()
         self.log_lines = StringIO()
         numbers = count(1)
+        self.claims = count(1)
+        self.hub = TwinHub(self.clock)
         self.node = Node(
             Settings.model_validate(document),
             loop=asyncio.get_running_loop(),
@@ -246,6 +256,7 @@ class World:
             authenticator=authenticator or StaticToken(TOKEN),
             make_handler=make_handler,
             make_session_id=lambda: f"session-{next(numbers)}",
+            hub=self.hub,
         )
 
     def greeted(self, receiver: Receiver, profile: str = "xiaozhi") -> Connection:
@@ -260,8 +271,13 @@ class World:
         """Return a connection with a session whose hello was answered."""
         connection = self.greeted(Receiver())
         identity = Identity(device_id, "client-1")
-        session = self.node.open_session(connection, identity, hello or Hello())
+        session = self.open(connection, identity, hello or Hello())
         return Life(connection, session)
+
+    def open(self, connection: Connection, identity: Identity, hello: Hello) -> Session:
+        """Open a session on a connection, its device claimed."""
+        claim = Claim(identity.device_id, self.node.make_session_id(), next(self.claims))
+        return self.node.open_session(connection, identity, hello, claim)
 
     def pass_time(self, for_s: float) -> None:
         """Tick by tick, as a loop that never stalls does."""

@@ -49,7 +49,7 @@ async def test_a_device_that_left_meanwhile_gets_no_session() -> None:
     connection = world.greeted(Receiver())
     connection.connection_lost(None)
     with pytest.raises(ConnectionResetError):
-        world.node.open_session(connection, Identity("device", ""), Hello())
+        world.open(connection, Identity("device", ""), Hello())
     assert len(world.node.registry) == 0
 
 
@@ -108,6 +108,6 @@ async def test_who_was_revoked_after_it_was_judged_is_not_let_into_a_session() -
     connection = world.greeted(Receiver())
     world.node.gate._revocations = Everybody()
     with pytest.raises(ConnectionResetError):
-        world.node.open_session(connection, Identity("device-1", ""), Hello())
+        world.open(connection, Identity("device-1", ""), Hello())
     assert connection.lifecycle.reason is CloseReason.REVOKED
     assert len(world.node.registry) == 0

@@ -34,15 +34,6 @@ def test_the_newest_claim_wins_and_the_former_holder_is_returned() -> None:
     assert len(registry) == 2  # the old one is still leaving
 
 
-def test_claims_are_numbered_and_never_twice() -> None:
-    registry = Registry()
-    sessions = [session(f"s{n}", f"d{n % 2}") for n in range(6)]
-    for one in sessions:
-        registry.claim(one)
-        registry.release(one)
-    assert [one.claim for one in sessions] == [1, 2, 3, 4, 5, 6]
-
-
 def test_a_late_release_of_the_old_holder_leaves_the_new_one_alone() -> None:
     registry, old, new = Registry(), session("s1"), session("s2")
     registry.claim(old)

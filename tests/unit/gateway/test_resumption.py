@@ -190,7 +190,7 @@ async def test_a_handler_that_failed_is_not_asked() -> None:
     assert older.handler.names == ["opened"]
 
 
-async def test_a_handler_that_is_told_closed_is_not_asked() -> None:
+async def test_a_handler_that_is_told_closed_has_left_what_the_next_one_gets() -> None:
     class Lingering(Keeping):
         async def closed(self, session: Session, reason: CloseReason) -> None:  # type: ignore[override]
             await asyncio.Event().wait()
@@ -198,8 +198,8 @@ async def test_a_handler_that_is_told_closed_is_not_asked() -> None:
     world = World(Lingering, session={"closed_timeout_s": 0.02})
     older = world.connect()
     older.loses_tcp()
-    assert world.connect().handler.names == ["opened"]
-    assert older.handler.names == ["opened"]
+    assert world.connect().handler.names == ["restore", "resumed"]
+    assert older.handler.names == ["opened", "snapshot"]
     await asyncio.gather(*world.node.cleanups)
 
 

@@ -49,7 +49,7 @@ class Device:
         connection = self.world.greeted(Receiver())
         hello = Hello(features={"mcp": True} if features is None else features)
         identity = Identity("device-1", "client-1")
-        self.life = Life(connection, self.world.node.open_session(connection, identity, hello))
+        self.life = Life(connection, self.world.open(connection, identity, hello))
         self.answer = answer
         self.requests: list[dict[str, Any]] = []
         self._read = len(self.life.transport.frames)

@@ -63,7 +63,7 @@ class Device:
         world = World(Echo, clock=LoopClock())
         connection = world.greeted(Receiver())
         hello = Hello(audio_params=audio_params)
-        session = world.node.open_session(connection, Identity("device-1", "client-1"), hello)
+        session = world.open(connection, Identity("device-1", "client-1"), hello)
         return Life(connection, session)
 
     def _note(self) -> None:

@@ -82,9 +82,7 @@ def test_a_release_without_a_state_keeps_the_one_before_for_its_window(
 def test_totals_are_the_sum_of_all_sessions(database: Database) -> None:
     tally = Tally(100.0, 60.0, resumed=False, pings=4, ping_failures=1, pongs=2, rtt_sum_s=0.1)
     run(database, AddTally("d", tally), AddTally("d", tally._replace(at=200.0, resumed=True)))
-    assert run(database, ReadTotals("d")) == [
-        Totals(40.0, 200.0, 2, 1, 120.0, 8, 2, 0.05)
-    ]
+    assert run(database, ReadTotals("d")) == [Totals(40.0, 200.0, 2, 1, 120.0, 8, 2, 0.05)]
 
 
 def test_a_device_that_never_ponged_has_no_average(database: Database) -> None:

@@ -29,7 +29,7 @@ def connect(world: World, device_id: str = "device-1", ttl_s: float | None = TTL
     expires_at = None if ttl_s is None else world.clock.wall() + ttl_s
     connection = world.greeted(Receiver())
     identity = Identity(device_id, "", expires_at, world.clock.wall())
-    return Life(connection, world.node.open_session(connection, identity, Hello()))
+    return Life(connection, world.open(connection, identity, Hello()))
 
 
 def pass_seconds(world: World, seconds: int, *, alive: Life | None = None) -> None:

@@ -1,0 +1,167 @@
+"""What outlives a connection: its device's claim, the state it left, what it was not told."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from msgspec import DecodeError, Struct, ValidationError, json, msgpack
+
+from keepline.errors import HubError
+from keepline.hub.port import Claim, Outcome, Tally
+from keepline.lifecycle.history import steps
+from keepline.reasons import CloseReason
+from keepline.wire.messages import Alert, Custom, System, parse_server_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from keepline.gateway.endings import Ending
+    from keepline.gateway.session import Session
+    from keepline.hub.port import Hub
+    from keepline.log import Log
+    from keepline.settings.hub import Hub as HubSettings
+
+# The rest belongs to a conversation that is over, or to a call whose caller was told that it
+# failed: said again it would do harm.
+KEPT_MESSAGES: Final = (Alert, Custom, System)
+
+FORGET: Final = b""
+_LEAVES_NOTHING: Final = frozenset(
+    {CloseReason.REPLACED, CloseReason.REVOKED, CloseReason.HANDLER_FAILED}
+)
+
+
+class Record(Struct, frozen=True, array_like=True, gc=False):
+    """What a session leaves to the next: its handler's snapshot, and what the device never got."""
+
+    snapshot: bytes | None
+    undelivered: tuple[str, ...] = ()
+
+
+_encode = msgpack.Encoder().encode
+_decode = msgpack.Decoder(Record).decode
+
+
+class Memory:
+    """One node's way to its hub.
+
+    What a leaving session has left is newer than what the hub answered while it left, so it is
+    held here until the hub has it.
+    """
+
+    __slots__ = ("_hub", "_log", "_parting", "_window_s")
+
+    def __init__(self, hub: Hub, settings: HubSettings, log: Log) -> None:
+        self._hub = hub
+        self._log = log
+        self._window_s = settings.resume_window_s
+        self._parting: dict[str, Record] = {}
+
+    def __len__(self) -> int:
+        """How many records are on their way to the hub."""
+        return len(self._parting)
+
+    async def claim(self, device_id: str, session_id: str) -> Claim:
+        """Have the hub give the device to this session; see `hub.port.Hub`."""
+        try:
+            return await self._hub.claim(device_id, session_id)
+        except asyncio.CancelledError:
+            self.give_back(Claim(device_id, session_id, 0))
+            raise
+
+    def give_back(self, claim: Claim) -> None:
+        """Undo a claim that no session was opened with; what was saved stays for its window."""
+        self._hub.release(claim, None, self._window_s)
+
+    def recollect(self, claim: Claim) -> Record | None:
+        """Return what the device's last session left, None for nothing."""
+        parting = self._parting.pop(claim.device_id, None)
+        if parting is not None or claim.state is None:
+            return parting
+        try:
+            return _decode(claim.state)
+        except (DecodeError, ValidationError) as error:
+            self._log.error("state_unreadable", device_id=claim.device_id, error=error)
+            return None
+
+    def came(self, session: Session) -> None:
+        """Note that a device is here."""
+        told = {
+            "session_id": session.session_id,
+            "claim": session.claim,
+            "outcome": session.outcome,
+        }
+        self._hub.emit(session.device_id, "online", json.encode(told))
+
+    async def save(self, session: Session, snapshot: bytes) -> None:
+        """Keep a snapshot while its session goes on; it is acknowledged when this returns.
+
+        Raises ReplacedError, HubDownError, or ValueError for what is too large.
+        """
+        await self._hub.save(claim_of(session), _encode(Record(snapshot)))
+
+    def leave(self, session: Session, record: Record | None) -> None:
+        """Give a device back; None leaves what was saved before."""
+        state = None if record is None else _encode(record)
+        if record == Record(None):
+            state = FORGET
+        elif record is not None:
+            self._parting[session.device_id] = record
+        released = self._hub.release(claim_of(session), state, self._window_s)
+        released.add_done_callback(partial(self._left, session.device_id, record))
+
+    def _left(self, device_id: str, record: Record | None, released: asyncio.Future[None]) -> None:
+        if self._parting.get(device_id) is record:
+            self._parting.pop(device_id, None)
+        error = None if released.cancelled() else released.exception()
+        if isinstance(error, HubError):
+            self._log.error("state_lost", device_id=device_id, error=error)
+
+    def each_second(self) -> None:
+        """Let the hub look at the clock."""
+        self._hub.each_second()
+
+    def ended(self, session: Session, ending: Ending) -> None:
+        """Note how a session ended, and add it to its device's totals."""
+        connection = session.connection
+        heartbeat = connection.heartbeat
+        told = ending.told()
+        told["steps"] = [
+            {"state": step.state, "event": step.event, "after_s": step.after_s}
+            for step in steps(connection.lifecycle.history)
+        ]
+        self._hub.emit(session.device_id, "offline", json.encode(told))
+        average_s = heartbeat.average_rtt_s
+        pongs = heartbeat.pongs
+        self._hub.tally(
+            session.device_id,
+            Tally(
+                at=ending.at,
+                connected_s=ending.age_s,
+                resumed=session.outcome is Outcome.RESUMED,
+                pings=heartbeat.pings,
+                ping_failures=heartbeat.failures,
+                pongs=pongs,
+                rtt_sum_s=0.0 if average_s is None else average_s * pongs,
+            ),
+        )
+
+
+def claim_of(session: Session) -> Claim:
+    """Return the claim by which a session holds its device."""
+    return Claim(session.device_id, session.session_id, session.claim)
+
+
+def leaves_a_record(reason: CloseReason) -> bool:
+    """Return whether a session that ends so leaves something newer than what it saved.
+
+    Else an heir has it already, nobody should have it, or its handler is not to be asked.
+    """
+    return reason not in _LEAVES_NOTHING
+
+
+def worth_keeping(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the messages a device never got that still mean something later."""
+    return tuple(text for text in texts if isinstance(parse_server_message(text), KEPT_MESSAGES))

@@ -1,0 +1,145 @@
+"""The hub's twin: plain dictionaries, for tests and simulations; nothing outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from keepline.errors import NoAnswerError, NotConnectedError, ReplacedError
+from keepline.hub.port import (
+    Claim,
+    Event,
+    Outcome,
+    Tally,
+    Totals,
+    Whereabouts,
+    check_size,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keepline.clock import Clock
+    from keepline.hub.port import Holder, NodeView
+
+
+class _Kept(NamedTuple):
+    state: bytes
+    until: float | None  # on the monotonic clock: nothing here outlives the process
+
+
+class TwinHub:
+    """See `port.Hub`; every answer is there at once."""
+
+    def __init__(self, clock: Clock, node: str = "node-1") -> None:
+        self._clock = clock
+        self._node = node
+        self._holder: Holder | None = None
+        self._numbers = 0
+        self._held: dict[str, tuple[Claim, float]] = {}
+        self._kept: dict[str, _Kept] = {}
+        self._events: list[Event] = []
+        self._totals: dict[str, Totals] = {}
+        self._rtts: dict[str, tuple[int, float]] = {}
+
+    async def start(self, holder: Holder, window_s: float) -> int:  # noqa: ARG002 (no former life)
+        """Begin a node's life."""
+        self._holder = holder
+        return 0
+
+    async def claim(self, device_id: str, session_id: str) -> Claim:
+        """Make this node's session the holder; see `port.Hub`."""
+        self._numbers += 1
+        claim = Claim(device_id, session_id, self._numbers)
+        kept = self._kept.get(device_id)
+        if kept is not None and kept.until is not None and kept.until <= self._clock.now():
+            del self._kept[device_id]
+            claim = claim._replace(outcome=Outcome.EXPIRED)
+        elif kept is not None:
+            self._kept[device_id] = kept._replace(until=None)
+            claim = claim._replace(outcome=Outcome.RESUMED, state=kept.state)
+        self._held[device_id] = claim._replace(state=None), self._clock.wall()
+        return claim
+
+    async def save(self, claim: Claim, state: bytes) -> None:
+        """Keep a state; see `port.Hub`."""
+        check_size(state)
+        if not self._holds(claim):
+            raise ReplacedError(f"{claim.device_id} is held by a newer session")
+        self._kept[claim.device_id] = _Kept(state, None)
+
+    def release(self, claim: Claim, state: bytes | None, window_s: float) -> asyncio.Future[None]:
+        """Give a device back; see `port.Hub`."""
+        check_size(state or b"")
+        if self._holds(claim):
+            del self._held[claim.device_id]
+            kept = self._kept.pop(claim.device_id, None)
+            left = kept.state if state is None and kept is not None else state
+            if left:
+                self._kept[claim.device_id] = _Kept(left, self._clock.now() + window_s)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
+        """Carry a command to a device that is here; see `port.Hub`."""
+        if self._holder is None:
+            raise NotConnectedError(f"{device_id} is not connected")
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._holder.command(device_id, payload)
+        except TimeoutError:
+            raise NoAnswerError(f"{device_id} did not answer within {timeout_s:g} s") from None
+
+    async def where(self, device_id: str) -> Whereabouts | None:
+        """Return who holds a device; see `port.Hub`."""
+        described = self._holder.describe(device_id) if self._holder is not None else None
+        if device_id not in self._held or described is None:
+            return None
+        claim, since = self._held[device_id]
+        return Whereabouts(self._node, claim.number, claim.session_id, since, *described)
+
+    async def nodes(self) -> Sequence[NodeView]:
+        """Return this node alone."""
+        return () if self._holder is None else (self._holder.load(),)
+
+    def emit(self, device_id: str, kind: str, data: bytes) -> None:
+        """Note an event; see `port.Hub`."""
+        number = len(self._events) + 1
+        self._events.append(Event(number, self._clock.wall(), device_id, kind, data))
+
+    async def events(
+        self, after: int = 0, *, limit: int = 100, device_id: str | None = None
+    ) -> Sequence[Event]:
+        """Return events; see `port.Hub`."""
+        chosen = (event for event in self._events[after:] if device_id in {None, event.device_id})
+        return [event for event, _ in zip(chosen, range(limit), strict=False)]
+
+    def tally(self, device_id: str, tally: Tally) -> None:
+        """Add a session to its device's totals; see `port.Hub`."""
+        pongs, rtt_sum_s = self._rtts.get(device_id, (0, 0.0))
+        pongs, rtt_sum_s = pongs + tally.pongs, rtt_sum_s + tally.rtt_sum_s
+        self._rtts[device_id] = pongs, rtt_sum_s
+        first_at = tally.at - tally.connected_s
+        before = self._totals.get(device_id, Totals(first_at, 0.0, 0, 0, 0.0, 0, 0, None))
+        self._totals[device_id] = Totals(
+            before.first_at,
+            tally.at,
+            before.sessions + 1,
+            before.resumed + tally.resumed,
+            before.connected_s + tally.connected_s,
+            before.pings + tally.pings,
+            before.ping_failures + tally.ping_failures,
+            rtt_sum_s / pongs if pongs else None,
+        )
+
+    async def totals(self, device_id: str) -> Totals | None:
+        """Return a device's totals; see `port.Hub`."""
+        return self._totals.get(device_id)
+
+    def each_second(self) -> None:
+        """Nothing here follows the wall clock."""
+
+    def _holds(self, claim: Claim) -> bool:
+        held = self._held.get(claim.device_id)
+        return held is not None and held[0].session_id == claim.session_id

@@ -1,0 +1,290 @@
+"""What outlives a connection; the hub behind it is the twin."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import msgpack
+
+from keepline.errors import HubDownError, ReplacedError
+from keepline.gateway.identity import Identity
+from keepline.gateway.memory import Record, worth_keeping
+from keepline.gateway.receiver import Receiver
+from keepline.hub.port import STATE_BYTES, Claim, Outcome
+from keepline.reasons import CloseReason
+from keepline.wire.messages import (
+    Alert,
+    Custom,
+    Hello,
+    Mcp,
+    ServerMessage,
+    Stt,
+    System,
+    Tts,
+    encode_server_message,
+)
+from tests.unit.gateway.fakes import Life, Recorder, World, settle
+
+ALERT = Alert(status="s", message="m", emotion="e")
+
+
+class Keeping(Recorder):
+    """Keeps one thing, and is told what the former one kept."""
+
+    state: bytes | None = b"state"
+
+    def snapshot(self) -> bytes | None:
+        return self.state
+
+    def restore(self, state: bytes) -> None:
+        self.calls.append(("restore", state))
+
+    def resumed(self, session: Any) -> None:
+        self.calls.append(("resumed", session.outcome))
+
+
+async def come(world: World, device_id: str = "device-1") -> Life:
+    """Connect the way a device does: its claim is the hub's."""
+    claim = await world.node.memory.claim(device_id, world.node.make_session_id())
+    connection = world.greeted(Receiver())
+    session = world.node.open_session(connection, Identity(device_id, "c"), Hello(), claim)
+    return Life(connection, session)
+
+
+async def test_a_device_that_is_back_finds_its_handlers_state() -> None:
+    world = World(Keeping)
+    (await come(world)).loses_tcp()
+    life = await come(world)
+    assert life.handler.calls == [("restore", b"state"), ("resumed", Outcome.RESUMED)]
+
+
+async def test_a_device_that_comes_too_late_is_new_to_its_handler_and_told_expired() -> None:
+    world = World(Keeping, hub={"resume_window_s": 10.0})
+    (await come(world)).loses_tcp()
+    await settle()
+    world.clock.advance(10.0)
+    life = await come(world)
+    assert life.handler.names == ["opened"]
+    assert life.session.outcome is Outcome.EXPIRED
+
+
+async def test_a_handler_without_a_snapshot_leaves_nothing() -> None:
+    world = World(Recorder)
+    (await come(world)).loses_tcp()
+    life = await come(world)
+    assert life.session.outcome is Outcome.NEW
+
+
+async def test_a_snapshot_of_nothing_forgets_what_was_saved_before() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    await first.session.save(b"earlier")
+    first.handler.state = None  # type: ignore[attr-defined]
+    first.loses_tcp()
+    assert (await come(world)).session.outcome is Outcome.NEW
+
+
+async def test_a_handler_that_failed_leaves_what_it_saved_before() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    await first.session.save(b"before it failed")
+    first.session.close(CloseReason.HANDLER_FAILED)
+    first.loses_tcp()
+    assert (await come(world)).handler.calls[0] == ("restore", b"before it failed")
+
+
+async def test_a_revoked_device_leaves_what_it_saved_and_no_more() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    first.session.close(CloseReason.REVOKED)
+    first.loses_tcp()
+    assert (await come(world)).session.outcome is Outcome.NEW
+
+
+async def test_a_session_that_was_replaced_cannot_save_over_its_heir() -> None:
+    world = World(Keeping)
+    older = await come(world)
+    newer = await come(world)
+    await newer.session.save(b"newer")
+    with pytest.raises(ReplacedError):
+        await older.session.save(b"older")
+    older.loses_tcp()
+    newer.session.close(CloseReason.HANDLER_FAILED)
+    newer.loses_tcp()
+    assert (await come(world)).handler.calls[0] == ("restore", b"newer")
+
+
+async def test_an_idle_session_is_saved_by_itself() -> None:
+    world = World(Keeping)
+    life = await come(world)
+    world.pass_time(31.0)
+    await settle()
+    [kept] = world.hub._kept.values()
+    assert msgpack.decode(kept.state) == [b"state", []]
+    assert life.session.connection.lifecycle.reason is None
+
+
+async def test_a_state_that_cannot_be_kept_now_costs_an_idle_session_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def away(claim: Claim, state: bytes) -> None:
+        raise HubDownError("disk full")
+
+    world = World(Keeping)
+    life = await come(world)
+    monkeypatch.setattr(world.hub, "save", away)
+    world.pass_time(31.0)
+    await settle()
+    assert len(world.logged("state_not_saved")) == 1
+    assert life.session.connection.lifecycle.reason is None
+
+
+@pytest.mark.parametrize("size_bytes", [1, STATE_BYTES - 8, STATE_BYTES])
+async def test_a_state_is_kept_up_to_the_limit_of_the_hub(size_bytes: int) -> None:
+    world = World(Keeping)
+    life = await come(world)
+    if size_bytes < STATE_BYTES:
+        await life.session.save(bytes(size_bytes))
+    else:
+        with pytest.raises(ValueError, match="beyond"):
+            await life.session.save(bytes(size_bytes))
+
+
+async def test_what_a_device_was_not_told_is_told_to_it_when_it_is_back() -> None:
+    world = World(Recorder)
+    first = await come(world)
+    first.connection.pause_writing()
+    for number in range(3):
+        first.session.send(Custom(payload=number))
+    first.session.send(Tts(state="stop"))
+    first.loses_tcp()
+    life = await come(world)
+    assert [message["payload"] for message in life.heard if message["type"] == "custom"] == [
+        0,
+        1,
+        2,
+    ]
+    assert [message["type"] for message in life.heard] == ["hello", "custom", "custom", "custom"]
+    assert life.session.outcome is Outcome.RESUMED
+    assert life.handler.names == ["opened"]  # there was no snapshot to restore
+
+
+async def test_a_takeover_hands_on_what_the_older_connection_could_not_say() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    first.connection.pause_writing()
+    first.session.send(ALERT)
+    life = await come(world)
+    assert [message["type"] for message in life.heard] == ["hello", "alert"]
+
+
+async def test_what_was_taken_by_the_socket_is_not_said_again() -> None:
+    world = World(Recorder)
+    first = await come(world)
+    first.session.send(ALERT)
+    first.loses_tcp()
+    life = await come(world)
+    assert [message["type"] for message in life.heard] == ["hello"]
+
+
+def test_only_what_still_means_something_is_worth_keeping() -> None:
+    messages: list[ServerMessage] = [
+        ALERT,
+        Custom(payload=1),
+        System(command="reboot"),
+        Tts(state="start"),
+        Stt("hello"),
+        Mcp(payload={"id": 1}),
+    ]
+    texts = [encode_server_message(message) for message in messages]
+    assert worth_keeping([*texts, "not json", "{}"]) == tuple(texts[:3])
+
+
+async def test_a_state_nobody_can_read_costs_the_device_nothing() -> None:
+    world = World(Keeping)
+    claim = Claim("device-1", "s", 1, Outcome.RESUMED, b"\xff not a record")
+    session = world.node.open_session(
+        world.greeted(Receiver()), Identity("device-1", "c"), Hello(), claim
+    )
+    assert session.handler.names == ["opened"]  # type: ignore[attr-defined]
+    assert len(world.logged("state_unreadable")) == 1
+
+
+async def test_who_leaves_during_its_claim_gives_the_device_back() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    await first.session.save(b"state")
+    first.loses_tcp()
+    claim = await world.node.memory.claim("device-1", "session-9")
+    connection = world.greeted(Receiver())
+    connection.connection_lost(None)
+    with pytest.raises(ConnectionResetError):
+        world.node.open_session(connection, Identity("device-1", "c"), Hello(), claim)
+    await settle()
+    assert (await come(world)).handler.calls[0] == ("restore", b"state")
+
+
+async def test_while_a_state_is_on_its_way_to_the_hub_it_is_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(Keeping)
+    first = await come(world)
+    claim = await world.node.memory.claim("device-1", "session-9")  # asked before it left
+    held = world.node.loop.create_future()
+    monkeypatch.setattr(world.hub, "release", lambda *_: held)
+    first.loses_tcp()
+    assert len(world.node.memory) == 1
+    session = world.node.open_session(
+        world.greeted(Receiver()), Identity("device-1", "c"), Hello(), claim
+    )
+    assert session.handler.calls[0] == ("restore", b"state")  # type: ignore[attr-defined]
+    held.set_result(None)
+    await settle()
+    assert len(world.node.memory) == 0
+
+
+async def test_a_state_that_is_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(Keeping)
+    first = await come(world)
+    failed = world.node.loop.create_future()
+    failed.set_exception(HubDownError("no room"))
+    monkeypatch.setattr(world.hub, "release", lambda *_: failed)
+    first.loses_tcp()
+    await settle()
+    assert len(world.logged("state_lost")) == 1
+    assert len(world.node.memory) == 0
+
+
+async def test_comings_and_goings_are_events_with_all_that_is_known() -> None:
+    world = World(Recorder)
+    life = await come(world)
+    world.pass_time(31.0)
+    life.loses_tcp()
+    online, offline = await world.hub.events(device_id="device-1")
+    assert json.loads(online.data)["outcome"] == "new"
+    told = json.loads(offline.data)
+    assert told["cause"] == "device_closed"
+    assert [step["state"] for step in told["steps"]] == [
+        "authenticating",
+        "active",
+        "idle",
+        "cleanup",
+    ]
+
+
+async def test_totals_grow_with_each_session() -> None:
+    world = World(Keeping)
+    for _ in range(3):
+        life = await come(world)
+        world.pass_time(5.0)
+        life.loses_tcp()
+    totals = await world.hub.totals("device-1")
+    assert totals is not None
+    assert (totals.sessions, totals.resumed) == (3, 2)
+    assert totals.connected_s == pytest.approx(15.0, abs=0.5)
+
+
+def test_a_record_takes_a_few_bytes_beside_what_it_holds() -> None:
+    assert len(msgpack.encode(Record(bytes(100), ("x" * 50,)))) <= 100 + 50 + 8
