@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import subprocess
 import time
+from pathlib import Path
 
+import pytest
 from websockets.sync.client import connect
 
 from keepline.wire.frames import Opcode, encode_masked
-from tests.process.processes import GIVE_UP_AFTER_S, PORTS, Start, ends, get, read_until
+from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, Start, ends, get, read_until
 
 HELLO = encode_masked(Opcode.TEXT, b'{"type":"hello"}', bytes(4))
 UNFOLDED = ("--set", "log.fold_per_s=1000000")
@@ -76,3 +80,35 @@ def test_a_reader_who_comes_back_is_told_how_much_was_lost(start: Start) -> None
     assert lost > DEVICES / 2
     process.terminate()
     assert ends(process)[0] == 0
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_process_that_is_started_without_a_standard_stream_serves(
+    closed: int, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as chosen:
+        port = chosen.getsockname()[1]
+    process = subprocess.Popen(
+        [*KEEPLINE, "serve", "--port", str(port), "--admin-port", "0"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: os.close(closed),  # noqa: PLW1509 (no threads here)
+        cwd=tmp_path,
+    )
+    try:
+        until = time.monotonic() + GIVE_UP_AFTER_S
+        while not _is_open(port):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        come_and_go(port, 1)
+        process.terminate()
+        assert process.wait(GIVE_UP_AFTER_S) == 0
+    finally:
+        process.kill()
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -10,6 +10,7 @@ import typer
 import keepline
 from keepline.cli import devices, enrolment, serving, token
 from keepline.cli.allocator import use_system_allocator
+from keepline.cli.streams import hold_standard_streams
 
 app = typer.Typer(
     name="keepline",
@@ -50,6 +51,7 @@ def options(
 
 def main() -> None:
     """Run the command line; exits the process."""
+    hold_standard_streams()
     if sys.argv[1:2] in (["serve"], ["demo"]):
         use_system_allocator()
     app(prog_name="keepline")
