@@ -48,7 +48,9 @@ def test_an_answer_without_a_body_is_nothing() -> None:
     assert client_of(lambda _: httpx.Response(204)).post("/api/x") is None
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:8001", "ftp://x", "http://", "http://h:port", "\x1b[1m"])
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1:8001", "ftp://x", "http://", "http://h:port", "\x1b[1m"]
+)
 def test_an_address_that_is_none_says_what_one_looks_like(url: str) -> None:
     with pytest.raises(StartError) as failure:
         AdminClient(url, None)
