@@ -29,7 +29,7 @@ async def test_simulated_firmware_answers_every_keepalive(
         seed=1,
         ramp_per_s=100,
         on_progress=lambda _: None,
-        habits=Habits(pause_s=(1.5, 2.0), die=0.0),
+        habits=Habits(pause_s=(1.5, 2.0), hang_up=0.0, die=0.0),
     )
     counts, counters = report.counts, gateway.counters
     assert counters.keepalives_sent >= 20

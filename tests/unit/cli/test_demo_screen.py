@@ -5,19 +5,14 @@ from __future__ import annotations
 import pytest
 
 from keepline.cli.demo_screen import ROWS_PER_HEAD, DemoScreen
-from keepline.fleet.report import Counts, Report
+from keepline.fleet.report import Report, report_of
+from keepline.fleet.tally import Tally
 
 
 def report(elapsed_s: float, conversations: int) -> Report:
-    return Report(
-        elapsed_s=elapsed_s,
-        devices=5,
-        connected=3,
-        talking=2,
-        hello_median_s=None,
-        hello_p99_s=None,
-        counts=Counts(conversations=conversations, frames_sent=50),
-    )
+    tally = Tally()
+    tally.counts.conversations, tally.counts.frames_sent = conversations, 50
+    return report_of(tally, elapsed_s=elapsed_s, devices=5, connected=3, talking=2)
 
 
 def test_a_row_stands_below_its_head(capsys: pytest.CaptureFixture[str]) -> None:

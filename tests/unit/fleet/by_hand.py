@@ -6,9 +6,11 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
-from keepline.fleet.device import Action, Device, Identity, Phase, Reaction
+from keepline.fleet.device import Device
 from keepline.fleet.habits import Habits
-from keepline.fleet.report import Tally
+from keepline.fleet.identity import Identity
+from keepline.fleet.reaction import Action, Phase, Reaction
+from keepline.fleet.tally import Tally
 from keepline.wire import frames
 from keepline.wire.events import Binary, Text
 from keepline.wire.handshake import RequestReader, upgrade_response

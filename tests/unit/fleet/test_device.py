@@ -4,15 +4,10 @@ from math import inf
 
 import pytest
 
-from keepline.fleet.device import (
-    FRAME_BYTES,
-    FRAME_S,
-    HANDSHAKE_TIMEOUT_S,
-    REPLY_TIMEOUT_S,
-    Action,
-    Phase,
-)
-from keepline.fleet.habits import Habits
+from keepline.fleet.channel import HANDSHAKE_TIMEOUT_S
+from keepline.fleet.device import FRAME_BYTES, REPLY_TIMEOUT_S
+from keepline.fleet.habits import FRAME_S, Habits
+from keepline.fleet.reaction import Action, Phase
 from keepline.wire import frames
 from keepline.wire.audio import unpack
 from keepline.wire.events import Pong
@@ -70,7 +65,7 @@ def test_a_server_hello_that_comes_with_the_101_is_heard() -> None:
     hello = encode_server_message(ServerHello(session_id="s", audio_params=AudioParams()))
     server.sends(upgrade_response(request) + frames.text_frame(hello))
     assert device.is_connected
-    assert device._tally.report(elapsed_s=1, devices=1, connected=1, talking=0).counts.hellos == 1
+    assert device._tally.counts.hellos == 1
 
 
 @pytest.mark.parametrize("has_101", [False, True])
@@ -353,8 +348,8 @@ def test_tcp_that_does_not_come_up_is_counted_and_tried_again() -> None:
     server = Server(device)
     server.waits()
     assert device.due == inf
-    device.lost(server.now)
-    assert device._tally.counts.connect_failures == 1
+    device.failed(server.now, "ECONNREFUSED")
+    assert device._tally.counts.failed == {"ECONNREFUSED": 1}
     assert device.due == server.now + 5
 
 
