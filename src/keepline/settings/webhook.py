@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated, Final, Self
 
@@ -10,10 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from keepline.settings.section import Count, Seconds, Section, Texts, Token
 
-# Without a user and a password in it; what the address itself keeps secret is not shown either.
-Url = Annotated[
-    str, StringConstraints(pattern=r"^https?://[\x21-\x3f\x41-\x7e]+$", max_length=2_048)
-]
+Url = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", max_length=2_048)]
 EVENTS: Final = ("gateway.started", "device.online", "device.offline")
 
 
@@ -38,6 +36,13 @@ class Webhook(Section):
     waiting_s: Seconds = 3_600.0
     batch_events: Count = 200
     ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _is_a_web_address(self) -> Self:
+        # Its path is often a secret, so it is not repeated.
+        if self.url is not None and not re.match(r"https?://[^/@]+(/|$)", self.url):
+            raise ValueError("url must begin with http:// or https:// and a host, without a user")
+        return self
 
     @model_validator(mode="after")
     def _is_signed(self) -> Self:
