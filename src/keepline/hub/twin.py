@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.errors import NoAnswerError, NotConnectedError, ReplacedError
 from keepline.hub.port import (
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from keepline.hub.port import Holder, NodeView
 
 
+KEPT: Final = 1_000
+"""Events, and devices with totals: a twin may live as long as a gateway in a test does."""
+
+
 class _Kept(NamedTuple):
     state: bytes
     until: float | None  # on the monotonic clock: nothing here outlives the process
@@ -38,7 +43,8 @@ class TwinHub:
         self._numbers = 0
         self._held: dict[str, tuple[Claim, float]] = {}
         self._kept: dict[str, _Kept] = {}
-        self._events: list[Event] = []
+        self._event_ids = 0
+        self._events: deque[Event] = deque(maxlen=KEPT)
         self._totals: dict[str, Totals] = {}
         self._rtts: dict[str, tuple[int, float]] = {}
 
@@ -105,14 +111,18 @@ class TwinHub:
 
     def emit(self, device_id: str, kind: str, data: bytes) -> None:
         """Note an event; see `port.Hub`."""
-        number = len(self._events) + 1
-        self._events.append(Event(number, self._clock.wall(), device_id, kind, data))
+        self._event_ids += 1
+        self._events.append(Event(self._event_ids, self._clock.wall(), device_id, kind, data))
 
     async def events(
         self, after: int = 0, *, limit: int = 100, device_id: str | None = None
     ) -> Sequence[Event]:
         """Return events; see `port.Hub`."""
-        chosen = (event for event in self._events[after:] if device_id in {None, event.device_id})
+        chosen = (
+            event
+            for event in self._events
+            if event.id > after and device_id in {None, event.device_id}
+        )
         return [event for event, _ in zip(chosen, range(limit), strict=False)]
 
     def tally(self, device_id: str, tally: Tally) -> None:
@@ -120,6 +130,9 @@ class TwinHub:
         pongs, rtt_sum_s = self._rtts.get(device_id, (0, 0.0))
         pongs, rtt_sum_s = pongs + tally.pongs, rtt_sum_s + tally.rtt_sum_s
         self._rtts[device_id] = pongs, rtt_sum_s
+        while len(self._totals) > KEPT:
+            forgotten = next(iter(self._totals))
+            del self._totals[forgotten], self._rtts[forgotten]
         first_at = tally.at - tally.connected_s
         before = self._totals.get(device_id, Totals(first_at, 0.0, 0, 0, 0.0, 0, 0, None))
         self._totals[device_id] = Totals(
