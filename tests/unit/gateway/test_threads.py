@@ -184,8 +184,11 @@ async def test_what_a_thread_sends_arrives_in_order(pool: ThreadPoolExecutor) ->
         session.close()
         session.send_text("four")
 
+    written_in: set[int] = set()
     life, handler = a_life(pool, work)
+    life.transport.on_write = lambda: written_in.add(threading.get_ident())
     await told(life, handler)
+    assert written_in == {threading.get_ident()}
     assert sent(life)[1:] == [b'{"type":"stt","text":"one"}', b"two", b"three"]
     assert life.transport.close_code == 1000
 

@@ -39,6 +39,8 @@ async def test_a_timer_calls_once_when_it_is_time_with_its_arguments() -> None:
     life.session.after(1, handler.ring)
     await pass_time(5)
     assert handler.calls[1:] == [("ring ", 1.0), ("ring egg", 2.0)]
+    life.session.release_buffers()
+    assert life.session._beside is None
 
 
 @virtual
