@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from keepline.gateway.session import Session as Session
     from keepline.gateway.speech import Speech as Speech
     from keepline.gateway.threads import ThreadedSession as ThreadedSession
+    from keepline.gateway.timers import Timer as Timer
+    from keepline.gateway.toolbox import Tool as Tool
+    from keepline.gateway.toolbox import ToolResult as ToolResult
+    from keepline.gateway.threads import ThreadedSession as ThreadedSession
     from keepline.reasons import CloseReason as CloseReason
     from keepline.settings.settings import Settings as Settings
     from keepline.wire.handshake import Request as Request
@@ -48,7 +52,11 @@ _HOMES = {
     "Speech": "keepline.gateway.speech",
     "StartError": "keepline.errors",
     "ThreadedSession": "keepline.gateway.threads",
+    "ThreadedSession": "keepline.gateway.threads",
+    "Timer": "keepline.gateway.timers",
+    "Tool": "keepline.gateway.toolbox",
     "ToolError": "keepline.errors",
+    "ToolResult": "keepline.gateway.toolbox",
     "ToolTimeoutError": "keepline.errors",
 }
 

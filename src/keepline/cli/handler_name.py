@@ -33,7 +33,7 @@ def load_handler(name: str) -> type[Handler]:
         raise StartError(f"{module_name} has no {class_name}", _handlers_in(module))
     if not (isinstance(found, type) and issubclass(found, Handler)):
         raise StartError(
-            f"{name} is not a handler", "derive the class from keepline.gateway.handler.Handler"
+            f"{name} is not a handler", "derive the class from keepline.Handler"
         )
     check_handler(found)
     return found
