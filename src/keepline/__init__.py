@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from keepline.gateway.timers import Timer as Timer
     from keepline.gateway.toolbox import Tool as Tool
     from keepline.gateway.toolbox import ToolResult as ToolResult
-    from keepline.gateway.threads import ThreadedSession as ThreadedSession
     from keepline.reasons import CloseReason as CloseReason
     from keepline.settings.settings import Settings as Settings
     from keepline.wire.handshake import Request as Request
@@ -51,7 +50,6 @@ _HOMES = {
     "SettingsError": "keepline.errors",
     "Speech": "keepline.gateway.speech",
     "StartError": "keepline.errors",
-    "ThreadedSession": "keepline.gateway.threads",
     "ThreadedSession": "keepline.gateway.threads",
     "Timer": "keepline.gateway.timers",
     "Tool": "keepline.gateway.toolbox",

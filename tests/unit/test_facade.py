@@ -10,10 +10,11 @@ import pytest
 
 import keepline
 import keepline.messages
+import keepline.testing
 
 NAMES = {
-    *("Handler", "Session", "ThreadedSession", "Speech", "CloseReason"),
-    *("Gateway", "Settings", "Authenticator", "Identity", "Request"),
+    *("Handler", "Session", "ThreadedSession", "Speech", "Timer", "Tool", "ToolResult"),
+    *("CloseReason", "Gateway", "Settings", "Authenticator", "Identity", "Request"),
     *("KeeplineError", "StartError", "SettingsError", "RefusedError", "SessionEndedError"),
     *("ToolError", "ToolTimeoutError", "NoToolsError"),
 }
@@ -27,6 +28,7 @@ MESSAGES = {
 def test_the_public_names_are_these_and_no_others() -> None:
     assert set(keepline.__all__) == {"__version__", *NAMES}
     assert set(keepline.messages.__all__) == MESSAGES
+    assert set(keepline.testing.__all__) == {"Stage", "Device"}
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
