@@ -1,0 +1,123 @@
+"""What was acknowledged is there after the process was killed, and after it was stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.process.processes import GIVE_UP_AFTER_S, PORTS, TOKEN, Start, ends, get, read_until
+
+COUNTER = """
+from keepline import Handler
+from keepline.messages import Custom
+
+
+class Counter(Handler):
+    def __init__(self):
+        self.count = 0
+        self.origin = "opened"
+
+    def restore(self, state):
+        self.count = int(state)
+
+    def resumed(self, session):
+        self.origin = "resumed"
+
+    def snapshot(self):
+        return str(self.count).encode()
+
+    async def text(self, session, message):
+        self.count += 1
+        await session.save(str(self.count).encode())
+        session.send(Custom(payload=[self.origin, self.count]))
+"""
+
+
+@pytest.fixture
+def served(start: Start, tmp_path: Path) -> Any:
+    """Start the counter on the same data as often as asked; return the process and its ports."""
+    (tmp_path / "counter.py").write_text(COUNTER)
+
+    def serve() -> Any:
+        data = str(tmp_path / "data")
+        process = start("serve", "counter:Counter", *PORTS, "--token", TOKEN, "--data", data)
+        return process, read_until(process.stderr, "started")
+
+    return serve
+
+
+@contextmanager
+def device(port: int, device_id: str = "02:00:00:00:00:01") -> Iterator[ClientConnection]:
+    with connect(
+        f"ws://127.0.0.1:{port}/xiaozhi/v1/",
+        additional_headers={"Authorization": f"Bearer {TOKEN}", "Device-Id": device_id},
+        compression=None,
+        proxy=None,
+        close_timeout=0.1,
+    ) as connection:
+        connection.send('{"type":"hello","version":1,"transport":"websocket"}')
+        assert json.loads(connection.recv(GIVE_UP_AFTER_S))["type"] == "hello"
+        yield connection
+
+
+def count(connection: ClientConnection) -> Any:
+    connection.send('{"type":"custom","payload":1}')
+    return json.loads(connection.recv(GIVE_UP_AFTER_S))["payload"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_every_save_that_was_acknowledged_is_there_after_the_end(
+    served: Any, number: signal.Signals
+) -> None:
+    process, ports = served()
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(device(ports["port"], f"02:00:00:00:01:{n:02x}")) for n in range(20)
+        ]
+        for rounds in (1, 2, 3):
+            assert [count(each) for each in connections] == [["opened", rounds]] * 20
+        process.send_signal(number)
+        process.wait(GIVE_UP_AFTER_S)
+
+    process, ports = served()
+    for n in range(20):
+        with device(ports["port"], f"02:00:00:00:01:{n:02x}") as connection:
+            assert count(connection) == ["resumed", 4]
+    process.terminate()
+    assert ends(process)[0] == 0
+
+
+def test_a_broken_file_is_set_aside_and_devices_are_served(served: Any, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "keepline.db").write_bytes(b"not a database at all" * 500)
+    process, ports = served()
+    with device(ports["port"]) as connection:
+        assert count(connection) == ["opened", 1]
+    process.terminate()
+    assert ends(process)[0] == 0
+    assert (tmp_path / "data" / "keepline.db.broken-1").exists()
+
+
+def test_a_file_that_is_locked_for_a_while_costs_no_device_its_connection(
+    served: Any, tmp_path: Path
+) -> None:
+    process, ports = served()
+    with closing(sqlite3.connect(tmp_path / "data" / "keepline.db")) as other:
+        other.execute("begin immediate")
+        with device(ports["port"]) as connection:
+            connection.send('{"type":"custom","payload":1}')
+            with pytest.raises(TimeoutError):
+                connection.recv(0.5)  # nothing is acknowledged that is not kept
+            assert get(ports["admin_port"], "/healthz")[0] == 200
+            other.rollback()
+            assert json.loads(connection.recv(GIVE_UP_AFTER_S))["payload"] == ["opened", 1]
+    process.terminate()
+    assert ends(process)[0] == 0
