@@ -17,6 +17,7 @@ UNIT_TESTS = ROOT / "tests" / "unit"
 # Modules that are tested where more than they is needed, or that decide nothing.
 TESTED_ELSEWHERE = {
     "src/keepline/app/composition.py": "tests/gateway/test_embedding.py",
+    "src/keepline/app/faults.py": "tests/process/test_signals.py",
     "src/keepline/app/gateway.py": "tests/gateway/test_embedding.py",
     "src/keepline/app/process.py": "tests/process",
     "src/keepline/app/telling.py": "tests/gateway/test_telling.py",

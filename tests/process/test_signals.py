@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.process.processes import GIVE_UP_AFTER_S, PORTS, Start, ends, get, read_until
 
 APPLICATION = """
-import asyncio, time
+import asyncio, threading, time
 from keepline.gateway.handler import Handler
 
 class Stays(Handler):
@@ -32,6 +32,18 @@ class Leaks(Handler):
         asyncio.get_running_loop().call_soon(self.fails)
 
     def fails(self):
+        raise ZeroDivisionError("nobody catches it")
+
+class LeaksInAThread(Leaks):
+    def opened(self, session):
+        threading.Thread(target=self.fails, name="of-mine").start()
+
+class LeaksAtItsEnd(Leaks):
+    def opened(self, session):
+        Dying()
+
+class Dying:
+    def __del__(self):
         raise ZeroDivisionError("nobody catches it")
 """
 
@@ -115,13 +127,17 @@ def test_a_third_signal_ends_a_process_whose_loop_is_blocked(start: Start) -> No
         assert ends(process)[0] == 128 + signal.SIGTERM
 
 
-def test_what_nobody_caught_is_a_line_of_our_log(start: Start) -> None:
-    process = start("serve", "myapp:Leaks", *PORTS)
+@pytest.mark.parametrize(
+    ("handler", "place"),
+    [("Leaks", "in fails"), ("LeaksInAThread", "in fails"), ("LeaksAtItsEnd", "in __del__")],
+)
+def test_what_nobody_caught_is_a_line_of_our_log(start: Start, handler: str, place: str) -> None:
+    process = start("serve", f"myapp:{handler}", *PORTS)
     port = read_until(process.stderr, "started")["port"]
     with device(port):
         line = read_until(process.stderr, "task_failed")
     assert line["error"] == "ZeroDivisionError: nobody catches it"
-    assert "in fails" in str(line["exception"])
+    assert place in str(line["exception"])
     process.terminate()
     status, _, complaints = ends(process)
     assert status == 0

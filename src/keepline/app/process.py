@@ -8,10 +8,11 @@ import os
 import secrets
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvloop
 
+from keepline.app.faults import log_faults
 from keepline.app.gateway import Gateway
 from keepline.fleet.runner import run_fleet
 from keepline.gateway.mistakes import report_unawaited
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from keepline.fleet.report import Report
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.handler import Handler
-    from keepline.log import Log
     from keepline.settings import Settings
 
     Announce = Callable[[Gateway], None]
@@ -140,7 +140,7 @@ async def _start(gateway: Gateway) -> None:
     allowed = allow_descriptors(wanted)
     await gateway.start()
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_log_faults(gateway.log))
+    log_faults(loop, gateway.log)
     report_unawaited(loop, gateway.log)
     if allowed < wanted:
         # Beyond it the kernel lets devices wait, unanswered, until they give up.
@@ -163,18 +163,6 @@ async def _stop(gateway: Gateway, orders: Orders) -> int:
         gateway.hurry()
         await asyncio.wait({stopping}, timeout=HURRIED_END_S)
     return 0 if stopping.done() else 1
-
-
-def _log_faults(log: Log) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """Return a handler for what nobody caught: a line of our log, never a raw traceback."""
-
-    def handle(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        where = context.get("task") or context.get("future") or context.get("handle")
-        fields = {"detail": context.get("message"), "where": where, "error": error}
-        log.error("task_failed", **{name: value for name, value in fields.items() if value})
-
-    return handle
 
 
 class Orders:
