@@ -6,8 +6,8 @@ however it comes. A power cut can take the last commits, but never leaves half o
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +24,7 @@ NOWHERE: Final = ""
 """A database of SQLite's own on the disk, gone when it is closed; its cache is bounded."""
 
 BUSY_TIMEOUT_S: Final = 0.1  # the writer comes back by itself: waiting here would only hold it up
+OWNER_ONLY: Final = 0o600  # it says who has which device, and what was said to it
 _CACHE_KIB: Final = 2_048
 _BROKEN: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -40,7 +41,7 @@ class Database:
         self.set_aside: Path | None = None
         try:
             self._connection = _open(path)
-        except (sqlite3.DatabaseError, NewerFileError) as error:
+        except (OSError, sqlite3.DatabaseError, NewerFileError) as error:
             if path is None or not is_broken(error):
                 raise _cannot_open(path, error) from error
             self.set_aside = _set_aside(path)
@@ -58,11 +59,6 @@ class Database:
             if is_broken(error):
                 self._begin_anew()
             raise
-
-    def backup(self, target: Path) -> None:
-        """Copy what is committed to a new file while writing goes on. Raises sqlite3.Error."""
-        with closing(sqlite3.connect(target)) as copy:
-            self._connection.backup(copy, pages=256, sleep=0.01)
 
     def close(self) -> None:
         """Close; idempotent."""
@@ -106,6 +102,8 @@ def _run(operation: Operation, transaction: Transaction) -> object:
 
 def _open(path: Path | None) -> sqlite3.Connection:
     # One call at a time is the hub's promise; where transactions begin and end is ours to say.
+    if path is not None and not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
     connection = sqlite3.connect(
         NOWHERE if path is None else path,
         timeout=BUSY_TIMEOUT_S,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -27,7 +26,6 @@ from keepline.hub.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
-    from pathlib import Path
 
     from keepline.clock import Clock
     from keepline.hub.database import Database
@@ -175,13 +173,6 @@ class LocalHub:
             self._prune_at = now + PRUNE_EACH_S
             kept = self._retention
             self._writer.note(Prune(wall, wall - kept.age_s, kept.events, kept.bytes))
-
-    async def backup(self, target: Path) -> None:
-        """Copy everything committed to a new file. Raises HubDownError."""
-        try:
-            await self._loop.run_in_executor(self._executor, self._database.backup, target)
-        except sqlite3.Error as error:
-            raise HubDownError(f"no backup could be made: {error}") from error
 
     async def stop(self, within_s: float) -> int:
         """Write what waits and close; return how many writes could not be done."""

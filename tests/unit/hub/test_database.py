@@ -128,13 +128,9 @@ def test_a_place_that_cannot_be_written_is_refused_with_advice(tmp_path: Path) -
         Database(tmp_path / "nowhere" / "keepline.db")
 
 
-def test_a_backup_holds_what_was_committed_and_opens_by_itself(path: Path) -> None:
-    database = Database(path)
-    database.apply([NoteEvent(1.0, "d", "k", b"")])
-    copy = path.with_name("backup.db")
-    database.backup(copy)
-    database.apply([NoteEvent(1.0, "d", "later", b"")])
-    assert count(Database(copy)) == 1
+def test_a_new_file_is_its_owners_alone(path: Path) -> None:
+    Database(path)
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
