@@ -390,7 +390,7 @@ class Connection(asyncio.Protocol):
         node = self.node
         now = node.ticker.now
         due = node.judge.first_due(self.heartbeat, now, node.random.random())
-        node.wheel.arm(self, min(due, now + node.idle_after_s))
+        node.wheel.arm(self, min(due, now + node.idle_after_s, now + self.profile.quiet_s))
 
     def _send_close(self) -> None:
         reason = self.lifecycle.reason

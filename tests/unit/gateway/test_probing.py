@@ -95,6 +95,14 @@ async def test_a_silent_device_is_sent_data_in_time_and_nobody_is_woken(
     assert world.counters.probes_sent == 0
 
 
+async def test_the_first_keepalive_waits_for_no_ping() -> None:
+    world = World(profiles={"xiaozhi": {"keepalive_s": 2}}, session={"idle_after_s": 60})
+    began = world.node.ticker.now
+    quiet = device(world)
+    world.pass_time(5.0)  # the first ping is due after 7.5 s at the earliest
+    assert quiet.longest_without_data_s(began, began + 5.0) <= 2.1
+
+
 async def test_a_device_that_speaks_mcp_is_asked_and_the_others_are_told() -> None:
     world = World()
     asked, told = device(world, MCP), device(world, Hello(), number=2)
