@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from keepline.clock import ManualClock
 from keepline.gateway.presence import Presence
@@ -180,20 +181,46 @@ async def test_whatever_happens_the_last_word_is_true_and_no_state_is_told_twice
     assert is_there == (events[-1:] == ["online"])
 
 
-def test_an_ending_of_somebody_who_is_connected_elsewhere_is_no_absence() -> None:
-    events: list[Any] = []
-    presence = Presence(
-        WebhookSettings(url="http://x/", secret=SECRET, offline_after_s=0),
-        clock=ManualClock(),
-        send=events.append,
-    )
-    presence.offline("one", SOME, 0.0)
-    assert [event["event"] for event in events] == ["device.offline"]
-    events.clear()
-    replaced = type(SOME)(*(_changed(name) for name in SOME.__struct_fields__))
-    presence.offline("one", replaced, 0.0)
-    assert events == []
+class Gone:
+    """A presence that is told endings by hand."""
+
+    def __init__(self, offline_after_s: float = 10.0) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.presence = Presence(
+            WebhookSettings(url="http://x/", secret=SECRET, offline_after_s=offline_after_s),
+            clock=ManualClock(),
+            send=self.events.append,
+        )
+
+    def ends(self, device_id: str, now: float, **changes: Any) -> None:
+        self.presence.offline(device_id, structs.replace(SOME, **changes), now)
+
+    def told_at(self, now: float) -> list[tuple[object, object]]:
+        self.presence.each_second(now)
+        return [(event["device_id"], event["claim"]) for event in self.events]
 
 
-def _changed(name: str) -> Any:
-    return "replaced" if name == "cause" else getattr(SOME, name)
+@pytest.mark.parametrize("changes", [{"cause": "replaced"}, {"newer_claim": 18}])
+def test_who_is_connected_elsewhere_is_not_away(changes: dict[str, Any]) -> None:
+    gone = Gone(offline_after_s=0)
+    gone.ends("one", 0.0, **changes)
+    assert gone.events == []
+    gone.ends("one", 0.0)
+    assert len(gone.events) == 1
+
+
+def test_an_older_session_whose_cleanup_took_longer_is_not_the_last_word() -> None:
+    gone = Gone()
+    gone.ends("one", 0.0, claim=2)
+    gone.ends("one", 5.0, claim=1)
+    assert gone.told_at(10.0) == [("one", 2)]
+    assert gone.told_at(60.0) == [("one", 2)]
+
+
+def test_who_left_last_is_told_last() -> None:
+    gone = Gone()
+    gone.ends("one", 0.0, claim=1)
+    gone.ends("two", 1.0, claim=2)
+    gone.ends("one", 2.0, claim=3)
+    assert gone.told_at(11.0) == [("two", 2)]
+    assert gone.told_at(12.0) == [("two", 2), ("one", 3)]

@@ -288,9 +288,9 @@ async def test_a_stop_during_a_long_pause_does_not_wait_for_its_end(
     assert sender.counters.webhook_delivered == 1
 
 
-@pytest.mark.parametrize("way", ["dead", "slow"])
+@pytest.mark.parametrize(("way", "within_s"), [("dead", 30), ("slow", 0.2)])
 async def test_a_stop_is_not_held_up_by_a_dead_or_slow_endpoint(
-    make: Make, endpoint: Endpoint, way: str
+    make: Make, endpoint: Endpoint, way: str, within_s: float
 ) -> None:
     if way == "dead":
         await endpoint.stop()
@@ -299,7 +299,7 @@ async def test_a_stop_is_not_held_up_by_a_dead_or_slow_endpoint(
     sender = make(batch_events=1, timeout_s=60)
     sender.sends(1, 2, 3)
     begun = time.monotonic()
-    await sender.webhook.stop(0.2)
+    await sender.webhook.stop(within_s)
     assert time.monotonic() - begun < 2
     assert sender.counters.webhook_dropped == 3
     assert [line["count"] for line in sender.logged("webhook_dropped")] == [3]
