@@ -29,7 +29,7 @@ async def test_simulated_firmware_answers_every_keepalive(
         seed=1,
         ramp_per_s=100,
         on_progress=lambda _: None,
-        habits=Habits(pause_s=(1.0, 1.5), kinds=("text",), hang_up=0.1, die=0.0),
+        habits=Habits(pause_s=(1.5, 2.0), kinds=("manual",), turn_frames=(3, 5), die=0.0),
     )
     counts, counters = report.counts, gateway.counters
     assert counters.keepalives_sent >= 10

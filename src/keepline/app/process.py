@@ -14,6 +14,7 @@ import uvloop
 
 from keepline.app.faults import log_faults
 from keepline.app.gateway import Gateway
+from keepline.fleet.endpoint import trusted
 from keepline.fleet.runner import run_fleet
 from keepline.gateway.mistakes import report_unawaited
 from keepline.gateway.sockets import allow_descriptors
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import FrameType
 
+    from keepline.fleet.plan import Plan
     from keepline.fleet.report import Report
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.handler import Handler
@@ -69,6 +71,47 @@ def demo(
     `on_progress` is called every second.
     """
     return _run(_demo(settings, devices, announce, on_progress))
+
+
+def simulate(
+    plan: Plan,
+    on_progress: Callable[[Report], None],
+    on_code: Callable[[str, str], None],
+) -> Report:
+    """Run simulated devices until their time is over, or SIGTERM or SIGINT; return their report.
+
+    `on_code` is told device and code of who has to be approved. Raises StartError.
+    """
+    plan.check()
+    plan.check_descriptors(allow_descriptors(plan.descriptors))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_simulate(plan, on_progress, on_code))
+
+
+async def _simulate(
+    plan: Plan,
+    on_progress: Callable[[Report], None],
+    on_code: Callable[[str, str], None],
+) -> Report:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    return await run_fleet(
+        plan.url,
+        devices=plan.devices,
+        token=plan.token,
+        seconds=plan.seconds,
+        seed=plan.seed,
+        ramp_per_s=plan.ramp_per_s,
+        on_progress=on_progress,
+        habits=plan.habits,
+        faults=plan.faults,
+        ota=plan.ota,
+        tls=trusted(plan.ca),
+        may_visit=plan.may_visit,
+        on_code=on_code,
+        stop=stop,
+    )
 
 
 async def _serve(gateway: Gateway, announce: Announce | None) -> int:
