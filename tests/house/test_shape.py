@@ -30,6 +30,8 @@ TESTED_ELSEWHERE = {
     "src/keepline/gateway/gateway.py": "tests/device/test_fleet_and_gateway.py",
     "src/keepline/gateway/handler.py": "tests/unit/gateway/test_session.py",
     "src/keepline/hub/local.py": "tests/hub",
+    "src/keepline/app/memory.py": "tests/process/test_memory.py",
+    "src/keepline/hub/twin.py": "tests/hub/test_contract.py",
     "src/keepline/hub/port.py": "tests/hub/test_contract.py",
     "src/keepline/gateway/receiver.py": "tests/unit/gateway/test_connection.py",
     "src/keepline/testing/line.py": "tests/unit/testing/test_device.py",
