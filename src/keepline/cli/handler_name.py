@@ -32,9 +32,7 @@ def load_handler(name: str) -> type[Handler]:
     if found is None:
         raise StartError(f"{module_name} has no {class_name}", _handlers_in(module))
     if not (isinstance(found, type) and issubclass(found, Handler)):
-        raise StartError(
-            f"{name} is not a handler", "derive the class from keepline.Handler"
-        )
+        raise StartError(f"{name} is not a handler", "derive the class from keepline.Handler")
     check_handler(found)
     return found
 

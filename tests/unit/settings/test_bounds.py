@@ -16,7 +16,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize("value", ["99999999999", "1e300", "-1e300", "inf", "nan", "9" * 5_000])
+@pytest.mark.parametrize("value", ["9" * 18, "1e300", "-1e300", "inf", "nan", "9" * 5_000])
 def test_an_absurd_number_is_refused_with_its_bounds(name: str, value: str) -> None:
     with pytest.raises(SettingsError) as error:
         load(assignments=[f"{name}={value}"])
