@@ -73,8 +73,9 @@ APPLICATION = """
 from typing import assert_type
 
 import keepline
-from keepline import CloseReason, Gateway, Handler, Session
+from keepline import CloseReason, Gateway, Handler, Session, ThreadedSession
 from keepline.messages import DeviceMessage, Listen, Stt
+from keepline.testing import Device, Stage
 
 
 class Assistant(Handler):
@@ -86,7 +87,18 @@ class Assistant(Handler):
         assert_type(reason.cause, str)
 
 
+class Blocking(Handler[ThreadedSession]):
+    threaded = True
+
+    def text(self, session: ThreadedSession, message: DeviceMessage) -> None:
+        assert_type(session.call_tool("tool").text, str)
+
+
 async def main() -> None:
+    async with Stage(Blocking) as device:
+        assert_type(device, Device)
+    async with Gateway(Blocking):
+        pass
     async with Gateway(Assistant, port=0) as gateway:
         assert_type(gateway.sessions, tuple[Session, ...])
         assert_type(gateway.session("a"), Session | None)

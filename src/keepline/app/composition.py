@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from keepline.admin.server import AdminServer
     from keepline.gateway.auth import Authenticator
-    from keepline.gateway.handler import Handler
+    from keepline.gateway.handler import AnyHandler
     from keepline.monitor.heap import Heap
     from keepline.settings import Settings
 
@@ -39,7 +39,7 @@ class Composition:
     def __init__(
         self,
         settings: Settings,
-        make_handler: Callable[[], Handler],
+        make_handler: Callable[[], AnyHandler],
         *,
         stream: TextIO | None,
         authenticator: Authenticator | None,

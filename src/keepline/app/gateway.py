@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from keepline.gateway.auth import Authenticator
-    from keepline.gateway.handler import Handler
+    from keepline.gateway.handler import AnyHandler
     from keepline.gateway.node import Node
     from keepline.gateway.session import Session
     from keepline.log import Log
@@ -37,7 +37,7 @@ class Gateway:
 
     def __init__(
         self,
-        handler: Callable[[], Handler],
+        handler: Callable[[], AnyHandler],
         settings: Settings | Mapping[str, Any] | None = None,
         *,
         host: str | None = None,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from keepline.fleet.plan import Plan
     from keepline.fleet.report import Report
     from keepline.gateway.auth import Authenticator
-    from keepline.gateway.handler import Handler
+    from keepline.gateway.handler import AnyHandler
     from keepline.settings import Settings
 
     Announce = Callable[[Gateway], None]
@@ -44,7 +44,7 @@ OTHER_DESCRIPTORS = 256  # operators, logs, and what the handlers open
 
 def serve(
     settings: Settings,
-    handler: type[Handler] | None = None,
+    handler: type[AnyHandler] | None = None,
     *,
     authenticator: Authenticator | None = None,
     sockets: Sequence[socket.socket] = (),
@@ -162,7 +162,7 @@ async def _demo(
 
 def _gateway(
     settings: Settings,
-    make_handler: Callable[[], Handler],
+    make_handler: Callable[[], AnyHandler],
     authenticator: Authenticator | None = None,
     sockets: Sequence[socket.socket] = (),
 ) -> Gateway:
