@@ -141,6 +141,15 @@ def test_a_signal_ends_both_with_0(serving: subprocess.Popen[str], number: int) 
         socket.create_connection(("127.0.0.1", port)).close()
 
 
+def test_a_process_whose_supervisor_was_killed_ends_too(serving: subprocess.Popen[str]) -> None:
+    port = started(serving)
+    serving.kill()
+    until(serving.stderr, '"stopped"')
+    assert list(events(serving.stderr)) == []  # stderr has no writer any more
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
+
+
 def test_what_is_no_code_changes_nothing(serving: subprocess.Popen[str], application: Path) -> None:
     started(serving)
     (application.parent / "notes.txt").write_text("nothing")

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SOCKETS = "KEEPLINE_LISTEN_FDS"
 """The variable in which a process is told which listening sockets it was given."""
 
+LIFELINE = "KEEPLINE_LIFELINE_FD"
+"""The variable that names a pipe which ends with the process that holds the sockets."""
+
 LOOK_MS = 100
 IMPATIENCE_S = (5.0, 5.0, 1.0)
 """How long a process has to end after each signal: to stop, to hurry, to end at once."""
@@ -46,6 +49,7 @@ class Reloader:
         self._sockets = sockets
         self._folder = folder
         self._tell = tell
+        self._lifeline, self._held = os.pipe()
         self._asked = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -78,8 +82,12 @@ class Reloader:
         descriptors = [sock.fileno() for sock in self._sockets]
         self._process = subprocess.Popen(  # noqa: S603 (our own command line)
             self._command,
-            env={**os.environ, SOCKETS: ",".join(map(str, descriptors))},
-            pass_fds=descriptors,
+            env={
+                **os.environ,
+                SOCKETS: ",".join(map(str, descriptors)),
+                LIFELINE: str(self._lifeline),
+            },
+            pass_fds=[*descriptors, self._lifeline],
             process_group=0,  # Ctrl-C reaches it through us, once
         )
         if self._asked.is_set():  # it was asked for just now, and found nobody to tell
@@ -118,9 +126,21 @@ class Reloader:
 
 
 def given_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
-    """Return the listening sockets that this process was given, and forget that it was."""
+    """Return the listening sockets that this process was given, and forget that it was.
+
+    When the process that gave them is gone, whatever ended it, this one is told to stop.
+    """
+    if lifeline := environment.pop(LIFELINE, ""):
+        arguments = (int(lifeline),)
+        threading.Thread(target=_stop_at_its_end, args=arguments, daemon=True).start()
     given = environment.pop(SOCKETS, "")
     sockets = [socket.socket(fileno=int(number)) for number in given.split(",") if number]
     for sock in sockets:
         sock.set_inheritable(False)
     return sockets
+
+
+def _stop_at_its_end(lifeline: int) -> None:
+    os.set_inheritable(lifeline, False)
+    os.read(lifeline, 1)  # nothing is ever written
+    os.kill(os.getpid(), signal.SIGTERM)
