@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     Arrive = Callable[[socket.socket, str], None]
 
-BATCH = 64
-"""How many are accepted of one socket before everything else gets its turn."""
+BATCH = 16
+"""How many are accepted of one socket before everything else gets its turn.
+
+More at once would make no storm shorter that matters, and scatter in memory what stays of each.
+"""
 
 RESERVE = 64
 """Descriptors that no device gets: operators, the log and the handlers need some, too."""
