@@ -15,6 +15,8 @@ from keepline.reasons import CloseReason
 if TYPE_CHECKING:
     import asyncio
 
+    from keepline.settings import Settings
+
 _LINGER_OFF = struct.pack("ii", 1, 0)
 _TCP_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux only
 _ANY_IPV4 = "0.0.0.0"  # noqa: S104 (looked for, not bound to)
@@ -32,6 +34,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def only_this_machine(settings: Settings) -> bool:
+    """Return whether nobody else can connect: a proxy in front brings others to a loopback port."""
+    return is_loopback(settings.server.host) and settings.proxy.header == "none"
 
 
 def local_url(scheme: str, host: str, port: int, path: str) -> str:

@@ -10,15 +10,20 @@ from keepline.errors import StartError
 from keepline.gateway.sockets import (
     abort,
     allow_descriptors,
+    bracketed,
+    end_output,
     is_loopback,
+    only_this_machine,
     open_listener,
+    open_listeners,
     reason_of_loss,
 )
 from keepline.reasons import CloseReason
+from keepline.settings import Settings
 from tests.unit.gateway.fakes import FakeTransport
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost", "::1, 127.0.0.1"])
 def test_what_only_this_machine_can_reach(host: str) -> None:
     assert is_loopback(host)
 
@@ -26,6 +31,25 @@ def test_what_only_this_machine_can_reach(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.com", ""])
 def test_what_others_can_reach(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "header", "private"),
+    [
+        ("127.0.0.1", "none", True),
+        ("127.0.0.1, ::1", "none", True),
+        ("127.0.0.1", "proxy", False),
+        ("127.0.0.1", "forwarded", False),
+        ("0.0.0.0", "none", False),
+        ("127.0.0.1, 0.0.0.0", "none", False),
+    ],
+)
+def test_behind_a_proxy_a_loopback_port_is_everybodys(
+    host: str, header: str, *, private: bool
+) -> None:
+    proxy = {"header": header, "trusted": "127.0.0.1"}
+    settings = Settings.model_validate({"server": {"host": host}, "proxy": proxy})
+    assert only_this_machine(settings) is private
 
 
 @pytest.fixture
@@ -101,6 +125,85 @@ def test_an_address_that_is_not_ours_says_what_to_do(host: str) -> None:
         open_listener(host, 0, backlog=1, kernel_timeout_s=None)
     assert host in failed.value.problem
     assert "address of this machine" in failed.value.hint
+
+
+def reached(port: int, host: str, family: int) -> bool:
+    with socket.socket(family) as sock:
+        sock.settimeout(5)
+        return sock.connect_ex((host, port)) == 0
+
+
+def test_several_hosts_share_one_port_that_the_system_chose() -> None:
+    listeners = open_listeners("127.0.0.1, ::1", 0, 16, None)
+    try:
+        (port,) = {listener.getsockname()[1] for listener in listeners}
+        assert reached(port, "127.0.0.1", socket.AF_INET)
+        assert reached(port, "::1", socket.AF_INET6)
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+def test_the_ipv6_wildcard_is_both_families_unless_ipv4_is_listed_too() -> None:
+    (both,) = open_listeners("::", 0, 16, None)
+    with both:
+        assert reached(both.getsockname()[1], "127.0.0.1", socket.AF_INET)
+        assert reached(both.getsockname()[1], "::1", socket.AF_INET6)
+    listeners = open_listeners("::, 0.0.0.0", 0, 16, None)
+    assert len(listeners) == 2
+    for listener in listeners:
+        listener.close()
+
+
+def test_a_name_listens_on_its_addresses_that_this_machine_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def known(*_: object, **__: object) -> list[tuple[object, ...]]:
+        names = [("203.0.113.7", 0), ("127.0.0.1", 0)]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", name) for name in names]
+
+    monkeypatch.setattr(socket, "getaddrinfo", known)
+    (listener,) = open_listeners("gateway.test", 0, 16, None)
+    with listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_one_host_that_cannot_be_had_leaves_none_open() -> None:
+    with open_listener("127.0.0.1", 0, 1, None) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError) as failed:
+            open_listeners("::1, 127.0.0.1", port, 16, None)
+        assert f"127.0.0.1:{port}" in failed.value.problem
+        with open_listener("::1", port, 1, None):
+            pass
+
+
+@pytest.mark.parametrize("host", ["::1", "203.0.113.7"])
+def test_an_address_is_told_as_in_a_url(host: str) -> None:
+    with open_listener("::1", 0, 1, None) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError) as failed:
+            open_listener(host, port, 1, None)
+    assert f"{bracketed(host)}:{port}" in failed.value.problem
+
+
+class Encrypted(FakeTransport):
+    """A transport whose side cannot be ended alone."""
+
+    def can_write_eof(self) -> bool:
+        return False
+
+
+def test_our_side_ends_alone_or_with_the_goodbye_of_tls() -> None:
+    plain, encrypted, gone = FakeTransport(), Encrypted(), FakeTransport()
+    gone.closed = True
+    for transport in (plain, encrypted, gone):
+        end_output(transport)
+    assert plain.ended
+    assert not plain.closed
+    assert encrypted.closed
+    assert not encrypted.ended
+    assert not gone.ended
 
 
 def test_a_clean_end_is_the_devices() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from keepline.errors import StartError
 from keepline.gateway.auth.keys import read_key_file
-from keepline.gateway.sockets import is_loopback
+from keepline.gateway.sockets import only_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def with_kept_key(settings: Settings, draw: Callable[[int], bytes]) -> Settings:
     """
     auth = settings.auth
     names_none = auth.mode == "auto" and auth.token is None and not (auth.keys or auth.key_file)
-    if not names_none or auth.insecure or is_loopback(settings.server.host):
+    if not names_none or auth.insecure or only_this_machine(settings):
         return settings
     if settings.data_dir is None:
         return settings

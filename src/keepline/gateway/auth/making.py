@@ -12,7 +12,7 @@ from keepline.gateway.auth.keys import FixedKeys, KeyFile, parse_keys
 from keepline.gateway.auth.static import NO_TOKEN, OpenDoor, StaticIssuer, StaticToken
 from keepline.gateway.auth.tokens import SignedTokens
 from keepline.gateway.auth.xiaozhi import XiaozhiTokens
-from keepline.gateway.sockets import is_loopback
+from keepline.gateway.sockets import only_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +155,7 @@ def _token(auth: Auth) -> str:
 
 
 def _check_open_door(settings: Settings) -> None:
-    if settings.auth.insecure or is_loopback(settings.server.host):
+    if settings.auth.insecure or only_this_machine(settings):
         return
     problem = "no token is set" if settings.auth.mode == "auto" else "auth.mode is none"
     raise StartError(

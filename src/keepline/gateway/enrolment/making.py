@@ -11,7 +11,7 @@ from keepline.gateway.enrolment.ledger import Ledger, Memory
 from keepline.gateway.enrolment.ledger_file import LedgerFile
 from keepline.gateway.enrolment.policies import Approval, Open
 from keepline.gateway.enrolment.waiting import Waiting
-from keepline.gateway.sockets import is_loopback
+from keepline.gateway.sockets import only_this_machine
 
 if TYPE_CHECKING:
     import asyncio
@@ -83,7 +83,7 @@ def chosen_policy(settings: Settings, *, has_issuer: bool) -> str:
         return policy
     if not has_issuer:
         return "off"
-    nobody_else = is_loopback(settings.server.host) or settings.auth.insecure
+    nobody_else = only_this_machine(settings) or settings.auth.insecure
     return "open" if nobody_else else "activation"
 
 
@@ -117,7 +117,7 @@ def _policy(
 
 def _open(settings: Settings, ledger: Ledger) -> Open:
     insecure = settings.auth.insecure
-    if not insecure and not is_loopback(settings.server.host):
+    if not insecure and not only_this_machine(settings):
         raise StartError(
             f"enrolment.policy is open, and {settings.server.host} can be reached by everybody",
             "set enrolment.policy to activation, or say --insecure if every one of them may have"
