@@ -14,6 +14,7 @@ from keepline.reasons import CloseReason
 if TYPE_CHECKING:
     from keepline.errors import PeerError
     from keepline.gateway.connection import Connection
+    from keepline.settings.history import History
     from keepline.wire.handshake import Request
 
 EACH: Final = 8
@@ -144,11 +145,11 @@ class Endings:
 
     __slots__ = ("_by_device", "_encode", "_refused_addresses", "_refused_devices")
 
-    def __init__(self, *, endings: int, refusals: int) -> None:
-        """Keep as many `endings`, and as many `refusals` by each of their two keys."""
-        self._by_device = Recent(endings)
-        self._refused_devices = Recent(refusals)
-        self._refused_addresses = Recent(refusals)
+    def __init__(self, settings: History) -> None:
+        """Keep as many endings, and as many refusals by each of their two keys."""
+        self._by_device = Recent(settings.endings)
+        self._refused_devices = Recent(settings.refusals)
+        self._refused_addresses = Recent(settings.refusals)
         self._encode = msgpack.Encoder().encode
 
     def __len__(self) -> int:

@@ -162,8 +162,7 @@ class Node:
         self.port = settings.server.port
         self.draining = False
         self.call_numbers = count()  # of devices' tools
-        history = settings.history
-        self.endings = Endings(endings=history.endings, refusals=history.refusals)
+        self.endings = Endings(settings.history)
         self.presence: Presence | None = None  # where somebody wants to be told
         self._unwell = 0
         self._stalls_seen = 0

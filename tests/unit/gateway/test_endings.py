@@ -12,6 +12,7 @@ from msgspec import structs
 from keepline.errors import RefusedError
 from keepline.gateway.endings import EACH, Ending, Endings, Recent, Refusal, refusal_of
 from keepline.reasons import CloseReason
+from keepline.settings.history import History
 from keepline.wire.frames import Opcode
 from tests.unit.gateway.fakes import World, device_request
 
@@ -34,7 +35,7 @@ SOME = Ending(
 
 
 def test_an_ending_comes_back_as_it_was_kept() -> None:
-    endings = Endings(endings=10, refusals=10)
+    endings = Endings(History(endings=10, refusals=10))
     endings.note_ending("one", SOME)
     assert endings.of_device("one") == [SOME]
     assert endings.of_device("two") == []
@@ -43,7 +44,7 @@ def test_an_ending_comes_back_as_it_was_kept() -> None:
 
 @pytest.mark.parametrize("beyond", [-1, 0, 1])
 def test_of_one_device_the_last_few_are_kept_the_latest_first(beyond: int) -> None:
-    endings = Endings(endings=100, refusals=1)
+    endings = Endings(History(endings=100, refusals=1))
     count = EACH + beyond
     for claim in range(count):
         endings.note_ending("one", structs.replace(SOME, claim=claim))
@@ -84,7 +85,7 @@ def test_the_count_is_true_and_the_limits_hold_whatever_comes(
 
 
 def test_an_ending_takes_less_than_half_a_kilobyte() -> None:
-    endings = Endings(endings=2_000, refusals=1)
+    endings = Endings(History(endings=2_000, refusals=1))
     ids = [f"02:00:00:00:{number // 256:02x}:{number % 256:02x}" for number in range(2_000)]
     tracemalloc.start()
     for device_id in ids:
@@ -155,7 +156,7 @@ def test_a_refusal_is_kept_by_the_device_it_names_and_by_its_address() -> None:
     refusal = refusal_of(error, device_request(address="192.0.2.7"), "10.0.0.1", 5.0)
     assert refusal == Refusal(5.0, "unauthorized", "device-1", "192.0.2.7", error.detail)
     assert refusal.reason.status == 401
-    endings = Endings(endings=1, refusals=10)
+    endings = Endings(History(endings=1, refusals=10))
     endings.note_refusal(refusal)
     assert endings.refusals_of_device("device-1") == [refusal]
     assert endings.refusals_of_address("192.0.2.7") == [refusal]
@@ -169,7 +170,7 @@ def test_what_is_no_id_is_not_kept_as_one(shown: str) -> None:
     request = device_request(headers={"device-id": shown}, address="192.0.2.7")
     refusal = refusal_of(error, request, "", 5.0)
     assert (refusal.device_id, refusal.address) == ("", "192.0.2.7")
-    endings = Endings(endings=1, refusals=1)
+    endings = Endings(History(endings=1, refusals=1))
     endings.note_refusal(refusal)
     assert endings.refusals_of_device("") == []
 
@@ -180,7 +181,7 @@ def test_a_request_that_never_came_whole_is_refused_by_address() -> None:
 
 
 def test_refusals_are_bounded_for_each_of_their_keys() -> None:
-    endings = Endings(endings=1, refusals=3)
+    endings = Endings(History(endings=1, refusals=3))
     for number in range(5):
         endings.note_refusal(Refusal(0.0, "full", f"device-{number}", "192.0.2.1", ""))
     assert [bool(endings.refusals_of_device(f"device-{n}")) for n in range(5)] == [
