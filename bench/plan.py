@@ -25,6 +25,8 @@ class Plan:
     echo_s: float = 4.0
     echo_repeats: int = 3
 
+    encrypted: int = 3000  # sessions with TLS, and as many without
+
     stall_fleet: int = 14999  # and the probe: 15,000
     idle_window_s: float = PRODUCTION_INTERVAL_S  # everybody is pinged once in it
     probe_every_s: float = 0.005
@@ -49,6 +51,7 @@ QUICK = Plan(
     accept_repeats=2,
     echo_s=0.5,
     echo_repeats=2,
+    encrypted=300,
     stall_fleet=999,
     idle_window_s=0.5,
     probe_s=0.5,

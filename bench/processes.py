@@ -65,9 +65,9 @@ class Load:
         self._server = server
         self.pid = process.pid
 
-    def connect(self, count: int) -> None:
+    def connect(self, count: int, *, tls: bool = False) -> None:
         """`count` more devices, up to the server's hello; BenchError unless all get there."""
-        target = {"port": self._server.port, "token": TOKEN}
+        target = {"port": self._server.port, "token": TOKEN, "tls": tls}
         within_s = 30 + count / 100
         answer = self.order("connect", within_s, count=count, **target)
         if answer["refused"]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bench.figures.flow import measure_flow
 from bench.figures.life import measure_life
 from bench.figures.stall import measure_stall
+from bench.figures.tls import measure_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,4 +20,5 @@ FIGURES: dict[str, Callable[[Candidate, Plan], Readings]] = {
     "flow": measure_flow,
     "life": measure_life,
     "stall": measure_stall,
+    "tls": measure_tls,
 }

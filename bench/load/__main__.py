@@ -11,8 +11,9 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from bench.certificate import client_context
 from bench.load.probe import probe
-from bench.load.swarm import Swarm
+from bench.load.swarm import Swarm, Target
 from bench.procfs import raise_open_files_limit
 
 Answer = dict[str, Any]
@@ -26,9 +27,10 @@ class Commands:
         # No two generators play the same device: the newer would replace the older.
         self._next_number = os.getpid() % 65_536 << 20
 
-    def connect(self, *, count: int, port: int, token: str, within_s: float) -> Answer:
+    def connect(self, *, count: int, port: int, token: str, tls: bool, within_s: float) -> Answer:
         first, self._next_number = self._next_number, self._next_number + count
-        self.swarm.connect(count, first=first, port=port, token=token, within_s=within_s)
+        target = Target(port, token, client_context() if tls else None)
+        self.swarm.connect(count, first=first, target=target, within_s=within_s)
         return {}
 
     def converse(self, *, devices: int, frames: int, within_s: float) -> Answer:

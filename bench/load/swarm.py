@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -31,6 +32,15 @@ class Stage(Enum):
     LIVE = auto()
 
 
+@dataclass
+class Target:
+    """Where devices connect, and what they show; over TLS with `context`."""
+
+    port: int
+    token: str
+    context: ssl.SSLContext | None = None
+
+
 class Device:
     """One connection of the load generator."""
 
@@ -44,6 +54,32 @@ class Device:
         self.partial = b""
         self.echoes_left = 0
         self.talking = False
+
+    def read(self) -> bytes | None:
+        """Return what is there, nothing at the end; None when there is nothing after all."""
+        return os.read(self.fd, _READ_BYTES)
+
+    def write(self, data: bytes) -> None:
+        os.write(self.fd, data)
+
+
+class TlsDevice(Device):
+    """A connection over TLS."""
+
+    __slots__ = ()
+
+    def read(self) -> bytes | None:
+        """As `Device.read`; all records that are there."""
+        data = b""
+        try:
+            while more := self.sock.recv(_READ_BYTES):
+                data += more
+        except ssl.SSLWantReadError:
+            return data or None
+        return data
+
+    def write(self, data: bytes) -> None:
+        self.sock.send(data)
 
 
 @dataclass
@@ -86,7 +122,7 @@ class Swarm:
                 self._receive(device)
         return noticed
 
-    def connect(self, count: int, *, first: int, port: int, token: str, within_s: float) -> None:
+    def connect(self, count: int, *, first: int, target: Target, within_s: float) -> None:
         """Bring `count` devices, numbered from `first`, as far as the server's hello."""
         counts = self.counts
         settled_before = counts.live + counts.refused + counts.lost
@@ -94,7 +130,7 @@ class Swarm:
         started = settled = 0
         while settled < count:
             while started < count and started - settled < IN_FLIGHT:
-                self._open(first + started, port, token)
+                self._open(first + started, target)
                 started += 1
             self.pump(0.1)
             settled = counts.live + counts.refused + counts.lost - settled_before
@@ -168,18 +204,21 @@ class Swarm:
     def _live(self) -> Iterator[Device]:
         return (device for device in list(self.devices.values()) if device.stage is Stage.LIVE)
 
-    def _open(self, number: int, port: int, token: str) -> None:
+    def _open(self, number: int, target: Target) -> None:
         sock = socket.socket()
         sock.setsockopt(socket.IPPROTO_IP, _SO_BIND_ADDRESS_NO_PORT, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.bind((SOURCES[number % len(SOURCES)], 0))
         sock.settimeout(10)
-        sock.connect(("127.0.0.1", port))
+        sock.connect(("127.0.0.1", target.port))
+        kind = Device
+        if target.context is not None:
+            sock, kind = target.context.wrap_socket(sock), TlsDevice
         sock.setblocking(False)
-        device = Device(sock, number)
+        device = kind(sock, number)
         self.devices[device.fd] = device
         self._epoll.register(device.fd, select.EPOLLIN)
-        sock.send(upgrade_request(number, port, token))
+        device.write(upgrade_request(number, target.port, target.token))
 
     def _drop(self, device: Device) -> None:
         del self.devices[device.fd]
@@ -190,9 +229,11 @@ class Swarm:
 
     def _receive(self, device: Device) -> None:
         try:
-            data = os.read(device.fd, _READ_BYTES)
+            data = device.read()
         except ConnectionError:
             self._lost(device)
+            return
+        if data is None:
             return
         if not data:
             self._lost(device)
@@ -221,7 +262,7 @@ class Swarm:
                 self._drop(device)
                 return
             device.stage = Stage.GREETING
-            os.write(device.fd, next(self._frames.hello))
+            device.write(next(self._frames.hello))
         while data:
             size, start = frame_size(data)
             if len(data) < size:
@@ -233,7 +274,7 @@ class Swarm:
     def _frame(self, device: Device, opcode: int, payload: bytes, data: bytes) -> None:
         if opcode == 0x9:
             self.counts.pings += 1
-            os.write(device.fd, pong(payload) if payload else next(self._frames.empty_pong))
+            device.write(pong(payload) if payload else next(self._frames.empty_pong))
         elif opcode == 0x2:
             if not data.startswith(self._frames.echo):
                 raise ValueError("an echo came back changed")
@@ -248,17 +289,17 @@ class Swarm:
         device.talking = True
         device.echoes_left = frames
         self._talkers += 1
-        os.write(device.fd, next(self._frames.listen_start) + next(self._frames.audio))
+        device.write(next(self._frames.listen_start) + next(self._frames.audio))
 
     def _echoed(self, device: Device) -> None:
         self.counts.echoes += 1
         device.echoes_left -= 1
         if device.echoes_left and time.monotonic() < self._talk_until:
-            os.write(device.fd, next(self._frames.audio))
+            device.write(next(self._frames.audio))
         else:
             device.talking = False
             self._talkers -= 1
-            os.write(device.fd, next(self._frames.listen_stop))
+            device.write(next(self._frames.listen_stop))
 
 
 def frame_size(data: bytes) -> tuple[int, int]:
