@@ -14,10 +14,11 @@ MOST_KEPT: Final = 64  # numbers of which one device remembers that they are und
 class Exchange:
     """One device's numbered messages, over all of its connections: numbers never repeat."""
 
-    __slots__ = ("_lost", "_next", "_under_way")
+    __slots__ = ("_cut_below", "_lost", "_next", "_under_way")
 
     def __init__(self) -> None:
         self._next = 0
+        self._cut_below = 0  # of what is below it nothing is expected any more
         self._under_way: dict[int, float] = {}  # when each was said, in order
         self._lost: set[int] | None = None  # numbers that may still come
 
@@ -50,7 +51,7 @@ class Exchange:
             counts.numbers_lost -= 1
             counts.numbers_heard += 1
             counts.numbers_reordered += 1
-        else:
+        elif number >= self._cut_below:
             counts.numbers_duplicated += 1
 
     def expire(self, now: float, tally: Tally) -> None:
@@ -65,6 +66,7 @@ class Exchange:
         """Forget what is under way: the device itself broke the connection, or its manners."""
         tally.counts.numbers_cut += len(self._under_way)
         self._under_way.clear()
+        self._cut_below = self._next
 
     def drop(self, tally: Tally) -> None:
         """Count what is under way as lost: the other side broke the connection."""

@@ -25,6 +25,8 @@ ASK_EVERY_S: Final = 0.1
 ASK_BYTES: Final = 32_768
 """What a slow reader has said back to it while it reads nothing: it is slow only if much comes."""
 
+_NOT_WHILE_PAUSED: Final = frozenset({Fault.STALL, Fault.SLOW_READER, Fault.BAD_INPUT})
+
 
 class FaultyDevice(Device):
     """Also dies, hangs up, resets, stalls, reads slowly, or says what no device says."""
@@ -55,6 +57,8 @@ class FaultyDevice(Device):
             return self._resume(now)
         if self.is_connected and now >= self._mischief.at:
             fault = self._mischief.take(now, talking=self.is_talking)
+            if self._resume_at != inf and fault in _NOT_WHILE_PAUSED:
+                fault = None
             reaction = NOTHING if fault is None else self._misbehave(fault, now)
             self._wait(self._next)
             return reaction

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from keepline.fleet.tally import STATES, Counts, State, Tally
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from keepline.fleet.histogram import Quantiles
 
 SCHEMA: Final = 1
@@ -66,9 +65,13 @@ class Report:
     def problems(self) -> list[str]:
         """Say what did not go well for devices that did nothing wrong; empty if nothing."""
         counts, found = self.counts, []
-        if counts.unlucky or (counts.connects and not counts.let_in):
-            never = counts.unlucky or counts.connects
-            found.append(f"{_devices(never)} could not connect: {_why(counts)}")
+        if counts.unlucky:
+            found.append(f"{_devices(counts.unlucky)} could not connect: {_why(counts)}")
+        elif not counts.let_in and not counts.awaiting:
+            found.append(f"nobody was let in: {_why(counts)}")
+        if counts.awaiting:
+            waits = "waits" if counts.awaiting == 1 else "wait"
+            found.append(f"{_devices(counts.awaiting)} still {waits} to be approved")
         if self.echoes_numbers:
             for name, count in (
                 ("lost", counts.numbers_lost),
@@ -113,6 +116,7 @@ class Report:
                 "timeouts": counts.timeouts,
                 "unready": counts.unready,
                 "never_connected": counts.unlucky,
+                "awaiting": counts.awaiting,
                 "ramp_s": round(self.ramp_s, 3),
                 "per_s": round(self.connect_per_s, 1),
             },
@@ -221,13 +225,15 @@ def _devices(count: int) -> str:
 
 
 def _why(counts: Counts) -> str:
-    why = [f"{name} {count} times" for name, count in counts.failed.most_common(3)]
-    why += [f"refused with {status} {count} times" for status, count in counts.refused.items()]
-    if counts.timeouts:
-        why.append(f"no answer in time {counts.timeouts} times")
-    if counts.unready:
-        why.append(f"dropped before the hello {counts.unready} times")
-    return ", ".join(why) or "the run was over first"
+    why = Counter(counts.failed)
+    why.update({f"refused with {status}": count for status, count in counts.refused.items()})
+    why.update({"no answer in time": counts.timeouts, "dropped before the hello": counts.unready})
+    told = [f"{name} ({_times(count)})" for name, count in why.most_common(5) if count]
+    return ", ".join(told) or "the run was over first"
+
+
+def _times(count: int) -> str:
+    return "1 time" if count == 1 else f"{count} times"
 
 
 def _endings(counts: Counts) -> str:

@@ -19,7 +19,7 @@ class Counts:
     connects: int = 0
     failed: Counter[str] = field(default_factory=Counter)  # no TCP connection, by errno
     refused: Counter[int] = field(default_factory=Counter)  # by HTTP status
-    awaiting: int = 0  # devices that have to be approved by somebody
+    awaiting: int = 0  # devices that somebody has to approve now
     timeouts: int = 0  # no 101 or no hello in time
     unready: int = 0  # dropped between TCP and hello
     hellos: int = 0
