@@ -10,6 +10,7 @@ from tests.house.sources import calls, named, python_files
 # Numbers that count things, or that are a share of something, have no unit.
 WITHOUT_UNIT = {
     *("port", "max_connections", "max_admissions", "backlog", "head_lines", "message_fragments"),
+    *("connections_per_address",),
     *("frames_per_turn", "jitter", "audio_frames", "control_messages", "buffer_lines"),
     *(
         "audio_version",

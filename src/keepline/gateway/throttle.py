@@ -9,6 +9,8 @@ from typing import NamedTuple
 IPV6_PREFIX_BITS = 64
 """One household or one attacker has a whole /64 to choose addresses from."""
 
+_IPV6_PREFIX = ((1 << IPV6_PREFIX_BITS) - 1) << (128 - IPV6_PREFIX_BITS)
+
 
 class _Bucket(NamedTuple):
     tokens: float
@@ -76,4 +78,5 @@ def address_key(address: str) -> str:
         return address
     if ip.ipv4_mapped is not None:
         return str(ip.ipv4_mapped)
-    return str(ipaddress.ip_network((ip, IPV6_PREFIX_BITS), strict=False))
+    # As `ip_network` would have it, five times as fast: this is done for every accept.
+    return f"{ipaddress.IPv6Address(int(ip) & _IPV6_PREFIX)}/{IPV6_PREFIX_BITS}"

@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from keepline.gateway.descriptor import Handover
+from tests.waiting import eventually
 
 DESCRIPTORS = Path("/proc/self/fd")
 
@@ -18,12 +19,16 @@ class Line(asyncio.Protocol):
     """Says back what it hears."""
 
     transport: asyncio.Transport
+    lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
 
 
 def tcp_pair() -> tuple[socket.socket, socket.socket]:
@@ -56,7 +61,7 @@ async def served(count: int) -> int:
             lines[number].transport.close()
             assert await loop.sock_recv(theirs, 10) == b""
         theirs.close()
-    await asyncio.sleep(0.05)
+    await eventually(lambda: all(line.lost for line in lines))
     return open_now()
 
 

@@ -97,7 +97,8 @@ async def test_while_the_rest_is_awaited_nothing_spins(
     with counting:
         task = received(counting)
         proxy.send(LINE[:20])
-        await asyncio.sleep(0.05)
+        for _ in range(5):
+            await settle()
         assert asked <= 4
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
