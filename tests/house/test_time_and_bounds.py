@@ -15,6 +15,7 @@ WITHOUT_UNIT = {
     *(
         "audio_version",
         "endings",
+        "events",
         "refusals",
         "waiting_events",
         "batch_events",

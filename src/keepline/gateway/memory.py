@@ -9,23 +9,17 @@ from typing import TYPE_CHECKING, Final
 from msgspec import DecodeError, Struct, ValidationError, json, msgpack
 
 from keepline.errors import HubError
-from keepline.hub.port import Claim, Outcome, Tally
+from keepline.gateway.delivery import within_bounds
+from keepline.hub.port import STATE_BYTES, Claim, Outcome, Tally
 from keepline.lifecycle.history import steps
 from keepline.reasons import CloseReason
-from keepline.wire.messages import Alert, Custom, System, parse_server_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from keepline.gateway.endings import Ending
     from keepline.gateway.session import Session
     from keepline.hub.port import Hub
     from keepline.log import Log
     from keepline.settings.hub import Hub as HubSettings
-
-# The rest belongs to a conversation that is over, or to a call whose caller was told that it
-# failed: said again it would do harm.
-KEPT_MESSAGES: Final = (Alert, Custom, System)
 
 FORGET: Final = b""
 _LEAVES_NOTHING: Final = frozenset(
@@ -100,10 +94,15 @@ class Memory:
 
         Raises ReplacedError, HubDownError, or ValueError for what is too large.
         """
-        await self._hub.save(claim_of(session), _encode(Record(snapshot)))
+        state = _encode(Record(snapshot, within_bounds(session.undelivered())))
+        if len(state) > STATE_BYTES:  # a snapshot this large leaves no room beside it
+            state = _encode(Record(snapshot))
+        await self._hub.save(claim_of(session), state)
 
     def leave(self, session: Session, record: Record | None) -> None:
         """Give a device back; None leaves what was saved before."""
+        if record is not None:
+            record = self._bounded(session, record)
         state = None if record is None else _encode(record)
         if record == Record(None):
             state = FORGET
@@ -111,6 +110,13 @@ class Memory:
             self._parting[session.device_id] = record
         released = self._hub.release(claim_of(session), state, self._window_s)
         released.add_done_callback(partial(self._left, session.device_id, record))
+
+    def _bounded(self, session: Session, record: Record) -> Record:
+        kept = within_bounds(record.undelivered)
+        lost = len(record.undelivered) - len(kept)
+        if lost:
+            self._log.warning("messages_lost", device_id=session.device_id, count=lost)
+        return Record(record.snapshot, kept)
 
     def _left(self, device_id: str, record: Record | None, released: asyncio.Future[None]) -> None:
         if self._parting.get(device_id) is record:
@@ -160,8 +166,3 @@ def leaves_a_record(reason: CloseReason) -> bool:
     Else an heir has it already, nobody should have it, or its handler is not to be asked.
     """
     return reason not in _LEAVES_NOTHING
-
-
-def worth_keeping(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return those of the messages a device never got that still mean something later."""
-    return tuple(text for text in texts if isinstance(parse_server_message(text), KEPT_MESSAGES))

@@ -6,6 +6,8 @@ import threading
 from itertools import count
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from keepline.errors import HandlerError
 from keepline.gateway.arrivals import Arrivals
 from keepline.gateway.auth import NobodyRevoked
@@ -18,7 +20,7 @@ from keepline.gateway.greeting import HelloCache
 from keepline.gateway.memory import Memory
 from keepline.gateway.profiles import Profiles
 from keepline.gateway.registry import Registry
-from keepline.gateway.resumption import Parting, begin, hand_over
+from keepline.gateway.resumption import Parting, begin, found_by, hand_over
 from keepline.gateway.session import Session
 from keepline.gateway.threads import ThreadedSession, ThreadFence
 from keepline.gateway.ticker import Due, Ticker
@@ -90,6 +92,7 @@ class Node:
         "make_handler",
         "make_session_id",
         "memory",
+        "message_numbers",
         "port",
         "presence",
         "profiles",
@@ -162,6 +165,7 @@ class Node:
         self.port = settings.server.port
         self.draining = False
         self.call_numbers = count()  # of devices' tools
+        self.message_numbers = count(1)  # of those that are to be acknowledged
         self.endings = Endings(settings.history)
         self.presence: Presence | None = None  # where somebody wants to be told
         self._unwell = 0
@@ -191,15 +195,12 @@ class Node:
         make_session = ThreadedSession if handler.threaded else Session
         session = make_session(self, connection, identity, hello, handler, claim=claim)
         record = self.memory.recollect(claim)
-        left = None if record is None else Parting(record.snapshot, record.undelivered)
         older = self.registry.claim(session)
+        session.outcome = found_by(claim, record, older)
         if older is not None:
             self.counters.takeovers += 1
         connection.greet(session)
-        heard = hello.audio_params or AudioParams()
-        spoken = AudioParams(sample_rate=SPOKEN_HZ, frame_duration=heard.frame_duration)
-        version = session.audio_version
-        session.send(ServerHello(session_id=claim.session_id, version=version, audio_params=spoken))
+        session.send(_hello_to(session))
         self.counters.sessions_opened += 1
         self.log.info(
             "device_connected",
@@ -215,13 +216,15 @@ class Node:
         if self.presence is not None:
             self.presence.online(session, takeover=older is not None)
         if older is not None:  # the hello is answered by now, whatever the older handler does
-            left = hand_over(older)
+            left = hand_over(older, record)
             older.close(CloseReason.REPLACED)
-        for text in () if left is None else left.undelivered:
+        else:
+            left = Parting.of(record)
+        for text in left.undelivered:
             session.send_text(text)
         if identity.expires_at is not None and self.settings.auth.on_expiry == "close":
             self.expiries.add(claim.session_id, identity.expires_at)
-        begin(session, None if left is None else left.snapshot)
+        begin(session, left.snapshot)
         return session
 
     def _check_still_wanted(self, connection: Connection, identity: Identity) -> None:
@@ -326,3 +329,14 @@ class Node:
 
     def _on_stall(self, lost_s: float) -> None:
         self.log.warning("loop_stalled", lost_s=round(lost_s, 3))
+
+
+def _hello_to(session: Session) -> ServerHello:
+    """Return the answer to a session's hello."""
+    heard = session.hello.audio_params or AudioParams()
+    return ServerHello(
+        session_id=session.session_id,
+        version=session.audio_version,
+        audio_params=AudioParams(sample_rate=SPOKEN_HZ, frame_duration=heard.frame_duration),
+        resume=session.outcome.value if session.hello.has("resume") else UNSET,
+    )

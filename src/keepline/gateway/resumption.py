@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from keepline.errors import HandlerError, HubError
 from keepline.gateway.calls import GONE
 from keepline.gateway.handler import Handler
 from keepline.gateway.memory import Record, leaves_a_record
+from keepline.hub.port import Outcome
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
     from keepline.gateway.calls import Calls
     from keepline.gateway.node import Node
     from keepline.gateway.session import Session
+    from keepline.hub.port import Claim
 
 Promised: TypeAlias = asyncio.Future[bytes | None] | bytes | None
 
@@ -52,6 +54,11 @@ class Parting(NamedTuple):
     snapshot: Promised
     undelivered: tuple[str, ...]
 
+    @classmethod
+    def of(cls, record: Record | None) -> Self:
+        """Return what a record that was kept leaves."""
+        return cls(None, ()) if record is None else cls(record.snapshot, record.undelivered)
+
     def record(self) -> Record | None:
         """Return what is to be kept; None when the promise was broken: what was saved stays."""
         if self.snapshot is None or isinstance(self.snapshot, bytes):
@@ -75,23 +82,48 @@ async def save_snapshot(session: Session) -> None:
         )
 
 
-def hand_over(older: Session) -> Parting:
-    """Have a session that is being replaced leave everything to its heir."""
+def hand_over(older: Session, record: Record | None) -> Parting:
+    """Have a session that is being replaced leave everything to its heir.
+
+    Of one whose handler has failed that is what it saved before: the `record` that the hub has.
+    """
     if older.parting is not None:
         return older.parting
+    if older.connection.lifecycle.reason is CloseReason.HANDLER_FAILED:
+        return Parting(Parting.of(record).snapshot, older.undelivered())
     return Parting(ask_for_snapshot(older), older.undelivered())
 
 
+def found_by(claim: Claim, record: Record | None, older: Session | None) -> Outcome:
+    """Return what a device finds of itself: more than its claim knows, where it was here.
+
+    Of a takeover it is told before the older handler was asked: that it keeps states counts.
+    """
+    if record is not None or (older is not None and _has_something(older)):
+        return Outcome.RESUMED
+    return Outcome.EXPIRED if claim.outcome is Outcome.EXPIRED else Outcome.NEW
+
+
+def _has_something(older: Session) -> bool:
+    if older.parting is not None:
+        return older.parting.snapshot is not None or bool(older.parting.undelivered)
+    return _may_be_asked(older) or bool(older.undelivered())
+
+
 def _ask(session: Calls) -> Promised:
-    if (
-        type(session.handler).snapshot is Handler.snapshot
-        or session.connection.lifecycle.reason is CloseReason.HANDLER_FAILED
-    ):
+    if not _may_be_asked(session):
         return None
     question = _Question(session.connection.node)
     session.deliver(question.snapshot)
     answer = question.answer
     return answer.result() if answer.done() else answer
+
+
+def _may_be_asked(session: Calls) -> bool:
+    return (
+        type(session.handler).snapshot is not Handler.snapshot
+        and session.connection.lifecycle.reason is not CloseReason.HANDLER_FAILED
+    )
 
 
 def begin(session: Calls, state: Promised) -> None:

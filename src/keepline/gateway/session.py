@@ -1,4 +1,4 @@
-"""A device's session: what the handler talks to, and what it is told of its device."""
+"""A device's session: what its handler may ask of it, and what comes from the device."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from keepline.errors import InvalidDataError
 from keepline.gateway import mistakes
-from keepline.gateway.calls import GONE, Call, Calls
+from keepline.gateway.calls import GONE, Call
 from keepline.gateway.handler import Handler
-from keepline.gateway.memory import worth_keeping
 from keepline.gateway.resumption import part, save_snapshot
-from keepline.gateway.speaker import Speaker
-from keepline.gateway.speech import Speech
+from keepline.gateway.sending import Sending
 from keepline.gateway.timers import Timer
 from keepline.gateway.toolbox import CALL_TIMEOUT_S, Toolbox, answered_call
-from keepline.wire import frames
-from keepline.wire.audio import pack, unpack
+from keepline.wire.audio import unpack
 from keepline.wire.messages import (
     Abort,
+    Ack,
     Listen,
     Malformed,
     Mcp,
     Ping,
     Pong,
-    Tts,
-    encode_server_message,
     parse_device_message,
 )
 
@@ -36,31 +32,20 @@ if TYPE_CHECKING:
     from keepline.gateway.identity import Identity
     from keepline.gateway.node import Node
     from keepline.gateway.resumption import Parting
-    from keepline.gateway.speech import Parts
     from keepline.gateway.toolbox import Tool, ToolResult
     from keepline.hub.port import Claim
     from keepline.lifecycle.profile import Profile
     from keepline.reasons import CloseReason
-    from keepline.wire.messages import Hello, ServerMessage
+    from keepline.wire.messages import Hello
 
-_AMONG_US = frozenset({Ping, Pong})  # between browser and gateway; no handler hears of it
+_AMONG_US = frozenset({Ping, Pong, Ack})  # between client and gateway; no handler hears of it
 _PONG = Pong()
 
 
-class Session(Calls):
+class Session(Sending):
     """One device's turn on one connection."""
 
-    __slots__ = (
-        "_full_duplex",
-        "_speaker",
-        "audio_version",
-        "claim",
-        "client_id",
-        "hello",
-        "opened_at",
-        "outcome",
-        "parting",
-    )
+    __slots__ = ("claim", "client_id", "opened_at", "outcome", "parting")
 
     def __init__(
         self,
@@ -75,16 +60,12 @@ class Session(Calls):
         super().__init__(
             node,
             connection,
+            hello,
             handler,
-            node.fence,
             device_id=identity.device_id,
             session_id=claim.session_id,
         )
-        self._full_duplex = False
-        self._speaker: Speaker | None = None
         self.client_id = identity.client_id
-        self.hello = hello
-        self.audio_version = hello.version or 1
         self.claim = claim.number
         self.outcome = claim.outcome
         self.opened_at = node.ticker.now
@@ -102,56 +83,6 @@ class Session(Calls):
 
     # -- for the handler -------------------------------------------------------------------
 
-    def send(self, message: ServerMessage) -> None:
-        """Send one message of the device protocol."""
-        if type(message) not in mistakes.MESSAGES:
-            raise mistakes.not_a_message(message)
-        if type(message) is Tts and message.state == "start" and not self._full_duplex:
-            # A speaking device records nothing (except in realtime): its silence proves nothing.
-            self.connection.expect_audio(flowing=False)
-        text = encode_server_message(message)
-        if type(message) is Tts and self._speaker is not None and self._speaker.keep_behind(text):
-            return
-        self.send_text(text)
-
-    def send_text(self, text: str) -> None:
-        """Send one text message as it is."""
-        if not isinstance(text, str):
-            raise mistakes.not_text(text)
-        self._node.counters.messages_out += 1
-        self.connection.send(frames.text_frame(text))
-
-    def send_audio(self, frame: bytes, timestamp_ms: int = 0) -> None:
-        """Send one Opus frame, at most `session.packets_ahead` of them ahead of real time.
-
-        What is beyond that waits, and then the oldest goes first, as it does when the device
-        does not keep up. A device of audio version 2 gives `timestamp_ms` back with what it
-        records meanwhile. Raises ValueError for a frame that its version cannot carry.
-        """
-        if type(frame) is not bytes:
-            frame = mistakes.opus(frame)
-        if self._speaker is None:
-            self._speaker = Speaker(self)
-        self._speaker.send(self.pack(frame, timestamp_ms))
-
-    def speak(self, parts: Parts, text: str | None = None) -> Speech:
-        """Say `parts`: Opus frames, among them as str the subtitle of those that follow.
-
-        An iterable or async iterable, which is asked for more only as it is heard; `text` is the
-        first subtitle. A speech waits for those before it. Returns at once; awaited, the `Speech`
-        returns when it was heard or cut. The device's `abort` cuts it, a `listen start` too, and
-        while an `abort` waits for the handler nothing is said at all.
-        """
-        mistakes.check_parts(parts)
-        speech = Speech(self._node.loop, parts, text)
-        if self.connection.lifecycle.reason is not None or self._is_interrupted():
-            speech.end(cancelled=True)
-            return speech
-        if self._speaker is None:
-            self._speaker = Speaker(self)
-        self._speaker.say(speech)
-        return speech
-
     async def save(self, state: bytes) -> None:
         """Keep `state` for the device's next session; acknowledged when this returns.
 
@@ -164,11 +95,6 @@ class Session(Calls):
     async def save_snapshot(self) -> None:
         """Ask the handler for a snapshot and save it; what cannot be kept is told in the log."""
         await save_snapshot(self)
-
-    def stop_speaking(self) -> None:
-        """Cut everything that is being said or waits to be."""
-        if self._speaker is not None:
-            self._speaker.interrupt()
 
     async def call_tool(
         self,
@@ -214,25 +140,11 @@ class Session(Calls):
 
     # -- for the parts of a session --------------------------------------------------------
 
-    def pack(self, frame: bytes, timestamp_ms: int) -> bytes:
-        """Return the binary message for a frame in the device's audio version."""
-        if self.audio_version == 1:
-            return frame
-        return pack(frame, self.audio_version, timestamp_ms)
-
-    def transmit(self, packet: bytes) -> None:
-        """Send a binary message now."""
-        self._node.counters.audio_out += 1
-        self.connection.send(frames.binary_frame(packet), audio=True)
-
     def _toolbox(self) -> Toolbox:
         beside = self.beside()
         if beside.toolbox is None:
             beside.toolbox = Toolbox(self)
         return beside.toolbox
-
-    def _is_interrupted(self) -> bool:
-        return self._inbox is not None and self._inbox.interruptions > 0
 
     # -- from the connection ---------------------------------------------------------------
 
@@ -264,6 +176,8 @@ class Session(Calls):
         elif type(message) in _AMONG_US:
             if type(message) is Ping:
                 self.send(_PONG)
+            elif type(message) is Ack and self._delivery is not None:
+                self._delivery.acknowledge(message.message_id)
             return
         if self._worker is None:
             self.deliver(self.handler.text, message)
@@ -313,6 +227,8 @@ class Session(Calls):
             self._beside = None
         if self._speaker is not None and self._speaker.is_quiet:
             self._speaker = None
+        if self._delivery is not None and not self._delivery:
+            self._delivery = None
 
     def tell_woken(self) -> None:
         """Tell the handler that the device speaks again."""
@@ -339,11 +255,6 @@ class Session(Calls):
         return super().end(reason)
 
     def release(self) -> None:
-        """Give the device back, unless a newer session holds it already."""
-        self._node.memory.leave(self, None if self.parting is None else self.parting.record())
-        self._node.registry.release(self)
-
-    def undelivered(self) -> tuple[str, ...]:
-        """Return what waits for the device and will mean something on its next connection."""
-        outbox = self.connection.outbox
-        return () if outbox is None else worth_keeping(outbox.texts())
+        """Give the device back, unless a newer session holds it already, and with it all else."""
+        if self._node.registry.release(self):
+            self._node.memory.leave(self, None if self.parting is None else self.parting.record())

@@ -13,7 +13,7 @@ from keepline.reasons import CloseReason
 if TYPE_CHECKING:
     import asyncio
 
-    from keepline.gateway.session import Session
+    from keepline.gateway.sending import Sending
     from keepline.gateway.speech import Speech
 
 MOST_WAITING = 64
@@ -34,7 +34,7 @@ class Speaker:
 
     __slots__ = ("_session", "_surplus", "_timer", "pace", "turn")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Sending) -> None:
         self._session = session
         self._surplus: Backlog[bytes | str] | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -14,7 +14,7 @@ from keepline.wire.messages import Tts
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from keepline.gateway.session import Session
+    from keepline.gateway.sending import Sending
     from keepline.gateway.speaker import Speaker
 
 Part: TypeAlias = bytes | str
@@ -96,7 +96,7 @@ class Turn:
         "waiting",
     )
 
-    def __init__(self, session: Session, speaker: Speaker) -> None:
+    def __init__(self, session: Sending, speaker: Speaker) -> None:
         self._session = session
         self._speaker = speaker
         self._current: Speech | None = None

@@ -9,6 +9,7 @@ from annotated_types import Ge, Le
 from keepline.settings.section import Count, Seconds, Section
 
 AudioVersion = Annotated[int, Ge(1), Le(3)]
+SnapshotBytes = Annotated[int, Ge(1), Le(65_536)]  # half of what a hub keeps of a device
 
 
 class Session(Section):
@@ -27,7 +28,7 @@ class Session(Section):
     audio_version: AudioVersion = 1
     packets_ahead: Count = 5
     snapshot_timeout_s: Seconds = 2.0
-    snapshot_bytes: Count = 65_536
+    snapshot_bytes: SnapshotBytes = 65_536
 
 
 class Inbox(Section):

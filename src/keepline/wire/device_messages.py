@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-Feature: TypeAlias = Literal["mcp", "aec", "glyph_push"]
+Feature: TypeAlias = Literal["mcp", "aec", "glyph_push", "ack", "resume"]
 ListenState: TypeAlias = Literal["start", "stop", "detect"]
 ListenMode: TypeAlias = Literal["auto", "manual", "realtime"]
 
@@ -81,6 +81,12 @@ class Goodbye(
     session_id: str = ""
 
 
+class Ack(msgspec.Struct, tag_field="type", tag="ack", frozen=True, gc=False):
+    """A message with this id has come; said by clients whose hello has the feature `ack`."""
+
+    message_id: str
+
+
 class ServerOrder(
     msgspec.Struct, tag_field="type", tag="server", frozen=True, gc=False, omit_defaults=True
 ):
@@ -103,6 +109,7 @@ class Custom(
 
     payload: Any
     session_id: str = ""
+    message_id: str = ""
 
 
 class Iot(

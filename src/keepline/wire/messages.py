@@ -12,6 +12,7 @@ import msgspec
 
 from keepline.wire.device_messages import (
     Abort,
+    Ack,
     AudioParams,
     Custom,
     Feature,
@@ -60,7 +61,7 @@ class Malformed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 Unreadable: TypeAlias = Unknown | Malformed
 KnownDeviceMessage: TypeAlias = (
-    Hello | Listen | Abort | Mcp | Custom | Iot | Goodbye | ServerOrder | Ping | Pong
+    Hello | Listen | Abort | Mcp | Custom | Iot | Goodbye | ServerOrder | Ping | Pong | Ack
 )
 DeviceMessage: TypeAlias = KnownDeviceMessage | Unreadable
 ServerMessage: TypeAlias = (
@@ -145,6 +146,7 @@ __all__ = [
     "MAX_CONTAINERS",
     "SERVER_TYPES",
     "Abort",
+    "Ack",
     "Alert",
     "AudioParams",
     "Custom",

@@ -8,18 +8,23 @@ import msgspec
 
 from keepline.wire.device_messages import AudioParams  # noqa: TC001 (msgspec reads annotations)
 
+Resume: TypeAlias = Literal["new", "resumed", "expired"]
 TtsState: TypeAlias = Literal["start", "sentence_start", "sentence_end", "stop"]
 
 
 class ServerHello(
     msgspec.Struct, tag_field="type", tag="hello", frozen=True, gc=False, kw_only=True
 ):
-    """The answer to a hello. The firmware crashes without `transport`, so it is always sent."""
+    """The answer to a hello. The firmware crashes without `transport`, so it is always sent.
+
+    `resume` is for clients whose hello has the feature of that name.
+    """
 
     session_id: str = ""
     version: int = 1
     transport: str = "websocket"
     audio_params: AudioParams | None = None
+    resume: Resume | msgspec.UnsetType = msgspec.UNSET
 
 
 class Glyph(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -95,6 +100,7 @@ class Alert(
     message: str
     emotion: str
     session_id: str = ""
+    message_id: str = ""
 
 
 class System(
@@ -104,3 +110,4 @@ class System(
 
     command: str
     session_id: str = ""
+    message_id: str = ""

@@ -10,7 +10,7 @@ from msgspec import msgpack
 
 from keepline.errors import HubDownError, ReplacedError
 from keepline.gateway.identity import Identity
-from keepline.gateway.memory import Record, worth_keeping
+from keepline.gateway.memory import Record
 from keepline.gateway.receiver import Receiver
 from keepline.hub.port import STATE_BYTES, Claim, Outcome
 from keepline.reasons import CloseReason
@@ -18,12 +18,7 @@ from keepline.wire.messages import (
     Alert,
     Custom,
     Hello,
-    Mcp,
-    ServerMessage,
-    Stt,
-    System,
     Tts,
-    encode_server_message,
 )
 from tests.unit.gateway.fakes import Life, Recorder, World, settle
 
@@ -187,19 +182,6 @@ async def test_what_was_taken_by_the_socket_is_not_said_again() -> None:
     first.loses_tcp()
     life = await come(world)
     assert [message["type"] for message in life.heard] == ["hello"]
-
-
-def test_only_what_still_means_something_is_worth_keeping() -> None:
-    messages: list[ServerMessage] = [
-        ALERT,
-        Custom(payload=1),
-        System(command="reboot"),
-        Tts(state="start"),
-        Stt("hello"),
-        Mcp(payload={"id": 1}),
-    ]
-    texts = [encode_server_message(message) for message in messages]
-    assert worth_keeping([*texts, "not json", "{}"]) == tuple(texts[:3])
 
 
 async def test_a_state_nobody_can_read_costs_the_device_nothing() -> None:

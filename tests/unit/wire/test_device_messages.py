@@ -5,7 +5,7 @@ import pytest
 from keepline.wire.messages import Feature, Hello
 
 
-@pytest.mark.parametrize("feature", ["mcp", "aec", "glyph_push"])
+@pytest.mark.parametrize("feature", ["mcp", "aec", "glyph_push", "ack", "resume"])
 def test_a_feature_is_there_when_the_device_says_true(feature: Feature) -> None:
     assert Hello(features={feature: True}).has(feature)
 

@@ -12,6 +12,7 @@ from keepline.wire.messages import (
     MAX_CONTAINERS,
     SERVER_TYPES,
     Abort,
+    Ack,
     Alert,
     AudioParams,
     Custom,
@@ -100,6 +101,7 @@ def test_a_browser_hello_without_version_transport_and_audio_is_a_hello() -> Non
             Iot(update=True, descriptors=[{"name": "Lamp"}]),
         ),
         ('{"type":"iot","states":[{"name":"Lamp"}]}', Iot(states=[{"name": "Lamp"}])),
+        ('{"type":"ack","message_id":"s-1"}', Ack("s-1")),
         ('{"type":"ping","timestamp":1}', Ping()),
         ('{"type":"pong"}', Pong()),
     ],
@@ -122,7 +124,7 @@ def test_the_secret_of_an_order_to_an_older_server_is_not_kept() -> None:
 
 def test_no_type_is_missing_among_those_that_are_known() -> None:
     both = {"hello", "mcp", "custom", "iot", "ping", "pong"}
-    assert both | {"listen", "abort", "goodbye", "server"} == DEVICE_TYPES
+    assert both | {"listen", "abort", "goodbye", "server", "ack"} == DEVICE_TYPES
     assert both | {"tts", "stt", "llm", "alert", "system"} == SERVER_TYPES
 
 

@@ -1,0 +1,142 @@
+"""What a session says to its device: messages, audio at its pace, speech."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keepline.gateway import mistakes
+from keepline.gateway.calls import Calls
+from keepline.gateway.delivery import Delivery, lasting, named
+from keepline.gateway.speaker import Speaker
+from keepline.gateway.speech import Speech
+from keepline.reasons import CloseReason
+from keepline.wire import frames
+from keepline.wire.audio import pack
+from keepline.wire.messages import Tts, encode_server_message
+
+if TYPE_CHECKING:
+    from keepline.gateway.connection import Connection
+    from keepline.gateway.handler import AnyHandler
+    from keepline.gateway.node import Node
+    from keepline.gateway.speech import Parts
+    from keepline.wire.messages import Hello, ServerMessage
+
+
+class Sending(Calls):
+    """The way from the handler to the device."""
+
+    __slots__ = ("_delivery", "_full_duplex", "_speaker", "audio_version", "hello")
+
+    def __init__(
+        self,
+        node: Node,
+        connection: Connection,
+        hello: Hello,
+        handler: AnyHandler,
+        *,
+        device_id: str,
+        session_id: str,
+    ) -> None:
+        super().__init__(
+            node, connection, handler, node.fence, device_id=device_id, session_id=session_id
+        )
+        self._delivery: Delivery | None = None
+        self._full_duplex = False
+        self._speaker: Speaker | None = None
+        self.hello = hello
+        self.audio_version = hello.version or 1
+
+    # -- for the handler -------------------------------------------------------------------
+
+    def send(self, message: ServerMessage) -> None:
+        """Send one message of the device protocol."""
+        if type(message) not in mistakes.MESSAGES:
+            raise mistakes.not_a_message(message)
+        if type(message) is Tts and message.state == "start" and not self._full_duplex:
+            # A speaking device records nothing (except in realtime): its silence proves nothing.
+            self.connection.expect_audio(flowing=False)
+        text = encode_server_message(message)
+        if type(message) is Tts and self._speaker is not None and self._speaker.keep_behind(text):
+            return
+        self.send_text(text)
+
+    def send_text(self, text: str) -> None:
+        """Send one text message as it is."""
+        if not isinstance(text, str):
+            raise mistakes.not_text(text)
+        if self.hello.has("ack"):
+            text = self._to_be_acknowledged(text)
+        self._node.counters.messages_out += 1
+        self.connection.send(frames.text_frame(text))
+
+    def send_audio(self, frame: bytes, timestamp_ms: int = 0) -> None:
+        """Send one Opus frame, at most `session.packets_ahead` of them ahead of real time.
+
+        What is beyond that waits, and then the oldest goes first, as it does when the device
+        does not keep up. A device of audio version 2 gives `timestamp_ms` back with what it
+        records meanwhile. Raises ValueError for a frame that its version cannot carry.
+        """
+        if type(frame) is not bytes:
+            frame = mistakes.opus(frame)
+        if self._speaker is None:
+            self._speaker = Speaker(self)
+        self._speaker.send(self.pack(frame, timestamp_ms))
+
+    def speak(self, parts: Parts, text: str | None = None) -> Speech:
+        """Say `parts`: Opus frames, among them as str the subtitle of those that follow.
+
+        An iterable or async iterable, which is asked for more only as it is heard; `text` is the
+        first subtitle. A speech waits for those before it. Returns at once; awaited, the `Speech`
+        returns when it was heard or cut. The device's `abort` cuts it, a `listen start` too, and
+        while an `abort` waits for the handler nothing is said at all.
+        """
+        mistakes.check_parts(parts)
+        speech = Speech(self._node.loop, parts, text)
+        if self.connection.lifecycle.reason is not None or self._is_interrupted():
+            speech.end(cancelled=True)
+            return speech
+        if self._speaker is None:
+            self._speaker = Speaker(self)
+        self._speaker.say(speech)
+        return speech
+
+    def stop_speaking(self) -> None:
+        """Cut everything that is being said or waits to be."""
+        if self._speaker is not None:
+            self._speaker.interrupt()
+
+    # -- for the parts of a session --------------------------------------------------------
+
+    def pack(self, frame: bytes, timestamp_ms: int) -> bytes:
+        """Return the binary message for a frame in the device's audio version."""
+        if self.audio_version == 1:
+            return frame
+        return pack(frame, self.audio_version, timestamp_ms)
+
+    def transmit(self, packet: bytes) -> None:
+        """Send a binary message now."""
+        self._node.counters.audio_out += 1
+        self.connection.send(frames.binary_frame(packet), audio=True)
+
+    def undelivered(self) -> tuple[str, ...]:
+        """Return what the device has not got and will mean something on its next connection."""
+        if self._delivery is not None:
+            return tuple(self._delivery)
+        outbox = self.connection.outbox
+        return () if outbox is None else lasting(outbox.texts())
+
+    def _to_be_acknowledged(self, text: str) -> str:
+        """Return a message under its id, and have it wait for its acknowledgement."""
+        if self.connection.lifecycle.reason is not None:
+            return text  # which goes nowhere any more
+        message = named(text, f"{self.session_id}-{next(self._node.message_numbers)}")
+        if message is None:
+            return text
+        if self._delivery is None:
+            self._delivery = Delivery(self._node.settings.outbox.control_messages)
+        if not self._delivery.take(message):
+            self.close(CloseReason.OUTBOX_OVERFLOW)
+        return message.text
+
+    def _is_interrupted(self) -> bool:
+        return self._inbox is not None and self._inbox.interruptions > 0
