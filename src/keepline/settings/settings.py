@@ -23,6 +23,7 @@ from keepline.settings.section import Section
 from keepline.settings.server import Admin, Server
 from keepline.settings.session import Inbox, Outbox, Session
 from keepline.settings.tls import Tls
+from keepline.settings.upstream import Upstreams
 from keepline.settings.webhook import Webhook
 from keepline.wire.limits import Limits
 
@@ -43,6 +44,7 @@ class Settings(Section):
     inbox: Inbox = Inbox()
     outbox: Outbox = Outbox()
     handlers: Handlers = Handlers()
+    upstream: Upstreams = Upstreams()
     hub: Hub = Hub()
     history: History = History()
     webhook: Webhook = Webhook()
