@@ -99,8 +99,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Return what `keepline fleet --json` prints; fields are only ever added to it."""
-        counts = self.counts
-        return {
+        head = {
             "schema": SCHEMA,
             "ok": not self.problems,
             "problems": self.problems,
@@ -108,6 +107,12 @@ class Report:
             "devices": self.devices,
             "connected": self.connected,
             "talking": self.talking,
+        }
+        return head | self._connects() | self._said() | self._ends() | self._own()
+
+    def _connects(self) -> dict[str, Any]:
+        counts = self.counts
+        return {
             "connects": {
                 "tried": counts.connects,
                 "ok": counts.hellos,
@@ -122,6 +127,11 @@ class Report:
             },
             "upgrade": _quantiles(self.upgrade),
             "hello": _quantiles(self.hello),
+        }
+
+    def _said(self) -> dict[str, Any]:
+        counts = self.counts
+        return {
             "first_audio": _quantiles(self.first_audio),
             "rtt": _quantiles(self.rtt),
             "turns": {
@@ -147,6 +157,17 @@ class Report:
                 "duplicated": counts.numbers_duplicated,
                 "cut": counts.numbers_cut,
             },
+            "answers": {
+                "pings": counts.pings_answered,
+                "tools": counts.tool_answers,
+                "alerts": counts.alerts,
+                "ignored": counts.ignored,
+            },
+        }
+
+    def _ends(self) -> dict[str, Any]:
+        counts = self.counts
+        return {
             "endings": {
                 "closed": _by_name(counts.closed),
                 "fin": counts.fins,
@@ -164,12 +185,10 @@ class Report:
                 "ended_by": dict(counts.verdicts),
                 "verdicts": {state: _quantiles(each) for state, each in self.verdicts.items()},
             },
-            "answers": {
-                "pings": counts.pings_answered,
-                "tools": counts.tool_answers,
-                "alerts": counts.alerts,
-                "ignored": counts.ignored,
-            },
+        }
+
+    def _own(self) -> dict[str, Any]:
+        return {
             "simulator": {
                 "slow": self.is_slow,
                 "lag": _quantiles(self.lag),

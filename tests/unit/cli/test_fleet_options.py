@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from keepline.cli.fleet import read_faults, with_shares
+from keepline.cli.fleet_options import read_faults, with_shares
 from keepline.errors import StartError
 from keepline.fleet.faults import NO_FAULTS, Dying, Faults
 
