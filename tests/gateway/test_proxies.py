@@ -243,3 +243,19 @@ async def test_the_limit_of_an_address_is_judged_by_the_forwarded_one(start_gate
         async with came(gateway.port, b"", Device_Id="device-3", X_Forwarded_For="192.0.2.8"):
             pass
     await eventually(lambda: not gateway.node.arrivals.addresses)
+
+
+async def test_an_address_beyond_its_limit_takes_nobody_elses_room(start_gateway: Start) -> None:
+    gateway = await start_gateway(
+        server={"connections_per_address": 2, "max_admissions": 4}, proxy=BEHIND
+    )
+    arrivals = gateway.node.arrivals
+    async with contextlib.AsyncExitStack() as crowd:
+        for _ in range(8):
+            peer = await crowd.enter_async_context(tcp(gateway.port))
+            await peer.send(LINE)
+        await eventually(lambda: len(arrivals.turned_away) == 6)
+        assert len(arrivals.admissions) == 2
+        async with came(gateway.port, ipv4("192.0.2.8")):
+            assert len(gateway.node.registry) == 1
+    await eventually(lambda: not arrivals.turned_away)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from keepline.gateway.endings import refusal_of
 from keepline.gateway.refusals import leaving, no_room
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Coroutine, Iterator
 
     from keepline.errors import PeerError, RefusedError
@@ -50,6 +50,17 @@ class Arrivals:
         else:
             owner = self.admissions
         node.hold(owner, admit(door))
+
+    def step_aside(self) -> None:
+        """The admission that calls this is only to be refused, and needs no room for a handshake.
+
+        Else one address beyond its limit would take the room of all others.
+        """
+        task = asyncio.current_task()
+        if task in self.admissions:
+            self.admissions.remove(task)
+            self.turned_away.add(task)
+            task.add_done_callback(self.turned_away.discard)
 
     def check_open(self) -> None:
         """Raise RefusedError 503 when nobody is taken any more."""

@@ -69,6 +69,7 @@ class Entrance:
                 door.come_from(address)
             except RefusedError as error:
                 door.turn_away(error)
+                self._node.arrivals.step_aside()
         if self._certificates is None:
             await self._node.loop.connect_accepted_socket(lambda: door, self._handover.of(sock))
         elif door.turned_away is not None:
