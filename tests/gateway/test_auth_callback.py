@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from keepline.gateway.auth.callback import ANSWER_BYTES, WAITING_PER_REQUEST
+from keepline.gateway.auth.callback import ANSWER_BYTES, RETRY_AFTER_S, WAITING_PER_REQUEST
 from keepline.gateway.identity import Identity
 from keepline.reasons import CloseReason
 from tests.conftest import RunningGateway
@@ -254,6 +254,18 @@ async def test_answers_are_remembered_for_their_time(make: Make, server: Server)
     server.response = OK
     await world.judges()
     assert len(server.requests) == 3
+
+
+async def test_nobody_keeps_others_out_by_questions_that_the_server_dislikes(
+    make: Make, server: Server
+) -> None:
+    server.response = answer("422 Unprocessable Content")
+    world = make(callback_failures=3)
+    for number in range(4):
+        assert (await world.cannot_ask(f"odd-{number}")).retry_after_s == RETRY_AFTER_S
+    assert len(server.requests) == 4
+    server.response = OK
+    await world.judges()
 
 
 async def test_no_answer_is_not_remembered(make: Make, server: Server) -> None:

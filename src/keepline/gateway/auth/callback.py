@@ -19,7 +19,7 @@ import msgspec
 
 from keepline.errors import RefusedError, StartError
 from keepline.gateway.auth.answers import Answer, Answers, Question
-from keepline.gateway.auth.circuit import Circuit
+from keepline.gateway.auth.circuit import Circuit, dislikes_the_question
 from keepline.gateway.auth.credentials import TOKEN_CHARACTERS, presented_token
 from keepline.gateway.identity import Identity
 from keepline.reasons import CloseReason
@@ -43,6 +43,10 @@ _TOKEN: Final = re.compile(rf"[\x21-\x7e]{{0,{TOKEN_CHARACTERS}}}")
 
 class _NoAnswer(Exception):  # noqa: N818 (it is no error of ours)
     """The callback said nothing that could be understood."""
+
+    def __init__(self, detail: str, *, is_well: bool = False) -> None:
+        super().__init__(detail)
+        self.is_well = is_well
 
 
 class _Body(msgspec.Struct):
@@ -162,7 +166,8 @@ class Callback:
             if response.status_code in _REFUSALS:
                 return Answer(admitted=False)
             if response.status_code not in _SUCCESS:
-                raise _NoAnswer(f"status {response.status_code}")
+                status = response.status_code
+                raise _NoAnswer(f"status {status}", is_well=dislikes_the_question(status))
             if not response.headers.get("content-type", "").startswith("application/json"):
                 return Answer(admitted=True)
         try:
@@ -187,7 +192,11 @@ class Callback:
         return msgspec.json.encode(question._asdict()) if self._method == "POST" else None
 
     def _on_failure(self, error: Exception) -> None:
-        paused = self._circuit.failed(self._clock.now())
+        if isinstance(error, _NoAnswer) and error.is_well:
+            self._circuit.succeeded()
+            paused = False
+        else:
+            paused = self._circuit.failed(self._clock.now())
         if self._counters is not None:
             self._counters.auth_callback_failures += 1
         if self._log is not None:

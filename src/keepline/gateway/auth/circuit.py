@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+_LATER: Final = frozenset({408, 425, 429})
+
+
+def dislikes_the_question(status: int) -> bool:
+    """Return whether an HTTP status (4xx) says that the server is well, and the question is not.
+
+    A device writes a part of the question: else one that is refused as malformed, a few times in
+    a row, would have the server left alone, and with that everybody else kept out.
+    """
+    return 400 <= status < 500 and status not in _LATER  # noqa: PLR2004
+
 
 class Circuit:
     """Opens after `failures` in a row; after `pause_s` one caller may try, and decides.

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from keepline.errors import RefusedError
-from keepline.gateway.auth.circuit import Circuit
+from keepline.gateway.auth.circuit import Circuit, dislikes_the_question
 from keepline.gateway.enrolment.policies import Verdict
 from keepline.reasons import CloseReason
 
@@ -42,6 +42,10 @@ _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,2048}")  # what fits into the device'
 
 class _NoAnswer(Exception):  # noqa: N818 (it is no error of ours)
     """The callback said nothing that could be understood."""
+
+    def __init__(self, detail: str, *, is_well: bool = False) -> None:
+        super().__init__(detail)
+        self.is_well = is_well
 
 
 class _Body(msgspec.Struct):
@@ -96,7 +100,7 @@ class Callback:
             async with asyncio.timeout(self._timeout_s):
                 verdict = await self._ask(applicant)
         except (_NoAnswer, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            paused = self._circuit.failed(self._clock.now())
+            paused = self._note_failure(error)
             detail = f"{type(error).__name__}: {error}"  # no field of it is a token or the URL
             self._log.warning("enrolment_callback_failed", detail=detail, paused=paused)
             _unavailable("the callback gave no answer", RETRY_AFTER_S)
@@ -110,6 +114,13 @@ class Callback:
             raise _refused()
         return verdict
 
+    def _note_failure(self, error: Exception) -> bool:
+        """Return whether it is left alone from now on."""
+        if isinstance(error, _NoAnswer) and error.is_well:
+            self._circuit.succeeded()
+            return False
+        return self._circuit.failed(self._clock.now())
+
     async def aclose(self) -> None:
         """Close the connections to the callback."""
         await self._client.aclose()
@@ -121,7 +132,8 @@ class Callback:
             if response.status_code in _REFUSALS:
                 return None
             if response.status_code not in _SUCCESS:
-                raise _NoAnswer(f"status {response.status_code}")
+                status = response.status_code
+                raise _NoAnswer(f"status {status}", is_well=dislikes_the_question(status))
             if not response.headers.get("content-type", "").startswith("application/json"):
                 return Verdict()
         try:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from keepline.gateway.auth.circuit import Circuit
+import pytest
+
+from keepline.gateway.auth.circuit import Circuit, dislikes_the_question
 
 
 def opened(now: float = 0.0) -> Circuit:
@@ -54,3 +56,14 @@ def test_one_who_left_lets_another_try() -> None:
     circuit.abandoned()
     assert circuit.is_open
     assert circuit.begin(10.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(399, False), (400, True), (408, False), (422, True), (429, False), (499, True), (500, False)],
+)
+def test_a_question_that_is_no_good_says_nothing_against_the_server(
+    status: int,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert dislikes_the_question(status) is expected

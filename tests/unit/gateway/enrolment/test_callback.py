@@ -127,6 +127,13 @@ async def test_no_answer_in_time_is_503() -> None:
     assert await asked.status() == 503
 
 
+async def test_nobody_keeps_others_out_by_questions_that_the_server_dislikes() -> None:
+    asked = Asked(says(422))
+    for _ in range(FAILURES + 1):
+        assert await asked.status() == 503
+    assert len(asked.requests) == FAILURES + 1
+
+
 async def test_who_does_not_answer_is_left_alone_for_a_while() -> None:
     asked = Asked(says(500))
     for _ in range(FAILURES):
