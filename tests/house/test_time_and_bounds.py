@@ -14,7 +14,6 @@ WITHOUT_UNIT = {
     *("frames_per_turn", "jitter", "audio_frames", "control_messages", "buffer_lines"),
     *(
         "audio_version",
-        "endings",
         "events",
         "refusals",
         "waiting_events",
@@ -26,6 +25,7 @@ WITHOUT_UNIT = {
     *("max_pending", "pending_per_address", "address_burst", "device_burst"),
     *("timezone_offset_minutes",),
     *("device_failures", "address_failures", "callback_requests", "callback_failures"),
+    *("connects", "failures", "failure_share", "most_ejected"),
 }
 
 
