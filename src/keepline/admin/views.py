@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 
 class SessionView(BaseModel):
-    """A device that is connected.
+    """A device that is connected. Its Client-Id is not told: to the enrolment it is a secret.
 
     Times in seconds; `last_frame_s` is since its last data message, `last_byte_s` since its last
     sign of life. `average_rtt_s` is None before its first pong.
     """
 
     device_id: str
-    client_id: str
     session_id: str
     claim: int
     state: State
@@ -48,7 +47,6 @@ class SessionView(BaseModel):
         # Ours from end to end: nothing to be checked again, a thousand times for a page.
         return cls.model_construct(
             device_id=session.device_id,
-            client_id=session.client_id,
             session_id=session.session_id,
             claim=session.claim,
             state=connection.lifecycle.state,
