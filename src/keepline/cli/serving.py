@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -30,6 +30,8 @@ from keepline.settings.auth import Auth
 
 if TYPE_CHECKING:
     from keepline.settings import Settings
+
+OWNER_ONLY: Final = 0o700  # it holds the key for tokens, and who has which device
 
 
 def register(app: typer.Typer) -> None:
@@ -156,7 +158,7 @@ def _settings(config: Path | None, assignments: list[str] | None, **options: obj
 
 def _prepare_directory(path: Path) -> None:
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True, mode=OWNER_ONLY)
         usable = os.access(path, os.R_OK | os.W_OK | os.X_OK)
         problem = "permission denied"
     except OSError as error:

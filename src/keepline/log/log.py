@@ -41,7 +41,7 @@ _SECRET_TEXT = re.compile(
 # Control characters (ESC starts a terminal sequence, a newline forges a line), separators of lines
 # and paragraphs, characters that turn the direction of writing, lone surrogates.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]",
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]",
 )
 
 

@@ -274,7 +274,7 @@ def retry_after_s(value: str, wall: float) -> float:
     else:
         try:
             date = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter for a time zone beyond all numbers
             return 0.0
         wait_s = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - wall
     return min(max(wait_s, 0.0), RETRY_AFTER_MOST_S)

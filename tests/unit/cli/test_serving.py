@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,7 @@ def test_a_missing_handler_is_told_before_anything_starts(started: Started) -> N
 def test_a_data_directory_is_made_where_there_is_none(started: Started, tmp_path: Path) -> None:
     assert typed("serve", "--data", str(tmp_path / "a" / "b"))[0] == 0
     assert (tmp_path / "a" / "b").is_dir()
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("name", ["file", "file/inside"])

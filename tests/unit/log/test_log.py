@@ -87,7 +87,7 @@ def test_the_form_can_be_chosen_against_the_stream() -> None:
         ("\x1b[2J\x1b]0;owned\x07", r"\x1b[2J\x1b]0;owned\x07"),
         ('a\n{"event": "forged"}', r'a\n{"event": "forged"}'),
         ("a\r\x00\x7f\x9b", r"a\r\x00\x7f\x9b"),
-        ("left\u202eright\u2066", r"left\u202eright\u2066"),
+        ("left\u202eright\u2066\u061c", r"left\u202eright\u2066\u061c"),
         ("a\u2028b\u0085c", r"a\u2028b\x85c"),
         ("half \ud83d", r"half \ud83d"),
         ("小智 é 😀", "小智 é 😀"),

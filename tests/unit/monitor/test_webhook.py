@@ -192,6 +192,7 @@ async def test_retry_after_is_waited_for(make: Make, endpoint: Endpoint) -> None
         ("-5", 0),
         ("٣", 0),
         ("9" * 400, RETRY_AFTER_MOST_S),
+        (f"Mon, 01 Jan 2024 00:00:00 +{9:0<20}", 0),
         (format_datetime(datetime.fromtimestamp(1_030, UTC), usegmt=True), 30),
         (format_datetime(datetime.fromtimestamp(900, UTC), usegmt=True), 0),
     ],

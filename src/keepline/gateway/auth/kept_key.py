@@ -37,7 +37,7 @@ def with_kept_key(settings: Settings, draw: Callable[[int], bytes]) -> Settings:
     path = settings.data_dir / KEY_FILE
     try:
         if not path.exists():
-            _make(path, draw(SECRET_BYTES).hex())
+            _make(path, draw(SECRET_BYTES).hex(), path.with_name(f".{KEY_FILE}.{draw(8).hex()}"))
     except OSError as error:
         raise StartError(
             f"cannot keep the key for tokens in {path}: {error.strerror}",
@@ -48,10 +48,10 @@ def with_kept_key(settings: Settings, draw: Callable[[int], bytes]) -> Settings:
     return settings.model_copy(update={"auth": signed})
 
 
-def _make(path: Path, secret: str) -> None:
+def _make(path: Path, secret: str, draft: Path) -> None:
     """Write the file whole or not at all; who was faster made the one that counts."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
+    # Exclusively: a draft that somebody else has put there would be theirs to read.
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(f'[[key]]\nid = "1"\nsecret = "{secret}"\n')

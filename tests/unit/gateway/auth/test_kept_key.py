@@ -38,6 +38,14 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
+def test_a_draft_that_somebody_put_there_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / f".{KEY_FILE}.{draw(8).hex()}").symlink_to(tmp_path / "theirs")
+    with pytest.raises(StartError, match="cannot keep the key"):
+        with_kept_key(settings(tmp_path), draw)
+    assert not (tmp_path / "theirs").exists()
+    assert not (tmp_path / KEY_FILE).exists()
+
+
 @pytest.mark.parametrize(
     ("host", "auth"),
     [
