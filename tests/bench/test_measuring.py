@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from bench.candidates import CANDIDATES, FLOOR, Start
+from bench.candidates import CANDIDATES, FLOOR, KEEPLINE, Start
 from bench.figures.flow import measure_flow
 from bench.figures.stall import measure_stall
+from bench.figures.tls import measure_tls
 from bench.plan import QUICK
 from bench.procfs import tree
 from bench.readings import BenchError
@@ -30,6 +31,8 @@ TINY = replace(
     idle_window_s=0.1,
     probe_s=0.1,
     woken=3,
+    encrypted=20,
+    ping_windows=1,
 )
 (FLOOR_SERVER,) = [candidate for candidate in CANDIDATES if candidate.name == FLOOR]
 
@@ -55,6 +58,17 @@ def test_every_frame_of_the_probe_comes_back() -> None:
     assert readings["rtt_max"].facts["unanswered"] == 0
     assert readings["rtt_p50"].median <= readings["rtt_max"].median
     assert readings["wake_p99"].median > 0
+
+
+def test_tls_has_a_price_beside_the_same_without_it() -> None:
+    (keepline,) = [candidate for candidate in CANDIDATES if candidate.name == KEEPLINE]
+    readings = measure_tls(keepline, TINY)
+
+    kinds = ("plain", "tls")
+    names = {f"{what}_{kind}" for kind in kinds for what in ("rss", "ping")}
+    assert set(readings) == names | {f"accept_{kind}_us" for kind in kinds}
+    assert readings["accept_tls_us"].median > readings["accept_plain_us"].median
+    assert measure_tls(FLOOR_SERVER, TINY) == {}
 
 
 def test_a_server_that_cannot_start_is_named_with_its_last_words() -> None:

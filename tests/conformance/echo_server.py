@@ -22,9 +22,9 @@ from keepline.gateway.handler import Handler
 from keepline.gateway.node import Node
 from keepline.gateway.receiver import Receiver
 from keepline.gateway.sockets import open_listener
+from keepline.hub.twin import TwinHub
 from keepline.lifecycle.profile import BROWSER
 from keepline.lifecycle.states import Event
-from keepline.hub.twin import TwinHub
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
 from keepline.reasons import CloseReason
