@@ -15,7 +15,8 @@ from keepline.errors import HubDownError
 from keepline.hub import writer
 from keepline.hub.backup import back_up
 from keepline.hub.database import Database
-from keepline.hub.local import LocalHub, Retention
+from keepline.hub.local import PRUNE_EACH_S, LocalHub, Retention
+from keepline.hub.operations import PRUNE_ROWS
 from keepline.hub.port import Outcome
 from tests.hub.stand_ins import CountingNode
 from tests.waiting import eventually
@@ -187,3 +188,17 @@ async def test_a_fleet_that_comes_at_once_is_claimed_in_few_transactions(tmp_pat
         await eventually(lambda: opened.hub.waiting == 0)
         assert sum(applied) == 1_000
         assert len(applied) <= 5
+
+
+async def test_a_storm_of_events_is_forgotten_as_fast_as_it_comes(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        hub = opened.hub
+        for _ in range(3 * PRUNE_ROWS + 1_000):
+            hub.emit("d", "online", b"{}")
+        opened.clock.advance(PRUNE_EACH_S)
+        for _ in range(4):
+            hub.each_second()
+            await hub.events(limit=1)
+            opened.clock.advance(1.0)
+        [oldest] = await hub.events(limit=1)
+        assert oldest.id == 3 * PRUNE_ROWS + 1

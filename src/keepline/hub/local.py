@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from keepline.errors import HubDownError, NoAnswerError, NotConnectedError, ReplacedError
 from keepline.hub.operations import (
+    PRUNE_ROWS,
     AddTally,
     FindOwner,
     NoteEvent,
@@ -36,6 +38,7 @@ JUMP_S: Final = 2.0
 
 
 PRUNE_EACH_S: Final = 10.0
+"""Sooner, each second, while there is more to forget than goes at once."""
 
 
 class Retention(NamedTuple):
@@ -171,8 +174,19 @@ class LocalHub:
             self._writer.note(ShiftWindows(jumped_s))
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EACH_S
-            kept = self._retention
-            self._writer.note(Prune(wall, wall - kept.age_s, kept.events, kept.bytes))
+            self._prune(wall)
+
+    def _prune(self, wall: float) -> None:
+        kept = self._retention
+        with suppress(HubDownError):  # it has other cares
+            pruning = self._writer.ask(Prune(wall, wall - kept.age_s, kept.events, kept.bytes))
+            pruning.add_done_callback(self._on_pruned)
+
+    def _on_pruned(self, done: asyncio.Future[object]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        if cast("int", done.result()) >= PRUNE_ROWS:
+            self._prune_at = self._clock.now()
 
     async def stop(self, within_s: float) -> int:
         """Write what waits and close; return how many writes could not be done."""

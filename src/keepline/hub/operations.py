@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 
+PRUNE_ROWS: Final = 5_000  # of each table in one transaction
+
 _EVENTS: Final = "select id, at, device_id, kind, data from event where id > ?"
 
 
@@ -279,7 +281,7 @@ class Prune(NamedTuple):
     events_before: float
     most_events: int
     most_bytes: int
-    rows: int = 5_000
+    rows: int = PRUNE_ROWS
     size_bytes: int = 200
 
     def run(self, transaction: Transaction) -> int:
@@ -289,21 +291,24 @@ class Prune(NamedTuple):
             " (select device_id from state where until <= ? limit ?)",
             (self.now, self.rows),
         ).rowcount
+        too_big = self._is_too_big(transaction)
         gone += transaction.execute(
             "delete from event where id in (select id from event order by id limit ?1)"
             " and (at < ?2 or id <= (select max(id) from event) - ?3 or ?4)",
-            (self.rows, self.events_before, self.most_events, self._is_too_big(transaction)),
+            (self.rows, self.events_before, self.most_events, too_big),
         ).rowcount
+        # Nothing is lost with an owner who has left nothing; totals go when no events are left.
         gone += transaction.execute(
             "delete from own where device_id in (select own.device_id from own"
             " left join state on state.device_id = own.device_id"
-            " where own.node = '' and own.since < ? and state.device_id is null limit ?)",
-            (self.events_before, self.rows),
+            " where own.node = '' and (own.since < ? or ?) and state.device_id is null limit ?)",
+            (self.events_before, too_big, self.rows),
         ).rowcount
+        (has_events,) = transaction.execute("select exists (select 1 from event)").fetchone()
         gone += transaction.execute(
             "delete from total where device_id in"
-            " (select device_id from total where last_at < ? limit ?)",
-            (self.events_before, self.rows),
+            " (select device_id from total where last_at < ? or ? order by last_at limit ?)",
+            (self.events_before, too_big and not has_events, self.rows),
         ).rowcount
         return gone
 

@@ -196,6 +196,24 @@ def test_a_file_beyond_its_bytes_loses_its_oldest_events(database: Database) -> 
     assert read[0].id == 51
 
 
+def test_a_file_beyond_its_bytes_forgets_devices_that_have_left_nothing(
+    database: Database,
+) -> None:
+    ids = [f"{number:0128}" for number in range(500)]
+    for at, device_id in enumerate(ids):
+        claim(database, device_id, "s", at=5.0)
+        left = ReleaseClaim(device_id, "s", 5.0, 60.0, b"")
+        run(database, left, AddTally(device_id, Tally(float(at), 1.0, False, 0, 0, 0, 0.0)))
+    run(database, NoteEvent(5.0, "d", "online", b"{}"))
+    tight = Prune(10.0, 0.0, 1_000, 100_000, rows=200)
+    assert run(database, tight) == [1 + 200 + 200]  # an event, owners, the oldest totals
+    assert run(database, ReadTotals(ids[199]), ReadTotals(ids[200]))[0] is None
+    assert run(database, ReadTotals(ids[200])) != [None]
+    while run(database, tight) != [0]:
+        pass
+    assert run(database, ReadTotals(ids[-1])) != [None]
+
+
 def test_pruning_takes_no_more_rows_at_a_time_than_it_may(database: Database) -> None:
     run(database, *(NoteEvent(5.0, "d", "online", b"{}") for _ in range(30)))
     assert run(database, Prune(10.0, 6.0, 1_000, PLENTY, rows=20)) == [20]
