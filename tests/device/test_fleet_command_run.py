@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from keepline.gateway.enrolment.desk import Desk
 from keepline.gateway.session import Session
 from keepline.handlers.echo import Echo
 from keepline.wire.messages import Custom, DeviceMessage
+from tests.gateway.tls_peers import Authority
 
 IDLE = habits_of(0.0, "firmware", (1, 2, 3), numbers=True)
 TALKING = Habits(
@@ -194,3 +196,15 @@ async def test_codes_are_told_and_who_was_approved_is_let_in(start_gateway: Any)
     assert report.connected == 1
     assert report.problems == ["1 device still waits to be approved"]
     await asyncio.gather(*approvals)
+
+
+async def test_a_fleet_goes_over_tls_to_whom_it_trusts(start_gateway: Any, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    gateway = await start_gateway(tls=authority.pair("localhost"))
+    url = f"wss://localhost:{gateway.port}/xiaozhi/v1/"
+    report = await run(gateway, IDLE, 1.0, url=url, devices=3, tls=authority.client())
+    assert report.problems == []
+    assert report.connected == 3
+    stranger = await run(gateway, IDLE, 0.5, url=url, devices=3)
+    assert stranger.counts.failed["SSLCertVerificationError"] >= 3
+    assert stranger.connected == 0

@@ -23,7 +23,6 @@ TESTED_ELSEWHERE = {
     "src/keepline/app/telling.py": "tests/gateway/test_telling.py",
     "src/keepline/cli/fleet.py": "tests/process/test_fleet_command.py",
     "src/keepline/fleet/channel.py": "tests/unit/fleet/test_device.py",
-    "src/keepline/fleet/configuration.py": "tests/device/test_fleet_command_run.py",
     "src/keepline/fleet/runner.py": "tests/device",
     "src/keepline/fleet/seat.py": "tests/device",
     "src/keepline/gateway/auth/callback.py": "tests/gateway/test_auth_callback.py",

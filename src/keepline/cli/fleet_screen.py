@@ -194,7 +194,7 @@ def _times(report: Report) -> Iterator[tuple[str, Quantiles]]:
     yield "until the first audio", report.first_audio
     yield "round trip of a message", report.rtt
     for state, verdict in report.verdicts.items():
-        yield f"until a death was noticed, {state}", verdict
+        yield f"death noticed, {state}", verdict
     yield "simulator late", report.lag
 
 
@@ -202,7 +202,7 @@ def in_ms(seconds: float | None) -> str:
     """Return a duration as it is read at a glance, and a dash for none."""
     if seconds is None:
         return "-"
-    return f"{seconds:.1f} s" if seconds >= 10 else _in_ms(seconds)  # noqa: PLR2004
+    return f"{seconds:.1f} s" if seconds >= 1 else _in_ms(seconds)
 
 
 def _listed(head: str, counter: Counter[Any]) -> str:

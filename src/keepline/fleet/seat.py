@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ssl
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
@@ -273,6 +274,6 @@ class Link(asyncio.Protocol):
 
 
 def _named(error: OSError) -> str:
-    if isinstance(error, TimeoutError) or error.errno is None:
+    if isinstance(error, TimeoutError | ssl.SSLError) or error.errno is None:
         return type(error).__name__
     return errno.errorcode.get(error.errno, type(error).__name__)

@@ -85,9 +85,10 @@ def test_a_server_that_says_nothing_back_is_told_apart_from_losses() -> None:
 
 
 def test_durations_are_read_at_a_glance() -> None:
-    assert [in_ms(each) for each in (None, 0.0004, 0.25, 12.34)] == [
+    assert [in_ms(each) for each in (None, 0.0004, 0.25, 1.0, 12.34)] == [
         "-",
         "0.4 ms",
         "250 ms",
+        "1.0 s",
         "12.3 s",
     ]
