@@ -37,6 +37,7 @@ TESTED_ELSEWHERE = {
     "src/keepline/hub/port.py": "tests/hub/test_contract.py",
     "src/keepline/gateway/receiver.py": "tests/unit/gateway/test_connection.py",
     "src/keepline/gateway/sending.py": "tests/unit/gateway/test_session.py",
+    "src/keepline/relay/upstreams/checks.py": "tests/gateway/test_upstream_checks.py",
     "src/keepline/testing/line.py": "tests/unit/testing/test_device.py",
 }
 

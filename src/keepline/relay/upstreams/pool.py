@@ -20,14 +20,14 @@ MOST_LATENCY_S: Final = 0.8
 class Pool:
     """All upstreams of a gateway, in the order of the settings."""
 
-    __slots__ = ("_changes", "_settings", "panicking", "upstreams")
+    __slots__ = ("_report", "_settings", "panicking", "upstreams")
 
-    def __init__(self, settings: Upstreams) -> None:
+    def __init__(self, settings: Upstreams, report: Callable[[Change], None]) -> None:
+        """`report` is told at once what becomes of upstreams."""
         self._settings = settings
-        self._changes: list[Change] = []
+        self._report = report
         self.upstreams: Sequence[Upstream] = tuple(
-            Upstream(index, url, settings, self._changes.append)
-            for index, url in enumerate(settings.urls)
+            Upstream(index, url, settings, report) for index, url in enumerate(settings.urls)
         )
         self.panicking = False
         """Whether so many are ejected that all serve."""
@@ -56,12 +56,6 @@ class Pool:
             chosen.begin()
         return chosen
 
-    def take_changes(self) -> list[Change]:
-        """Return what became of upstreams since the last call, to be logged."""
-        changes = list(self._changes)
-        self._changes.clear()
-        return changes
-
     def find(self, name: str) -> Upstream | None:
         """Return the upstream of this name or URL."""
         return next((each for each in self.upstreams if name in {each.name, each.url}), None)
@@ -70,7 +64,10 @@ class Pool:
 
     def _look_for_panic(self, serving: Sequence[Upstream]) -> None:
         ejected = sum(each.is_ejected for each in serving)
-        self.panicking = ejected > self._settings.most_ejected * len(serving)
+        panicking = ejected > self._settings.most_ejected * len(serving)
+        if panicking != self.panicking:
+            self.panicking = panicking
+            self._report(Change(None, "panic" if panicking else "panic_over"))
 
     def _less_loaded(
         self, candidates: list[Upstream], now: float, random: Callable[[], float]

@@ -31,10 +31,11 @@ class Health(StrEnum):
 class Change(NamedTuple):
     """What became of an upstream: `ejected`, `returned`, `draining` or `undrained`.
 
-    `for_s` is how long it is ejected at least, 0 for the others.
+    `for_s` is how long it is ejected at least, 0 for the others. `upstream` is None for `panic`
+    and `panic_over`, which are about all of them.
     """
 
-    upstream: Upstream
+    upstream: Upstream | None
     what: str
     why: str = ""
     for_s: float = 0.0

@@ -10,9 +10,10 @@ from keepline.relay.upstreams.upstream import Change, Upstream
 from keepline.settings.upstream import Upstreams
 
 
-def pool_of(number: int, **settings: Any) -> Pool:
+def pool_of(number: int, told: list[Change] | None = None, **settings: Any) -> Pool:
+    """Return a pool; its changes go to `told`."""
     urls = tuple(f"ws://voice-{index}:8000/xiaozhi/v1/" for index in range(number))
-    return Pool(Upstreams(urls=urls, **settings))
+    return Pool(Upstreams(urls=urls, **settings), ([] if told is None else told).append)
 
 
 def upstream_with(**settings: Any) -> tuple[Upstream, list[Change]]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepline.relay.upstreams.pool import Pool
-from keepline.relay.upstreams.upstream import Upstream
+from keepline.relay.upstreams.upstream import Change, Upstream
 from tests.unit.relay.upstreams.pools import connect, eject, pool_of
 
 DEVICES = [f"device-{number}" for number in range(2_000)]
@@ -248,13 +248,14 @@ def test_a_trial_of_a_sticky_one_is_made_by_a_device_of_its_own() -> None:
 
 @pytest.mark.parametrize("sticky", [False, True])
 def test_a_draining_one_gets_nothing_at_all(*, sticky: bool) -> None:
-    pool, random = pool_of(3, sticky=sticky), Random(14)
+    told: list[Change] = []
+    pool, random = pool_of(3, told, sticky=sticky), Random(14)
     pool.upstreams[2].drain()
     assert set(shares(pool, random, 0.0)) == {0, 1}
     eject(pool.upstreams[0])
     eject(pool.upstreams[1])
     assert set(shares(pool, random, 1.0)) <= {0, 1}
-    assert pool.take_changes()[0].what == "draining"
+    assert told[0].what == "draining"
 
 
 def test_when_all_are_draining_there_is_nobody() -> None:
@@ -264,11 +265,14 @@ def test_when_all_are_draining_there_is_nobody() -> None:
     assert pool.choose("d", 0.0, Random(15).random) is None
 
 
-def test_changes_are_told_once() -> None:
-    pool = pool_of(2)
-    eject(pool.upstreams[1])
-    assert [(each.upstream.index, each.what) for each in pool.take_changes()] == [(1, "ejected")]
-    assert pool.take_changes() == []
+def test_panic_is_told_when_it_begins_and_when_it_ends() -> None:
+    told: list[Change] = []
+    pool, random = pool_of(2, told, slow_start_s=0.0), Random(16)
+    for each in pool.upstreams:
+        eject(each)
+    for _ in range(9):
+        connect(pool, random, 1.0)
+    assert [each.what for each in told] == ["ejected", "ejected", "panic", "returned", "panic_over"]
 
 
 def test_an_upstream_is_found_by_its_name_or_its_url() -> None:

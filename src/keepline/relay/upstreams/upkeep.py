@@ -1,0 +1,104 @@
+"""The pool at work: its checks, its lines in the log, and what operators do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Final
+
+from keepline.relay.upstreams.checks import check
+from keepline.relay.upstreams.pool import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from keepline.clock import Clock
+    from keepline.log import Log
+    from keepline.relay.upstreams.upstream import Change, Upstream
+    from keepline.settings.upstream import Upstreams
+
+JITTER: Final = 0.1  # of the time between checks: many gateways do not ask in step
+
+
+class Upkeep:
+    """All upstreams of one gateway, from `start` to `stop`.
+
+    `random` returns a number in [0, 1). `on_draining` is told of an upstream that is to be empty.
+    """
+
+    def __init__(
+        self, settings: Upstreams, *, clock: Clock, log: Log, random: Callable[[], float]
+    ) -> None:
+        self.pool = Pool(settings, self._on_change)
+        self.on_draining: Callable[[Upstream], None] | None = None
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._random = random
+        self._checks: set[asyncio.Task[None]] = set()
+        self._tls: ssl.SSLContext | None = None
+
+    def start(self) -> None:
+        """Begin to check, on the running loop."""
+        check_s = self._settings.check_s
+        if check_s is None:
+            return
+        if any(each.url.startswith("wss:") for each in self.pool.upstreams):
+            self._tls = ssl.create_default_context()
+        loop = asyncio.get_running_loop()
+        for upstream in self.pool.upstreams:
+            self._checks.add(loop.create_task(self._check_on(upstream, check_s)))
+
+    async def stop(self) -> None:
+        """End the checks."""
+        for task in self._checks:
+            task.cancel()
+        await asyncio.gather(*self._checks, return_exceptions=True)
+        self._checks.clear()
+
+    def choose(self, device_id: str, avoid: Collection[Upstream] = ()) -> Upstream | None:
+        """Return `Pool.choose` of this moment."""
+        return self.pool.choose(device_id, self._clock.now(), self._random, avoid)
+
+    def drain(self, name: str) -> Upstream | None:
+        """Have an upstream take nothing new and be empty soon; None if there is no such one."""
+        upstream = self.pool.find(name)
+        if upstream is not None:
+            upstream.drain()
+            if self.on_draining is not None:
+                self.on_draining(upstream)
+        return upstream
+
+    def undrain(self, name: str) -> Upstream | None:
+        """Have it take new connections again; None if there is no such one."""
+        upstream = self.pool.find(name)
+        if upstream is not None:
+            upstream.undrain(self._clock.now())
+        return upstream
+
+    async def _check_on(self, upstream: Upstream, check_s: float) -> None:
+        settings = self._settings
+        wait_s = check_s * self._random()
+        while True:
+            await asyncio.sleep(wait_s)
+            wrong = await check(upstream, settings.check_path, settings.check_timeout_s, self._tls)
+            upstream.checked(self._clock.now(), wrong)
+            wait_s = check_s * (1 + JITTER * (2 * self._random() - 1))
+
+    def _on_change(self, change: Change) -> None:
+        upstream = change.upstream
+        if upstream is None:
+            if change.what == "panic":
+                self._log.error("upstreams_panic", hint="so many are ejected that all serve")
+            else:
+                self._log.info("upstreams_panic_over")
+        elif change.what == "ejected":
+            self._log.warning(
+                "upstream_ejected",
+                upstream=upstream.name,
+                why=change.why,
+                for_s=change.for_s,
+                live=upstream.live,
+            )
+        else:
+            self._log.info(f"upstream_{change.what}", upstream=upstream.name, live=upstream.live)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from keepline.clock import ManualClock
+from keepline.log import Log
+from keepline.relay.upstreams import upkeep
+from keepline.relay.upstreams.upkeep import Upkeep
+from keepline.relay.upstreams.upstream import UNHEALTHY_CHECKS, Upstream
+from keepline.settings.upstream import Upstreams
+from tests.unit.relay.upstreams.pools import eject
+
+URLS = ("ws://voice-0/?key=s3cret", "ws://voice-1/")
+
+
+def upkeep_with(**settings: Any) -> tuple[Upkeep, StringIO]:
+    lines, clock = StringIO(), ManualClock()
+    log = Log(lines, clock, level="info", style="json", fold_per_s=100)
+    return Upkeep(Upstreams(urls=URLS, **settings), clock=clock, log=log, random=lambda: 0.0), lines
+
+
+def logged(lines: StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines.getvalue().splitlines()]
+
+
+def test_each_change_is_one_line_of_the_log_and_none_has_the_query() -> None:
+    kept, lines = upkeep_with()
+    first = kept.pool.upstreams[0]
+    eject(first)
+    first.begin()
+    first.opened(10.0)
+    kept.drain("ws://voice-1/")
+    kept.undrain("ws://voice-1/")
+    assert [line["event"] for line in logged(lines)] == [
+        *("upstream_ejected", "upstream_returned", "upstream_draining", "upstream_undrained")
+    ]
+    ejected = logged(lines)[0]
+    assert (ejected["upstream"], ejected["why"], ejected["for_s"]) == (
+        *("ws://voice-0/", "refused", 10.0),
+    )
+    assert "s3cret" not in lines.getvalue()
+
+
+def test_panic_is_an_error_in_the_log_and_its_end_is_told() -> None:
+    kept, lines = upkeep_with(slow_start_s=0.0)
+    for each in kept.pool.upstreams:
+        eject(each)
+    for _ in range(3):
+        chosen = kept.choose("d")
+        assert chosen is not None
+        chosen.opened(0.0)
+    events = [(line["level"], line["event"]) for line in logged(lines)]
+    assert ("error", "upstreams_panic") in events
+    assert ("info", "upstreams_panic_over") in events
+
+
+def test_who_empties_upstreams_is_told_of_a_drain() -> None:
+    kept, _ = upkeep_with()
+    told: list[Upstream] = []
+    kept.on_draining = told.append
+    assert kept.drain("ws://voice-1/") is kept.pool.upstreams[1]
+    assert kept.drain("ws://elsewhere/") is None
+    assert kept.undrain("ws://elsewhere/") is None
+    assert told == [kept.pool.upstreams[1]]
+    assert {kept.choose("d") for _ in range(9)} == {kept.pool.upstreams[0]}
+
+
+async def test_each_upstream_is_checked_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    enough = asyncio.Event()
+
+    async def check(upstream: Upstream, path: str, timeout_s: float, tls: object) -> str:
+        del timeout_s, tls
+        asked.append(f"{upstream.index} {path}")
+        if len(asked) >= 2 * UNHEALTHY_CHECKS:
+            enough.set()
+        return "status 500" if upstream.index == 0 else ""
+
+    monkeypatch.setattr(upkeep, "check", check)
+    kept, lines = upkeep_with(check_path="/health", check_s=0.001)
+    kept.start()
+    async with asyncio.timeout(5):
+        await enough.wait()
+    await kept.stop()
+    assert {"0 /health", "1 /health"} == set(asked)
+    assert [each.is_ejected for each in kept.pool.upstreams] == [True, False]
+    assert logged(lines)[0]["why"] == "status 500"
+
+
+async def test_checks_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "check", None)
+    kept, _ = upkeep_with(check_s=None)
+    kept.start()
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == 1
+    await kept.stop()
