@@ -56,6 +56,11 @@ class RunningGateway:
     def counters(self) -> Counters:
         return self.node.counters
 
+    async def endings(self, device_id: str = DEVICE_ID) -> list[dict[str, Any]]:
+        """Return what is kept of a device's endings, the latest first."""
+        events = await self.node.hub.latest(device_id=device_id, kind="offline")
+        return [{"at": event.at, **json.loads(event.data)} for event in events]
+
     def logged(self, event: str) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in self.log_lines.getvalue().splitlines()]
         return [line for line in lines if line["event"] == event]

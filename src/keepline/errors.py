@@ -20,6 +20,7 @@ KeeplineError
     ├── HubError              the memory of all nodes
     │   ├── ReplacedError     a newer claim holds the device
     │   ├── NotConnectedError nobody holds the device
+    │   ├── CommandError      what was to be sent is no message to a device
     │   ├── NoAnswerError     a command was sent, its outcome is unknown
     │   └── HubDownError      the store cannot be used now
     └── IllegalTransitionError  an event that its state does not know
@@ -164,6 +165,10 @@ class ReplacedError(HubError):
 
 class NotConnectedError(HubError):
     """Nobody holds the device."""
+
+
+class CommandError(HubError):
+    """What was to be sent is no message that a server may send."""
 
 
 class NoAnswerError(HubError):

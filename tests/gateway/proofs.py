@@ -219,9 +219,9 @@ async def connects_again(gateway: RunningGateway) -> int | None:
     async with live(gateway.port) as older, live(gateway.port):
         code = await older.close_code()
         await older.end()
-        await eventually(lambda: gateway.node.endings.of_device(DEVICE_ID))
-        [ending] = gateway.node.endings.of_device(DEVICE_ID)
-        assert (ending.claim, ending.newer_claim) == (1, 2)
+        await eventually(lambda: gateway.logged("device_disconnected"))
+        [ending] = await gateway.endings()
+        assert (ending["claim"], ending["newer_claim"]) == (1, 2)
         return code
 
 

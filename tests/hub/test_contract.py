@@ -182,6 +182,18 @@ async def test_one_devices_events_are_its_own(under: Under) -> None:
     assert [event.data for event in events] == [b"1", b"3"]
 
 
+async def test_the_newest_events_come_first_and_page_by_page(under: Under) -> None:
+    for number in range(9):
+        kind = "online" if number % 3 else "offline"
+        under.hub.emit(f"device-{number % 2}", kind, str(number).encode())
+    newest = await under.hub.latest(limit=2)
+    rest = await under.hub.latest(newest[-1].id, limit=100)
+    assert [int(event.data) for event in [*newest, *rest]] == list(range(9))[::-1]
+    chosen = await under.hub.latest(device_id="device-0", kind="offline")
+    assert [event.data for event in chosen] == [b"6", b"0"]
+    assert await under.hub.latest(chosen[-1].id, device_id="device-0", kind="offline") == []
+
+
 async def test_many_logins_of_one_device_leave_one_holder(under: Under) -> None:
     async def log_in(number: int) -> int:
         claim = await under.hub.claim("device", f"session-{number}")

@@ -1,22 +1,27 @@
-"""Devices in the admin interface: who is connected, why one left, and making one leave."""
+"""Devices in the admin interface: who is connected, why one left, telling one, ending one."""
 
 from __future__ import annotations
 
 import asyncio
 from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 from fastapi.exceptions import HTTPException
+from msgspec import json
 
 from keepline.admin.views import (
     DeviceView,
     EndingView,
     Kicked,
+    LiveView,
     RefusalView,
+    Sent,
     SessionPage,
     SessionView,
+    TotalsView,
 )
+from keepline.errors import CommandError, HubDownError, NoAnswerError, NotConnectedError
 from keepline.lifecycle.states import State  # noqa: TC001 - FastAPI reads the annotations
 from keepline.reasons import CloseReason
 
@@ -25,11 +30,16 @@ if TYPE_CHECKING:
     from keepline.gateway.session import Session
 
 PAGE_LIMIT = 1_000
+ENDINGS_LIMIT = 100
+ENDINGS_SHOWN = 8
+SEND_TIMEOUT_S = 5.0
 SLICE = 250  # sessions looked at or described before others have their turn
 
 DeviceId = Annotated[str, Path(pattern=r"^[\x21-\x7e]{1,128}$")]
 Cursor = Annotated[int, Query(ge=0, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="How many sessions on a page.")]
+EndingCursor = Annotated[int | None, Query(ge=1, description="`next` of the page before")]
+EndingLimit = Annotated[int, Query(ge=1, le=ENDINGS_LIMIT, description="How many endings.")]
 Prefix = Annotated[str, Query(max_length=128, description="How the device ids begin.")]
 
 
@@ -59,17 +69,47 @@ def device_routes(node: Node) -> APIRouter:
             device_id=session.device_id, session_id=session.session_id, claim=session.claim
         )
 
+    @routes.post("/devices/{device_id:path}/send")
+    async def send(device_id: DeviceId, message: Annotated[dict[str, Any], Body()]) -> Sent:
+        """Send a message of the device protocol to a device that is connected."""
+        session = _session_of(node, device_id)
+        found = device_id if session is None else session.device_id
+        try:
+            await node.hub.send(found, json.encode(message), SEND_TIMEOUT_S)
+        except CommandError as error:
+            raise HTTPException(422, str(error)) from None
+        except NotConnectedError as error:
+            raise HTTPException(404, str(error)) from None
+        except NoAnswerError as error:
+            raise HTTPException(504, str(error)) from None
+        except HubDownError as error:
+            raise HTTPException(503, str(error)) from None
+        node.log.info("message_sent", device_id=found, type=message.get("type"))
+        return Sent(device_id=found)
+
     @routes.get("/devices/{device_id:path}")
-    async def device(device_id: DeviceId) -> DeviceView:
-        """Tell all that is known of one device: its session, its last endings and refusals."""
-        view = _view_of(node, device_id)
-        if view is None:
+    async def device(
+        device_id: DeviceId, after: EndingCursor = None, limit: EndingLimit = ENDINGS_SHOWN
+    ) -> DeviceView:
+        """Tell all that is known of one device: its session, totals, endings and refusals."""
+        views = [
+            await view_of(node, each, after, limit)
+            for each in dict.fromkeys((device_id, device_id.lower()))
+        ]
+        known = [view for view in views if _says_something(view)]
+        if known:
+            return known[0]
+        if any(view.store == "away" for view in views):
             raise HTTPException(
-                404,
-                f"nothing is known of {device_id}: it is not connected to this gateway, and none"
-                " of the endings and refusals that are remembered is its own",
+                503,
+                f"{device_id} is not connected to this gateway; whether it was is not known now,"
+                " for the store cannot be asked",
             )
-        return view
+        raise HTTPException(
+            404,
+            f"nothing is known of {device_id}: it is not connected to this gateway, and none of"
+            " the endings and refusals that are remembered is its own",
+        )
 
     return routes
 
@@ -108,17 +148,28 @@ def _session_of(node: Node, device_id: str) -> Session | None:
     return node.registry.by_device(device_id) or node.registry.by_device(device_id.lower())
 
 
-def _view_of(node: Node, device_id: str) -> DeviceView | None:
-    for each in dict.fromkeys((device_id, device_id.lower())):
-        session = node.registry.by_device(each)
-        endings = node.endings.of_device(each)
-        refusals = node.endings.refusals_of_device(each)
-        if session is not None or endings or refusals:
-            wall = node.clock.wall()
-            return DeviceView(
-                device_id=each,
-                session=None if session is None else SessionView.of(session, node.ticker.now),
-                endings=[EndingView.of(ending, wall) for ending in endings],
-                refusals=[RefusalView.of(refusal, wall) for refusal in refusals],
-            )
-    return None
+async def view_of(node: Node, device_id: str, after: int | None, limit: int) -> DeviceView:
+    """Return what is known of a device, with endings before the event `after`; never raises."""
+    wall = node.clock.wall()
+    session = node.registry.by_device(device_id)
+    view = DeviceView(
+        device_id=device_id,
+        session=None if session is None else LiveView.of(session, node.ticker.now),
+        endings=[],
+        refusals=[RefusalView.of(each, wall) for each in node.refusals.of_device(device_id)],
+    )
+    try:
+        totals = await node.hub.totals(device_id)
+        events = await node.hub.latest(after, limit=limit + 1, device_id=device_id, kind="offline")
+    except HubDownError:
+        view.store = "away"
+        return view
+    page = events[:limit]
+    view.totals = None if totals is None else TotalsView.of(totals)
+    view.endings = [seen for event in page if (seen := EndingView.of(event, wall)) is not None]
+    view.next = page[-1].id if len(events) > limit else None
+    return view
+
+
+def _says_something(view: DeviceView) -> bool:
+    return bool(view.session or view.totals or view.endings or view.refusals)

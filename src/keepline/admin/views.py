@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel
+from msgspec import json
+from pydantic import BaseModel, ValidationError
 
+from keepline.gateway.endings import REASONS
+from keepline.hub.port import Outcome  # noqa: TC001 - pydantic reads the annotations
 from keepline.lifecycle.heartbeat import Verdict  # noqa: TC001 - pydantic reads the annotations
+from keepline.lifecycle.history import steps
 from keepline.lifecycle.states import State  # noqa: TC001 - pydantic reads the annotations
 from keepline.reasons import Advice, Initiator  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from keepline.gateway.endings import Ending, Refusal
+    from keepline.gateway.endings import Refusal
     from keepline.gateway.session import Session
+    from keepline.hub.port import Event, Totals
 
 
 class SessionView(BaseModel):
@@ -62,6 +67,31 @@ class SessionView(BaseModel):
         )
 
 
+class StepView(BaseModel):
+    """One transition: `event` led to `state`, after so many seconds in the state before."""
+
+    state: str
+    event: str
+    after_s: float
+
+
+class LiveView(SessionView):
+    """A device that is connected, what it found when it came, and its last transitions."""
+
+    outcome: Outcome
+    steps: list[StepView]
+
+    @classmethod
+    def of(cls, session: Session, now: float) -> Self:
+        """Return how `session` looks at `now`, attentive time."""
+        passed = steps(session.connection.lifecycle.history)
+        return cls(
+            **SessionView.of(session, now).model_dump(),
+            outcome=session.outcome,
+            steps=[StepView(**step._asdict()) for step in passed],
+        )
+
+
 class SessionPage(BaseModel):
     """Sessions in the order in which they came; `next` is the cursor of the next page, if any."""
 
@@ -83,9 +113,9 @@ class EndingView(BaseModel):
     ago_s: float
     cause: str
     initiator: Initiator
-    code: int | None
+    code: int | None = None
     advice: Advice | None
-    detail: str
+    detail: str = ""
     state: State
     age_s: float
     last_frame_s: float
@@ -94,25 +124,25 @@ class EndingView(BaseModel):
     pings: int
     ping_failures: int
     claim: int
-    newer_claim: int | None
+    newer_claim: int | None = None
     session_id: str
     address: str
+    steps: list[StepView]
 
     @classmethod
-    def of(cls, ending: Ending, wall: float) -> Self:
-        """Return how `ending` looks at `wall`."""
-        reason = ending.reason
-        kept = {name: getattr(ending, name) for name in ending.__struct_fields__}
-        return cls(
-            **{
-                **kept,
-                "at": datetime.fromtimestamp(ending.at, UTC),
-                "ago_s": _ago(ending.at, wall),
-                "initiator": reason.initiator,
-                "code": reason.code,
-                "advice": reason.advice,
-            }
-        )
+    def of(cls, event: Event, wall: float) -> Self | None:
+        """Return how an `offline` event looks at `wall`; None for what another version wrote."""
+        try:
+            told = json.decode(event.data)
+            reason = REASONS.get(told["cause"])
+            return cls(
+                **told,
+                at=datetime.fromtimestamp(event.at, UTC),
+                ago_s=_ago(event.at, wall),
+                advice=None if reason is None else reason.advice,
+            )
+        except (ValueError, LookupError, TypeError, ValidationError):
+            return None
 
 
 class RefusalView(BaseModel):
@@ -141,13 +171,70 @@ class RefusalView(BaseModel):
         )
 
 
+class TotalsView(BaseModel):
+    """What the sessions of one device come to that have ended; `average_rtt_s` is over all."""
+
+    first_at: datetime
+    last_at: datetime
+    sessions: int
+    resumed: int
+    connected_s: float
+    pings: int
+    ping_failures: int
+    average_rtt_s: float | None
+
+    @classmethod
+    def of(cls, totals: Totals) -> Self:
+        """Return the totals with their times as such."""
+        first_at, last_at = (
+            datetime.fromtimestamp(at, UTC) for at in (totals.first_at, totals.last_at)
+        )
+        return cls(**{**totals._asdict(), "first_at": first_at, "last_at": last_at})
+
+
 class DeviceView(BaseModel):
-    """All that is known of one device; endings and refusals with the latest first."""
+    """All that is known of one device; endings and refusals with the latest first.
+
+    `next` is the cursor of the next page of endings, if any. `store` is `away` when the store
+    could not be asked: endings and totals are then not known now, which is not to say none.
+    """
 
     device_id: str
-    session: SessionView | None
+    session: LiveView | None
+    store: Literal["here", "away"] = "here"
+    totals: TotalsView | None = None
     endings: list[EndingView]
+    next: int | None = None
     refusals: list[RefusalView]
+
+
+class EventView(BaseModel):
+    """Something that happened to a device; what `data` has depends on the `kind`."""
+
+    id: int
+    at: datetime
+    device_id: str
+    kind: str
+    data: Any
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """Return an event with its data read."""
+        at = datetime.fromtimestamp(event.at, UTC)
+        return cls(**{**event._asdict(), "at": at, "data": json.decode(event.data)})
+
+
+class EventPage(BaseModel):
+    """Events, oldest first; `next` is where to go on, also when there is nothing new yet."""
+
+    events: list[EventView]
+    next: int
+
+
+class Sent(BaseModel):
+    """To which session a message is on its way."""
+
+    device_id: str
 
 
 class Kicked(BaseModel):

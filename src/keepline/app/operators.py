@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from keepline.admin.api import Readiness, create_api
 from keepline.admin.devices import device_routes
 from keepline.admin.enrolment import enrolment_routes
+from keepline.admin.events import event_routes
 from keepline.admin.guard import Guard
 from keepline.admin.server import AdminServer
 from keepline.gateway.enrolment.desk import Desk
@@ -22,7 +23,7 @@ def make_admin(node: Node) -> AdminServer:
     """Return the admin server of `node`; it does not listen yet."""
     settings = node.settings.admin
     metrics = Metrics(node.counters, gauges_of(node), version=__version__, executor=node.executor)
-    routers = [device_routes(node)]
+    routers = [device_routes(node), event_routes(node.hub)]
     if node.enrolment is not None:
         routers.append(enrolment_routes(Desk(node.enrolment, node.clock, node.counters)))
     api = create_api(ready=lambda: readiness_of(node), metrics=metrics.text, routers=routers)

@@ -1,4 +1,4 @@
-"""`keepline sessions`, `keepline device`, `keepline kick`: who is connected, and why one left."""
+"""`keepline sessions`, `device`, `kick`, `send`: who is connected, why one left, telling one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from keepline.cli.advice import advice
 from keepline.cli.client import connect
 from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
 from keepline.cli.sentences import in_ms, lasted, sentences_about
+from keepline.errors import StartError
 from keepline.log import clean
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from keepline.cli.client import AdminClient
 
 PAGE_LIMIT = 1_000
+ENDINGS_SHOWN = 8
+MESSAGE_HINT = """write it as in: keepline send DEVICE '{"type":"custom","payload":{"a":1}}'"""
 LEAST_WIDTH = 160  # of a table: a terminal breaks its lines, nothing is left out
 
 DeviceId = Annotated[str, typer.Argument(metavar="DEVICE", help="Its Device-Id.")]
@@ -32,6 +35,11 @@ State = Annotated[
 Prefix = Annotated[
     str, typer.Option(metavar="TEXT", help="Only devices whose id begins like this.")
 ]
+Limit = Annotated[int, typer.Option(min=1, max=100, help="How many endings to tell.")]
+After = Annotated[
+    int | None, typer.Option(metavar="CURSOR", help="Tell the endings before those of a page.")
+]
+Message = Annotated[str, typer.Argument(metavar="JSON", help="As the protocol has it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of a table.")]
 
 
@@ -40,6 +48,7 @@ def register(app: typer.Typer) -> None:
     app.command()(sessions)
     app.command()(device)
     app.command()(kick)
+    app.command()(send)
 
 
 def sessions(
@@ -65,6 +74,8 @@ def sessions(
 def device(
     device_id: DeviceId,
     *,
+    limit: Limit = ENDINGS_SHOWN,
+    after: After = None,
     as_json: AsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
@@ -73,7 +84,8 @@ def device(
     """Tell how a device is doing, or why it left, who ended it, and what it should do now."""
     with advice():
         client = connect(admin_url, config, assignments)
-        view = client.get(f"/api/devices/{quote(device_id, safe='')}")
+        path = f"/api/devices/{quote(device_id, safe='')}"
+        view = client.get(path, after=after, limit=limit)
     if as_json:
         typer.echo(json.dumps(view, indent=2))
         return
@@ -82,6 +94,8 @@ def device(
         screen.print(clean(sentence))
     if view["endings"]:
         screen.print(_table_of_endings(view["endings"]))
+    if view["next"] is not None:
+        screen.print(f"older ones: keepline device {clean(device_id)} --after {view['next']}")
     if view["refusals"]:
         screen.print(_table_of_refusals(view["refusals"]))
 
@@ -98,6 +112,32 @@ def kick(
         client = connect(admin_url, config, assignments)
         kicked = client.post(f"/api/devices/{quote(device_id, safe='')}/kick")
     typer.echo(f"{clean(kicked['device_id'])} is being closed (session {kicked['session_id']})")
+
+
+def send(
+    device_id: DeviceId,
+    message: Message,
+    *,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Send a message of the device protocol to a device that is connected."""
+    with advice():
+        body = _object_in(message)
+        client = connect(admin_url, config, assignments)
+        sent = client.post(f"/api/devices/{quote(device_id, safe='')}/send", body)
+    typer.echo(f"it is on its way to {clean(sent['device_id'])}")
+
+
+def _object_in(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise StartError(f"the message is no JSON: {error}", MESSAGE_HINT) from None
+    if not isinstance(found, dict):
+        raise StartError("the message is no JSON object", MESSAGE_HINT)
+    return found
 
 
 def _everybody(client: AdminClient, state: str | None, prefix: str) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
 _WHO: Final = {
@@ -25,18 +26,51 @@ _NORMAL: Final = {
 
 def sentences_about(view: dict[str, Any]) -> list[str]:
     """Return what `GET /api/devices/{id}` has answered, the most important first."""
+    told = _present(view)
+    if view["totals"] is not None:
+        told.append(_total(view["totals"]))
+    if view["store"] == "away":
+        told.append("Its history is not known now: the store cannot be asked.")
+    return told
+
+
+def _present(view: dict[str, Any]) -> list[str]:
     device_id, session, endings = view["device_id"], view["session"], view["endings"]
     if session is not None:
-        return [_connected(device_id, session)]
+        return [_connected(device_id, session), *_passed(session["steps"], "It is now")]
     if endings:
-        return _ended(device_id, endings[0])
+        ended, condition, *rest = _ended(device_id, endings[0])
+        return [ended, condition, *_passed(endings[0]["steps"], "It ended in"), *rest]
+    if not view["refusals"]:
+        return [f"{device_id} is not connected, and its last endings are forgotten."]
     latest = view["refusals"][0]
+    cause = " ".join(str(each) for each in (latest["status"], latest["cause"]) if each)
+    detail = f": {latest['detail']}" if latest["detail"] else ""
     refused = (
         f"{device_id} has not been connected as far as is remembered; requests that name it were"
-        f" refused, {lasted(latest['ago_s'])} ago with {latest['status']} {latest['cause']}:"
-        f" {latest['detail']}."
+        f" refused, {lasted(latest['ago_s'])} ago with {cause}{detail}."
     )
     return [refused]
+
+
+def _passed(steps: list[dict[str, Any]], arrived: str) -> list[str]:
+    """Return what it went through, with how long it was in each state but the last."""
+    if len(steps) < 2:  # noqa: PLR2004 (one is where it began)
+        return []
+    through = ", ".join(
+        f"{before['state']} {lasted(after['after_s'])}" for before, after in pairwise(steps)
+    )
+    return [f"It went through: {through}. {arrived} {steps[-1]['state']}."]
+
+
+def _total(totals: dict[str, Any]) -> str:
+    since = datetime.fromisoformat(totals["first_at"]).strftime("%Y-%m-%d")
+    count, resumed = totals["sessions"], totals["resumed"]
+    return (
+        f"Since {since} it has had {count} {'session' if count == 1 else 'sessions'} that ended,"
+        f" {resumed} of them resumed, connected for {lasted(totals['connected_s'])} in all,"
+        f" {_heart(totals)}."
+    )
 
 
 def lasted(seconds: float) -> str:

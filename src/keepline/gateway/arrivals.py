@@ -94,7 +94,7 @@ class Arrivals:
         node = self._node
         node.counters.disconnects[error.reason] += 1
         refusal = refusal_of(error, request, address, node.clock.wall())
-        node.endings.note_refusal(refusal)
+        node.refusals.note(refusal)
         node.log.info("device_refused", **refusal.told())
 
     def on_dropped(self, error: PeerError, address: str) -> None:
@@ -102,5 +102,5 @@ class Arrivals:
         node = self._node
         node.counters.disconnects[error.reason] += 1
         refusal = refusal_of(error, None, address, node.clock.wall())
-        node.endings.note_refusal(refusal)
+        node.refusals.note(refusal)
         node.log.info("device_dropped", **refusal.told())

@@ -1,4 +1,4 @@
-"""Why devices left and were not let in: the last of each, a bounded memory to ask later."""
+"""Why devices left, as it is told; and why others were not let in, the last of each kept."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct, msgpack
+from msgspec import Struct, json, msgpack
 
 from keepline.gateway.auth.credentials import shown_device_id
+from keepline.lifecycle.history import steps
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -18,20 +19,20 @@ if TYPE_CHECKING:
     from keepline.wire.handshake import Request
 
 EACH: Final = 8
-"""How many endings of one device are kept, and how many refusals of one device or address."""
+"""How many refusals of one device or of one address are kept."""
 
 REASONS: Final = {reason.cause: reason for reason in CloseReason}
 _DETAIL_CHARACTERS: Final = 200
 _ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
-class Ending(Struct, frozen=True, array_like=True, gc=False):
+class Ending(Struct, frozen=True, gc=False):
     """How one connection ended, once it was upgraded.
 
     `at` is wall time; `state` is where it was when its end began. `last_frame_s` is the time since
     the device's last data message, `last_byte_s` since its last sign of life, both at the end.
     `claim` and `session_id` are 0 and empty before a hello; `newer_claim` is that of the
-    connection that holds the device now, None for none.
+    connection that holds the device now, None for none. `history` is of the lifecycle, packed.
     """
 
     at: float
@@ -48,11 +49,17 @@ class Ending(Struct, frozen=True, array_like=True, gc=False):
     session_id: str
     address: str
     detail: str
+    history: bytes = b""
 
     @property
     def reason(self) -> CloseReason:
         """The cause with all that belongs to it."""
         return REASONS[self.cause]
+
+    def event(self) -> bytes:
+        """Return what is kept of it as an event: what is told, and the transitions before it."""
+        passed = [step._asdict() for step in steps(self.history)]
+        return json.encode({**self.told(), "steps": passed})
 
     def told(self) -> dict[str, object]:
         """Return what a log line tells of it; a part that not every ending has may be missing."""
@@ -140,47 +147,37 @@ class Recent:
         return self._by_key.get(key, ())
 
 
-class Endings:
-    """The memory of one node: endings by device, refusals by device and by address."""
+class Refusals:
+    """The memory of one node, by device and by address; a flood of them costs no disk anything.
 
-    __slots__ = ("_by_device", "_encode", "_refused_addresses", "_refused_devices")
+    Who was let in and left before its hello is among them: anybody may be, where all are let in.
+    """
+
+    __slots__ = ("_by_address", "_by_device", "_encode")
 
     def __init__(self, settings: History) -> None:
-        """Keep as many endings, and as many refusals by each of their two keys."""
-        self._by_device = Recent(settings.endings)
-        self._refused_devices = Recent(settings.refusals)
-        self._refused_addresses = Recent(settings.refusals)
+        """Keep as many by each of the two keys as the settings say."""
+        self._by_device = Recent(settings.refusals)
+        self._by_address = Recent(settings.refusals)
         self._encode = msgpack.Encoder().encode
 
-    def __len__(self) -> int:
-        return len(self._by_device)
-
-    def note_ending(self, device_id: str, ending: Ending) -> None:
-        """Keep how a device's connection ended."""
-        self._by_device.add(device_id, self._encode(ending))
-
-    def note_refusal(self, refusal: Refusal) -> None:
+    def note(self, refusal: Refusal) -> None:
         """Keep how a request was refused, by what it said it was and by where it came from."""
         record = self._encode(refusal)
         if refusal.device_id:
-            self._refused_devices.add(refusal.device_id, record)
+            self._by_device.add(refusal.device_id, record)
         if refusal.address:
-            self._refused_addresses.add(refusal.address, record)
+            self._by_address.add(refusal.address, record)
 
-    def of_device(self, device_id: str) -> list[Ending]:
-        """Return what is known of a device's endings, the latest first."""
-        return [_ending(record) for record in reversed(self._by_device.of(device_id))]
-
-    def refusals_of_device(self, device_id: str) -> list[Refusal]:
+    def of_device(self, device_id: str) -> list[Refusal]:
         """Return the refusals of requests that named this device, the latest first."""
-        return [_refusal(record) for record in reversed(self._refused_devices.of(device_id))]
+        return [_refusal(record) for record in reversed(self._by_device.of(device_id))]
 
-    def refusals_of_address(self, address: str) -> list[Refusal]:
+    def of_address(self, address: str) -> list[Refusal]:
         """Return the refusals of requests from this address, the latest first."""
-        return [_refusal(record) for record in reversed(self._refused_addresses.of(address))]
+        return [_refusal(record) for record in reversed(self._by_address.of(address))]
 
 
-_ending = msgpack.Decoder(Ending).decode
 _refusal = msgpack.Decoder(Refusal).decode
 
 
@@ -206,6 +203,7 @@ def ending_of(connection: Connection, reason: CloseReason) -> Ending:
         session_id=receiver.session_id,
         address=connection.address,
         detail=connection.detail[:_DETAIL_CHARACTERS],
+        history=connection.lifecycle.history,
     )
 
 

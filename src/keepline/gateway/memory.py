@@ -11,7 +11,6 @@ from msgspec import DecodeError, Struct, ValidationError, json, msgpack
 from keepline.errors import HubError
 from keepline.gateway.delivery import within_bounds
 from keepline.hub.port import STATE_BYTES, Claim, Outcome, Tally
-from keepline.lifecycle.history import steps
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -131,14 +130,8 @@ class Memory:
 
     def ended(self, session: Session, ending: Ending) -> None:
         """Note how a session ended, and add it to its device's totals."""
-        connection = session.connection
-        heartbeat = connection.heartbeat
-        told = ending.told()
-        told["steps"] = [
-            {"state": step.state, "event": step.event, "after_s": step.after_s}
-            for step in steps(connection.lifecycle.history)
-        ]
-        self._hub.emit(session.device_id, "offline", json.encode(told))
+        heartbeat = session.connection.heartbeat
+        self._hub.emit(session.device_id, "offline", ending.event())
         average_s = heartbeat.average_rtt_s
         pongs = heartbeat.pongs
         self._hub.tally(

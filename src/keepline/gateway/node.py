@@ -14,7 +14,7 @@ from keepline.gateway.auth import NobodyRevoked
 from keepline.gateway.auth.expiry import Expiries
 from keepline.gateway.auth.gate import Gate
 from keepline.gateway.cleanup import cleanup
-from keepline.gateway.endings import Endings, ending_of
+from keepline.gateway.endings import Refusal, Refusals, ending_of
 from keepline.gateway.fence import Fence
 from keepline.gateway.greeting import HelloCache
 from keepline.gateway.memory import Memory
@@ -74,7 +74,6 @@ class Node:
         "clock",
         "counters",
         "draining",
-        "endings",
         "enrolment",
         "executor",
         "expiries",
@@ -83,6 +82,7 @@ class Node:
         "heap",
         "hello_limits",
         "hellos",
+        "hub",
         "idle_after_s",
         "judge",
         "limits",
@@ -97,6 +97,7 @@ class Node:
         "presence",
         "profiles",
         "random",
+        "refusals",
         "registry",
         "settings",
         "streaming_silence_s",
@@ -166,13 +167,14 @@ class Node:
         self.draining = False
         self.call_numbers = count()  # of devices' tools
         self.message_numbers = count(1)  # of those that are to be acknowledged
-        self.endings = Endings(settings.history)
+        self.refusals = Refusals(settings.history)
         self.presence: Presence | None = None  # where somebody wants to be told
         self._unwell = 0
         self._stalls_seen = 0
         self.enrolment = enrolment
         self._giving_back: asyncio.Future[None] | None = None
         self.arrivals = Arrivals(self)
+        self.hub = hub
         self.memory = Memory(hub, settings.hub, log)
         self.cleanups: set[asyncio.Task[None]] = set()
 
@@ -267,11 +269,13 @@ class Node:
             self.counters.verdicts += 1
         ending = ending_of(connection, reason)
         device_id = connection.receiver.device_id
-        self.endings.note_ending(device_id, ending)
         event = "device_disconnected" if ending.claim else "device_left_before_hello"
         self.log.info(event, device_id=device_id, **ending.told())
         if isinstance(connection.receiver, Session):
             self.memory.ended(connection.receiver, ending)
+        else:
+            left = Refusal(ending.at, ending.cause, device_id, ending.address, ending.detail)
+            self.refusals.note(left)
         if self.presence is not None and ending.claim:
             self.presence.offline(device_id, ending, self.ticker.now)
 

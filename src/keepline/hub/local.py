@@ -15,6 +15,7 @@ from keepline.hub.operations import (
     NoteEvent,
     Prune,
     ReadEvents,
+    ReadLatest,
     ReadTotals,
     ReleaseClaim,
     SaveState,
@@ -163,6 +164,18 @@ class LocalHub:
     ) -> Sequence[Event]:
         """Return events; see `port.Hub`."""
         read = ReadEvents(after, limit, device_id)
+        return cast("list[Event]", await self._writer.look(read))
+
+    async def latest(
+        self,
+        before: int | None = None,
+        *,
+        limit: int = 100,
+        device_id: str | None = None,
+        kind: str | None = None,
+    ) -> Sequence[Event]:
+        """Return the newest events; see `port.Hub`."""
+        read = ReadLatest(before, limit, device_id, kind)
         return cast("list[Event]", await self._writer.look(read))
 
     def each_second(self) -> None:

@@ -243,6 +243,26 @@ class ReadEvents(NamedTuple):
         return [Event(*row) for row in rows]
 
 
+class ReadLatest(NamedTuple):
+    """Read events below `before`, newest first, of one device or of all, of one kind or of any."""
+
+    before: int | None
+    limit: int
+    device_id: str | None
+    kind: str | None
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> list[Event]:
+        transaction.finish()
+        asked = {"id <": self.before, "device_id =": self.device_id, "kind =": self.kind}
+        chosen = {term: value for term, value in asked.items() if value is not None}
+        terms = "".join(f" and {term} ?" for term in chosen)
+        rows = transaction.execute(
+            f"{_EVENTS}{terms} order by id desc limit ?", (0, *chosen.values(), self.limit)
+        )
+        return [Event(*row) for row in rows]
+
+
 class TakeOver(NamedTuple):
     """A node starts: whatever it held under an earlier life is released, its windows begin now."""
 

@@ -110,7 +110,10 @@ class Holder(Protocol):
         """
 
     async def command(self, device_id: str, payload: bytes) -> bytes:
-        """Carry `payload` to the device's session. Raises NotConnectedError when it is not here."""
+        """Carry `payload` to the device's session.
+
+        Raises NotConnectedError when it is not here, CommandError for what no device understands.
+        """
 
     def describe(self, device_id: str) -> tuple[str, str] | None:
         """Return state and health of a device that is held here, else None."""
@@ -148,8 +151,8 @@ class Hub(Protocol):
     async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
         """Carry a command to a device wherever it is, and return the answer.
 
-        Raises NotConnectedError at once when nobody holds it, NoAnswerError when it was sent and
-        the outcome is unknown, HubDownError.
+        Raises NotConnectedError at once when nobody holds it, CommandError for what no device
+        understands, NoAnswerError when it was sent and the outcome is unknown, HubDownError.
         """
 
     async def where(self, device_id: str) -> Whereabouts | None:
@@ -171,6 +174,16 @@ class Hub(Protocol):
         self, after: int = 0, *, limit: int = 100, device_id: str | None = None
     ) -> Sequence[Event]:
         """Return events behind the id `after`, oldest first. Raises HubDownError."""
+
+    async def latest(
+        self,
+        before: int | None = None,
+        *,
+        limit: int = 100,
+        device_id: str | None = None,
+        kind: str | None = None,
+    ) -> Sequence[Event]:
+        """Return events with ids below `before`, newest first. Raises HubDownError."""
 
     def each_second(self) -> None:
         """Do what has to be done from time to time; called about once a second."""

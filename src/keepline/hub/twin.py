@@ -125,6 +125,24 @@ class TwinHub:
         )
         return [event for event, _ in zip(chosen, range(limit), strict=False)]
 
+    async def latest(
+        self,
+        before: int | None = None,
+        *,
+        limit: int = 100,
+        device_id: str | None = None,
+        kind: str | None = None,
+    ) -> Sequence[Event]:
+        """Return the newest events; see `port.Hub`."""
+        chosen = (
+            event
+            for event in reversed(self._events)
+            if (before is None or event.id < before)
+            and device_id in {None, event.device_id}
+            and kind in {None, event.kind}
+        )
+        return [event for event, _ in zip(chosen, range(limit), strict=False)]
+
     def tally(self, device_id: str, tally: Tally) -> None:
         """Add a session to its device's totals; see `port.Hub`."""
         pongs, rtt_sum_s = self._rtts.get(device_id, (0, 0.0))

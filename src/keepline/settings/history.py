@@ -1,4 +1,4 @@
-"""What is remembered of those who left."""
+"""What is remembered of those who were not let in."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from keepline.settings.section import Count, Section
 
 
 class History(Section):
-    """How many `endings` of connections are remembered, and how many `refusals` of requests.
+    """How many `refusals` of requests are remembered, by device and by address.
 
-    Each in all; of one device the last 8. An ending takes about 0.4 KB.
+    Of one the last 8, in memory: one takes about 0.3 KB. Who was let in is in the hub.
     """
 
-    endings: Count = 10_000
     refusals: Count = 2_000

@@ -12,8 +12,11 @@ import pytest
 
 from keepline.admin.api import Readiness, create_api
 from keepline.admin.devices import PAGE_LIMIT, SLICE, device_routes, page_of
-from keepline.errors import RefusedError
+from keepline.admin.events import PAGE_LIMIT as EVENTS_LIMIT
+from keepline.admin.events import event_routes
+from keepline.errors import HubDownError, NoAnswerError, RefusedError
 from keepline.gateway.endings import refusal_of
+from keepline.gateway.holder import NodeHolder
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World, device_request
 
@@ -27,16 +30,18 @@ class Desk:
         self.api = create_api(
             ready=lambda: Readiness(ready=True),
             metrics=self._nothing,
-            routers=[device_routes(node)],
+            routers=[device_routes(node), event_routes(node.hub)],
         )
 
     async def _nothing(self) -> bytes:
         return b""
 
-    async def ask(self, path: str, method: str = "GET", **query: Any) -> tuple[int, Any]:
+    async def ask(
+        self, path: str, method: str = "GET", body: Any = None, **query: Any
+    ) -> tuple[int, Any]:
         transport = httpx.ASGITransport(self.api)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            answer = await client.request(method, path, params=query)
+            answer = await client.request(method, path, params=query, json=body)
             return answer.status_code, answer.json()
 
     async def pages(self, **query: Any) -> list[list[str]]:
@@ -194,7 +199,7 @@ async def test_a_device_that_has_left_is_told_by_its_endings_alone(desk: Desk) -
 async def test_a_device_that_was_never_let_in_is_told_by_its_refusals(desk: Desk) -> None:
     error = RefusedError("token missing or wrong", CloseReason.UNAUTHORIZED)
     request = device_request(address="192.0.2.7")
-    desk.world.node.endings.note_refusal(refusal_of(error, request, "", desk.world.clock.wall()))
+    desk.world.node.refusals.note(refusal_of(error, request, "", desk.world.clock.wall()))
     _, device = await desk.ask("/api/devices/device-1")
     assert (device["session"], device["endings"]) == (None, [])
     [refusal] = device["refusals"]
@@ -250,6 +255,155 @@ async def test_every_route_is_described_with_the_shape_of_its_answer(desk: Desk)
         ("/api/sessions", "get"),
         ("/api/devices/{device_id}", "get"),
         ("/api/devices/{device_id}/kick", "post"),
+        ("/api/devices/{device_id}/send", "post"),
+        ("/api/events", "get"),
     ):
         answer = description["paths"][path][method]["responses"]["200"]
         assert "$ref" in json.dumps(answer)
+
+
+# -- from the hub --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("endings", "pages"), [(2, [2]), (3, [3]), (4, [3, 1]), (7, [3, 3, 1])])
+async def test_endings_come_newest_first_and_page_by_page(
+    desk: Desk, endings: int, pages: list[int]
+) -> None:
+    for _ in range(endings):
+        desk.world.connect("one").loses_tcp()
+    got, cursor = [], None
+    while not got or cursor is not None:
+        query = {"limit": 3} if cursor is None else {"limit": 3, "after": cursor}
+        _, device = await desk.ask("/api/devices/one", **query)
+        got.append([ending["claim"] for ending in device["endings"]])
+        cursor = device["next"]
+    assert [len(page) for page in got] == pages
+    assert [claim for page in got for claim in page] == list(range(endings, 0, -1))
+
+
+async def test_a_device_is_told_with_transitions_and_totals(desk: Desk) -> None:
+    life = desk.world.connect("one")
+    desk.world.pass_time(31.0)
+    life.loses_tcp()
+    desk.world.connect("one")
+    _, device = await desk.ask("/api/devices/one")
+    assert [step["state"] for step in device["session"]["steps"]] == ["authenticating", "active"]
+    assert [step["state"] for step in device["endings"][0]["steps"]][-2:] == ["idle", "cleanup"]
+    assert (device["totals"]["sessions"], device["store"]) == (1, "here")
+    assert device["totals"]["connected_s"] == pytest.approx(31, abs=0.2)
+
+
+@pytest.fixture
+def away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise HubDownError("the store cannot be used: database is locked")
+
+    for name in ("totals", "latest", "events"):
+        monkeypatch.setattr(desk.world.hub, name, fail)
+
+
+@pytest.mark.usefixtures("away")
+async def test_with_the_store_away_what_is_in_memory_is_told_and_the_rest_not_known(
+    desk: Desk,
+) -> None:
+    desk.world.connect("one")
+    status, device = await desk.ask("/api/devices/one")
+    assert (status, device["store"], device["totals"]) == (200, "away", None)
+    assert device["session"]["device_id"] == "one"
+    status, answer = await desk.ask("/api/devices/gone")
+    assert status == 503
+    assert "not known now" in answer["detail"]
+    assert (await desk.ask("/api/events"))[0] == 503
+
+
+async def test_events_are_the_newest_ones_or_those_behind_one(desk: Desk) -> None:
+    for device_id in ("one", "two"):
+        claim = await desk.world.node.memory.claim(device_id, device_id)
+        life = desk.world.connect(device_id)
+        assert claim.number
+        life.loses_tcp()
+    _, newest = await desk.ask("/api/events", limit=2)
+    kinds = [(event["device_id"], event["kind"]) for event in newest["events"]]
+    assert kinds == [("two", "online"), ("two", "offline")]
+    assert newest["events"][1]["data"]["cause"] == "device_closed"
+    _, all_of_one = await desk.ask("/api/events", after=0, device="one")
+    assert [event["kind"] for event in all_of_one["events"]] == ["online", "offline"]
+    _, none = await desk.ask("/api/events", after=newest["next"])
+    assert none == {"events": [], "next": newest["next"]}
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"limit": 0}, 422),
+        ({"limit": 1}, 200),
+        ({"limit": EVENTS_LIMIT}, 200),
+        ({"limit": EVENTS_LIMIT + 1}, 422),
+        ({"after": -1}, 422),
+        ({"device": "x" * 128}, 200),
+        ({"device": "x" * 129}, 422),
+    ],
+)
+async def test_what_is_asked_of_events_is_checked(
+    desk: Desk, query: dict[str, Any], status: int
+) -> None:
+    assert (await desk.ask("/api/events", **query))[0] == status
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [({"limit": 0}, 422), ({"limit": 100}, 200), ({"limit": 101}, 422), ({"after": 0}, 422)],
+)
+async def test_what_is_asked_of_a_devices_endings_is_checked(
+    desk: Desk, query: dict[str, Any], status: int
+) -> None:
+    desk.world.connect("one")
+    assert (await desk.ask("/api/devices/one", **query))[0] == status
+
+
+# -- sending -------------------------------------------------------------------------------
+
+
+async def test_a_message_is_sent_to_the_device_and_the_deed_is_logged(desk: Desk) -> None:
+    await desk.world.hub.start(NodeHolder(desk.world.node, "local"), 60.0)
+    life = desk.world.connect("one")
+    message = {"type": "custom", "payload": {"a": 1}}
+    assert await desk.ask("/api/devices/ONE/send", "POST", body=message) == (
+        200,
+        {"device_id": "one"},
+    )
+    assert life.heard[-1] == message
+    assert desk.world.logged("message_sent")[0]["type"] == "custom"
+
+
+@pytest.mark.parametrize(
+    ("device_id", "body", "status", "words"),
+    [
+        ("nobody", {"type": "custom", "payload": 1}, 404, "nobody is not connected"),
+        ("one", {"type": "alert"}, 422, "no device understands this message"),
+        ("one", {"type": "listen", "state": "start"}, 422, "no device is sent the type 'listen'"),
+        ("one", {}, 422, "no device understands this message"),
+        ("one", [], 422, ""),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused_and_why_is_said(
+    desk: Desk, device_id: str, body: Any, status: int, words: str
+) -> None:
+    await desk.world.hub.start(NodeHolder(desk.world.node, "local"), 60.0)
+    life = desk.world.connect("one")
+    got, answer = await desk.ask(f"/api/devices/{device_id}/send", "POST", body=body)
+    assert got == status
+    assert words in str(answer["detail"])
+    assert len(life.heard) == 1
+
+
+@pytest.mark.parametrize(("error", "status"), [(NoAnswerError, 504), (HubDownError, 503)])
+async def test_a_message_of_which_nothing_is_known_is_told_as_that(
+    desk: Desk, error: type[Exception], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> None:
+        raise error("nobody knows")
+
+    monkeypatch.setattr(desk.world.hub, "send", fail)
+    answer = await desk.ask("/api/devices/one/send", "POST", body={})
+    assert answer == (status, {"detail": "nobody knows"})

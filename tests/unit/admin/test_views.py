@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from keepline.admin.views import EndingView, RefusalView, SessionView
+import pytest
+
+from keepline.admin.views import EndingView, LiveView, RefusalView, SessionView
 from keepline.gateway.endings import Refusal
 from tests.unit.gateway.fakes import World
-from tests.unit.gateway.test_endings import SOME
+from tests.unit.gateway.test_endings import SOME, event_of
 
 
 async def test_a_view_of_a_session_has_every_field_in_its_type() -> None:
@@ -16,11 +18,38 @@ async def test_a_view_of_a_session_has_every_field_in_its_type() -> None:
 
 
 def test_a_view_of_an_ending_adds_what_belongs_to_its_cause() -> None:
-    view = EndingView.of(SOME, wall=SOME.at + 180)
+    view = EndingView.of(event_of(SOME), wall=SOME.at + 180)
+    assert view is not None
     assert (view.ago_s, view.code, view.initiator, view.advice) == (180, 1001, "us", "come_back")
     assert (view.claim, view.last_frame_s) == (SOME.claim, SOME.last_frame_s)
 
 
 def test_a_wall_clock_that_stepped_back_makes_no_ending_of_the_future() -> None:
-    assert EndingView.of(SOME, wall=SOME.at - 5).ago_s == 0
+    early = EndingView.of(event_of(SOME), wall=SOME.at - 5)
+    assert early is not None
+    assert early.ago_s == 0
     assert RefusalView.of(Refusal(9.0, "full", "one", "", ""), wall=5.0).ago_s == 0
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b'{"cause":"kicked"}', SOME.event().replace(b'"idle"', b'"tired"')]
+)
+def test_an_ending_that_another_version_wrote_is_left_out(data: bytes) -> None:
+    assert EndingView.of(event_of(SOME)._replace(data=data), SOME.at) is None
+
+
+def test_a_cause_that_is_no_more_is_still_told() -> None:
+    former = SOME.event().replace(b"heartbeat_timeout", b"a_former_cause")
+    view = EndingView.of(event_of(SOME)._replace(data=former), SOME.at)
+    assert view is not None
+    assert (view.cause, view.advice, view.code) == ("a_former_cause", None, 1001)
+
+
+async def test_a_live_view_has_the_transitions_so_far() -> None:
+    world = World()
+    life = world.connect("one")
+    world.pass_time(31.0)
+    view = LiveView.of(life.session, world.node.ticker.now)
+    assert [step.state for step in view.steps] == ["authenticating", "active", "idle"]
+    assert view.steps[-1].after_s == pytest.approx(30, abs=0.2)
+    assert view.outcome == "new"

@@ -13,7 +13,7 @@ from keepline.cli.client import NotFoundError
 from keepline.gateway.endings import Refusal
 from tests.unit.cli.command_line import typed
 from tests.unit.gateway.fakes import World
-from tests.unit.gateway.test_endings import SOME
+from tests.unit.gateway.test_endings import SOME, event_of
 
 
 class Interface:
@@ -30,8 +30,8 @@ class Interface:
             raise answer
         return answer
 
-    def post(self, path: str, body: object = None) -> Any:
-        return self.get(path)
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        return self.get(path, **body or {})
 
 
 @pytest.fixture
@@ -75,10 +75,13 @@ async def test_sessions_as_json_are_one_list(interface: Interface) -> None:
 
 def test_a_device_is_told_in_sentences_and_tables(interface: Interface) -> None:
     refusal = Refusal(SOME.at, "unauthorized", "one", "192.0.2.7", "token missing or wrong")
+    ending = EndingView.of(event_of(SOME), SOME.at + 180)
+    assert ending is not None
     view = DeviceView(
         device_id="one",
         session=None,
-        endings=[EndingView.of(SOME, SOME.at + 180)],
+        endings=[ending],
+        next=7,
         refusals=[RefusalView.of(refusal, SOME.at + 180)],
     )
     interface.answers = [view.model_dump(mode="json")] * 2
@@ -87,6 +90,8 @@ def test_a_device_is_told_in_sentences_and_tables(interface: Interface) -> None:
     assert shown.startswith("one ended 3 min ago, at 2027-01-15 08:00:00 UTC: heartbeat_timeout")
     assert "3 min ago  us  heartbeat_timeout  1001" in shown
     assert "3 min ago  unauthorized  401     token missing or wrong  192.0.2.7" in shown
+    assert shown.count("older ones: keepline device one --after 7") == 1
+    assert interface.asked[-1] == ("/api/devices/one", {"after": None, "limit": 8})
     assert json.loads(typed("device", "one", "--json")[1]) == view.model_dump(mode="json")
 
 
@@ -115,3 +120,18 @@ async def test_what_a_device_calls_itself_is_no_markup_and_no_terminal_code(
     _, shown, _ = typed("sessions")
     assert "[red]x" in shown
     assert "\x1b" not in shown
+
+
+def test_a_message_is_sent_as_the_object_that_it_is(interface: Interface) -> None:
+    interface.answers = [{"device_id": "a/b"}]
+    typing = ("send", "a/b", '{"type":"system","command":"reboot"}')
+    assert typed(*typing) == (0, "it is on its way to a/b\n", "")
+    assert interface.asked == [("/api/devices/a%2Fb/send", {"type": "system", "command": "reboot"})]
+
+
+@pytest.mark.parametrize("text", ["", "reboot", "[]", '"x"'])
+def test_what_is_no_json_object_is_not_even_asked_about(interface: Interface, text: str) -> None:
+    status, _, complaint = typed("send", "one", text)
+    assert status == 2
+    assert "keepline send DEVICE" in complaint
+    assert interface.asked == []

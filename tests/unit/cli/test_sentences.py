@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from msgspec import structs
 
-from keepline.admin.views import DeviceView, EndingView, RefusalView, SessionView
+from keepline.admin.views import DeviceView, EndingView, LiveView, RefusalView, TotalsView
 from keepline.cli.sentences import in_ms, lasted, sentences_about
 from keepline.gateway.endings import Ending, Refusal
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World
-from tests.unit.gateway.test_endings import SOME
+from tests.unit.gateway.test_endings import SOME, event_of
 
 
-def view(*endings: Ending, session: SessionView | None = None, **more: Any) -> dict[str, Any]:
+def view(*endings: Ending, session: LiveView | None = None, **more: Any) -> dict[str, Any]:
     """Return what the interface answers, three minutes after the ending."""
-    told = [EndingView.of(ending, SOME.at + 180) for ending in endings]
-    device = DeviceView(
-        device_id="one", session=session, endings=told, refusals=more.get("refusals", [])
-    )
+    seen = [EndingView.of(event_of(ending), SOME.at + 180) for ending in endings]
+    told = [each for each in seen if each is not None]
+    device = DeviceView(device_id="one", session=session, endings=told, **{"refusals": [], **more})
     return device.model_dump(mode="json")
 
 
@@ -96,7 +96,8 @@ async def test_a_device_that_is_connected_is_told_by_its_session() -> None:
     life.connection.address = "192.0.2.7"
     world.pass_time(65.0)
     now = world.node.ticker.now
-    (sentence,) = sentences_about(view(SOME, session=SessionView.of(life.session, now)))
+    sentence, passed = sentences_about(view(SOME, session=LiveView.of(life.session, now)))
+    assert passed == "It went through: authenticating 0 s, active 30 s. It is now idle."
     assert sentence.startswith("one has been connected for 1 min, from 192.0.2.7: idle, ")
     assert sentence.endswith(f"(session {life.session.session_id}, claim 1).")
 
@@ -106,3 +107,30 @@ def test_a_device_that_was_only_refused_is_told_by_the_last_refusal() -> None:
     told = view(refusals=[RefusalView.of(refusal, SOME.at + 5)])
     (sentence,) = sentences_about(told)
     assert "5 s ago with 401 unauthorized: token missing or wrong." in sentence
+
+
+def test_who_was_let_in_and_said_nothing_is_told_without_a_status() -> None:
+    refusal = Refusal(SOME.at, "hello_timeout", "one", "192.0.2.7", "")
+    (sentence,) = sentences_about(view(refusals=[RefusalView.of(refusal, SOME.at + 5)]))
+    assert sentence.endswith("were refused, 5 s ago with hello_timeout.")
+
+
+def test_totals_and_a_store_that_is_away_are_told_last() -> None:
+    at = datetime.fromtimestamp(SOME.at, UTC)
+    totals = TotalsView(
+        first_at=at,
+        last_at=at,
+        sessions=3,
+        resumed=2,
+        connected_s=7_200,
+        pings=9,
+        ping_failures=1,
+        average_rtt_s=0.02,
+    )
+    *_, told, last = sentences_about(view(SOME, totals=totals, store="away"))
+    assert told == (
+        "Since 2027-01-15 it has had 3 sessions that ended, 2 of them resumed, connected for 2 h"
+        " in all, RTT 20 ms, 9 pings, 1 unanswered."
+    )
+    assert last == "Its history is not known now: the store cannot be asked."
+    assert "last endings are forgotten" in sentences_about(view(totals=totals))[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,12 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from keepline.errors import RefusedError
-from keepline.gateway.endings import EACH, Ending, Endings, Recent, Refusal, refusal_of
+from keepline.gateway.endings import EACH, Ending, Recent, Refusal, Refusals, refusal_of
+from keepline.gateway.greeting import Greeting
+from keepline.hub.port import Event
+from keepline.lifecycle.history import append
+from keepline.lifecycle.states import Event as LifeEvent
+from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.settings.history import History
 from keepline.wire.frames import Opcode
@@ -34,23 +41,37 @@ SOME = Ending(
 )
 
 
-def test_an_ending_comes_back_as_it_was_kept() -> None:
-    endings = Endings(History(endings=10, refusals=10))
-    endings.note_ending("one", SOME)
-    assert endings.of_device("one") == [SOME]
-    assert endings.of_device("two") == []
-    assert SOME.reason is CloseReason.HEARTBEAT_TIMEOUT
+def event_of(ending: Ending) -> Event:
+    """Return what a hub keeps of an ending."""
+    return Event(1, ending.at, "one", "offline", ending.event())
+
+
+async def ends_of(world: World, device_id: str) -> list[dict[str, Any]]:
+    """Return what the hub was told of a device's endings, the latest first."""
+    events = await world.hub.latest(device_id=device_id, kind="offline")
+    return [json.loads(event.data) for event in events]
+
+
+def test_an_event_has_all_that_is_told_and_the_transitions_before_it() -> None:
+    history = append(
+        append(b"", State.ACTIVE, LifeEvent.HELLO, 0.1), State.IDLE, LifeEvent.QUIET, 3
+    )
+    told = json.loads(structs.replace(SOME, history=history).event())
+    assert told.pop("steps") == [
+        {"state": "active", "event": "hello", "after_s": 0.1},
+        {"state": "idle", "event": "quiet", "after_s": 3.0},
+    ]
+    assert told == SOME.told()
 
 
 @pytest.mark.parametrize("beyond", [-1, 0, 1])
-def test_of_one_device_the_last_few_are_kept_the_latest_first(beyond: int) -> None:
-    endings = Endings(History(endings=100, refusals=1))
+def test_of_one_address_the_last_few_are_kept_the_latest_first(beyond: int) -> None:
+    refusals = Refusals(History(refusals=100))
     count = EACH + beyond
-    for claim in range(count):
-        endings.note_ending("one", structs.replace(SOME, claim=claim))
-    kept = [ending.claim for ending in endings.of_device("one")]
+    for number in range(count):
+        refusals.note(Refusal(number, "full", "", "192.0.2.1", ""))
+    kept = [refusal.at for refusal in refusals.of_address("192.0.2.1")]
     assert kept == list(range(count))[::-1][:EACH]
-    assert len(endings) == min(count, EACH)
 
 
 @pytest.mark.parametrize(("devices", "forgotten"), [(9, 0), (10, 0), (11, 1)])
@@ -84,15 +105,15 @@ def test_the_count_is_true_and_the_limits_hold_whatever_comes(
         assert max(map(len, held)) <= each
 
 
-def test_an_ending_takes_less_than_half_a_kilobyte() -> None:
-    endings = Endings(History(endings=2_000, refusals=1))
+def test_a_refusal_takes_less_than_half_a_kilobyte_for_both_of_its_keys() -> None:
+    refusals = Refusals(History(refusals=2_000))
     ids = [f"02:00:00:00:{number // 256:02x}:{number % 256:02x}" for number in range(2_000)]
     tracemalloc.start()
     for device_id in ids:
-        endings.note_ending(device_id, SOME)
+        refusals.note(Refusal(SOME.at, "full", device_id, "192.0.2.1", "no room for it"))
     taken_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert taken_bytes / 2_000 <= 420
+    assert taken_bytes / 2_000 <= 500
 
 
 async def test_a_session_s_end_says_all_there_is_to_know() -> None:
@@ -106,19 +127,32 @@ async def test_a_session_s_end_says_all_there_is_to_know() -> None:
     world.pass_time(1.0)
     life.says_close((4_001).to_bytes(2))
     life.loses_tcp()
-    [ending] = world.node.endings.of_device("one")
-    assert ending.cause == "device_said_close"
-    assert ending.detail == "code 4001"
-    assert ending.state == "active"
-    assert ending.age_s == pytest.approx(21, abs=0.2)
-    assert ending.last_frame_s == pytest.approx(21, abs=0.2)
-    assert ending.last_byte_s == 0
-    assert ending.average_rtt_s is not None
-    assert (ending.pings, ending.ping_failures) == (1, 0)
-    assert (ending.claim, ending.newer_claim) == (1, None)
-    assert ending.session_id == life.session.session_id
-    assert ending.address == "192.0.2.7"
-    assert ending.at == pytest.approx(world.clock.wall())
+    [ending] = await ends_of(world, "one")
+    assert ending["cause"] == "device_said_close"
+    assert ending["detail"] == "code 4001"
+    assert ending["state"] == "active"
+    assert ending["age_s"] == pytest.approx(21, abs=0.2)
+    assert ending["last_frame_s"] == pytest.approx(21, abs=0.2)
+    assert ending["last_byte_s"] == 0
+    assert ending["average_rtt_s"] is not None
+    assert (ending["pings"], ending["ping_failures"]) == (1, 0)
+    assert (ending["claim"], ending.get("newer_claim")) == (1, None)
+    assert ending["session_id"] == life.session.session_id
+    assert ending["address"] == "192.0.2.7"
+    [event] = await world.hub.latest(kind="offline")
+    assert event.at == pytest.approx(world.clock.wall())
+
+
+async def test_who_left_before_its_hello_is_among_the_refused() -> None:
+    world = World()
+    greeting = Greeting(world.node.hellos, world.node.loop)
+    greeting.device_id = "one"
+    connection = world.greeted(greeting)
+    connection.close(CloseReason.HELLO_TIMEOUT)
+    connection.connection_lost(None)
+    [refusal] = world.node.refusals.of_device("one")
+    assert (refusal.cause, refusal.reason.status) == ("hello_timeout", None)
+    assert await ends_of(world, "one") == []
 
 
 async def test_a_replaced_session_names_the_claim_that_holds_its_device_now() -> None:
@@ -126,8 +160,8 @@ async def test_a_replaced_session_names_the_claim_that_holds_its_device_now() ->
     old = world.connect("one")
     world.connect("one")
     old.loses_tcp()
-    [ending] = world.node.endings.of_device("one")
-    assert (ending.cause, ending.claim, ending.newer_claim) == ("replaced", 1, 2)
+    [ending] = await ends_of(world, "one")
+    assert (ending["cause"], ending["claim"], ending.get("newer_claim")) == ("replaced", 1, 2)
     (line,) = world.logged("device_disconnected")
     assert (line["claim"], line["newer_claim"], line["code"]) == (1, 2, 4001)
 
@@ -138,8 +172,8 @@ async def test_the_state_is_the_one_in_which_the_end_began() -> None:
     world.pass_time(31.0)
     life.connection.close(CloseReason.KICKED)
     life.loses_tcp()
-    [ending] = world.node.endings.of_device("one")
-    assert (ending.state, ending.cause) == ("idle", "kicked")
+    [ending] = await ends_of(world, "one")
+    assert (ending["state"], ending["cause"]) == ("idle", "kicked")
 
 
 async def test_the_normal_end_is_told_without_any_word_of_failure() -> None:
@@ -156,12 +190,11 @@ def test_a_refusal_is_kept_by_the_device_it_names_and_by_its_address() -> None:
     refusal = refusal_of(error, device_request(address="192.0.2.7"), "10.0.0.1", 5.0)
     assert refusal == Refusal(5.0, "unauthorized", "device-1", "192.0.2.7", error.detail)
     assert refusal.reason.status == 401
-    endings = Endings(History(endings=1, refusals=10))
-    endings.note_refusal(refusal)
-    assert endings.refusals_of_device("device-1") == [refusal]
-    assert endings.refusals_of_address("192.0.2.7") == [refusal]
-    assert endings.refusals_of_address("10.0.0.1") == []
-    assert endings.of_device("device-1") == []  # anybody can name any device
+    refusals = Refusals(History(refusals=10))
+    refusals.note(refusal)
+    assert refusals.of_device("device-1") == [refusal]
+    assert refusals.of_address("192.0.2.7") == [refusal]
+    assert refusals.of_address("10.0.0.1") == []
 
 
 @pytest.mark.parametrize("shown", ["", "a b", "x" * 129, "\x1b[31m", "é"])
@@ -170,9 +203,9 @@ def test_what_is_no_id_is_not_kept_as_one(shown: str) -> None:
     request = device_request(headers={"device-id": shown}, address="192.0.2.7")
     refusal = refusal_of(error, request, "", 5.0)
     assert (refusal.device_id, refusal.address) == ("", "192.0.2.7")
-    endings = Endings(History(endings=1, refusals=1))
-    endings.note_refusal(refusal)
-    assert endings.refusals_of_device("") == []
+    refusals = Refusals(History(refusals=1))
+    refusals.note(refusal)
+    assert refusals.of_device("") == []
 
 
 def test_a_request_that_never_came_whole_is_refused_by_address() -> None:
@@ -181,11 +214,11 @@ def test_a_request_that_never_came_whole_is_refused_by_address() -> None:
 
 
 def test_refusals_are_bounded_for_each_of_their_keys() -> None:
-    endings = Endings(History(endings=1, refusals=3))
+    refusals = Refusals(History(refusals=3))
     for number in range(5):
-        endings.note_refusal(Refusal(0.0, "full", f"device-{number}", "192.0.2.1", ""))
-    assert [bool(endings.refusals_of_device(f"device-{n}")) for n in range(5)] == [
+        refusals.note(Refusal(0.0, "full", f"device-{number}", "192.0.2.1", ""))
+    assert [bool(refusals.of_device(f"device-{n}")) for n in range(5)] == [
         *(False, False),
         *(True, True, True),
     ]
-    assert len(endings.refusals_of_address("192.0.2.1")) == 3
+    assert len(refusals.of_address("192.0.2.1")) == 3

@@ -1,0 +1,86 @@
+"""A node as its hub sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from keepline.errors import CommandError, NotConnectedError
+from keepline.gateway.holder import NodeHolder
+from keepline.hub.port import NodeView, Whereabouts
+from keepline.reasons import CloseReason
+from tests.unit.gateway.fakes import World, settle
+from tests.unit.gateway.test_memory import Keeping, come
+
+CUSTOM = b'{"type":"custom","payload":{"a":[1]}}'
+
+
+async def test_a_command_is_sent_as_it_is() -> None:
+    world = World()
+    life = world.connect("one")
+    assert await NodeHolder(world.node, "n").command("one", CUSTOM) == b""
+    assert life.transport.frames[-1][1] == CUSTOM
+
+
+async def test_a_command_for_who_is_not_here_or_leaving_fails_at_once() -> None:
+    world = World()
+    holder = NodeHolder(world.node, "n")
+    with pytest.raises(NotConnectedError, match="one is not connected"):
+        await holder.command("one", CUSTOM)
+    world.connect("one").session.close(CloseReason.KICKED)
+    with pytest.raises(NotConnectedError):
+        await holder.command("one", CUSTOM)
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        (b"\xff", "UTF-8"),
+        (b"", "no device understands"),
+        (b"{}", "no device understands"),
+        (b'{"type":"alert","status":"s"}', "missing required field"),
+        (b'{"type":"listen","state":"start"}', "sent the type 'listen'; there are alert, custom"),
+        (b'{"type":"hello"}', "sent the type 'hello'"),
+        (b'{"type":"' + b"x" * 500 + b'"}', "'" + "x" * 40 + "';"),
+    ],
+)
+async def test_what_no_device_understands_is_sent_to_none(payload: bytes, words: str) -> None:
+    world = World()
+    life = world.connect("one")
+    with pytest.raises(CommandError) as error:
+        await NodeHolder(world.node, "n").command("one", payload)
+    assert words in str(error.value)
+    assert len(life.heard) == 1
+
+
+async def test_a_device_that_is_given_up_is_saved_first_and_told_replaced() -> None:
+    world = World(Keeping)
+    life = await come(world)
+    holder = NodeHolder(world.node, "n")
+    await holder.give_up("device-1")
+    assert life.transport.close_code == 4001
+    assert len(world.hub._kept) == 1
+    await holder.give_up("nobody")
+
+
+async def test_how_a_device_is_and_what_the_node_holds_is_told() -> None:
+    world = World(server={"port": 0, "max_connections": 7})
+    await come(world)
+    holder = NodeHolder(world.node, "n")
+    assert holder.describe("device-1") == ("active", "healthy")
+    assert holder.describe("nobody") is None
+    assert holder.load() == NodeView("n", sessions=1, limit=7, draining=False)
+
+
+async def test_through_its_hub_a_node_is_asked_for_its_devices() -> None:
+    world = World()
+    await world.hub.start(NodeHolder(world.node, "n"), 60.0)
+    life = await come(world)
+    assert await world.hub.send("device-1", CUSTOM, 1.0) == b""
+    where = await world.hub.where("device-1")
+    assert isinstance(where, Whereabouts)
+    assert where.session_id == life.session.session_id
+    life.loses_tcp()
+    await settle()
+    assert await world.hub.where("device-1") is None
+    with pytest.raises(NotConnectedError):
+        await world.hub.send("device-1", CUSTOM, 1.0)
