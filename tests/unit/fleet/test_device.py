@@ -16,6 +16,7 @@ from keepline.wire.limits import Limits
 from keepline.wire.messages import (
     Alert,
     AudioParams,
+    Custom,
     Hello,
     Listen,
     Mcp,
@@ -412,3 +413,54 @@ def test_the_same_seed_lives_the_same_life() -> None:
                 break
         lives.append((server.now, server.events))
     assert lives[0] == lives[1]
+
+
+def test_backing_off_it_waits_twice_as_long_each_time_until_it_is_let_in() -> None:
+    habits = Habits(pause_s=(900.0, 900.0), reconnect_s=1.0, reconnect_most_s=5.0)
+    device = make_device(habits)
+    server = Server(device)
+    most_s = []
+    for _ in range(5):
+        server.waits()
+        device.failed(server.now, "ECONNREFUSED")
+        most_s.append(device._backoff_s)
+        assert 0.0 < device.due - server.now <= 5.0
+    assert most_s == [2.0, 4.0, 5.0, 5.0, 5.0]
+    assert device._tally.counts.unlucky == 1
+    server.greets()
+    assert device._backoff_s == 1.0
+    assert device._tally.counts.unlucky == 0
+
+
+def test_frames_that_do_not_come_back_are_lost_with_the_end_of_the_turn() -> None:
+    device = make_device(talker("manual", frames=3))
+    server = Server(device)
+    server.greets()
+    for _ in range(5):
+        server.waits()
+    first, *_ = (said for said in server.heard() if isinstance(said, bytes))
+    server.says(Tts("start"), first, Tts("stop"))
+    assert device._tally.counts.frames_lost == 2
+    assert device._tally.counts.frames_own == 1
+
+
+def test_with_numbers_each_hello_and_each_turn_is_answered_by_a_custom_message() -> None:
+    habits = Habits(kinds=("text",), turns=(1, 1), hang_up=0.0, die=0.0, numbers=True)
+    server = Server(make_device(habits))
+    server.opens()
+    server.events.clear()
+    server.says(ServerHello(session_id="s-1", audio_params=AudioParams()))
+    assert server.heard() == [Custom({"n": 0}, session_id="s-1")]
+    server.waits()
+    assert server.heard()[0] == Custom({"n": 1}, session_id="s-1")
+    server.now += 0.25
+    server.says(Custom({"n": 0}), Custom({"n": 1}))
+    assert server.device._tally.counts.numbers_heard == 2
+    assert server.device._tally.rtt.count == 2
+
+
+def test_what_is_under_way_when_the_server_ends_it_is_lost() -> None:
+    server = Server(make_device(Habits(at_once=0.0, numbers=True)))
+    server.greets()
+    server.sends(frames.close_frame(1001))
+    assert server.device._tally.counts.numbers_lost == 1
