@@ -12,6 +12,7 @@ from keepline.gateway.addresses import Addresses
 from keepline.gateway.admission import admit
 from keepline.gateway.endings import refusal_of
 from keepline.gateway.refusals import leaving, no_room
+from keepline.gateway.registry import folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -77,6 +78,7 @@ class Arrivals:
         """
         self.check_open()
         registry = self._node.registry
+        device_id = folded(device_id)
         returns = registry.by_device(device_id) is not None and device_id not in self.arriving
         taken = len(registry) + len(self.arriving)
         if not returns and taken >= self._node.settings.server.max_connections:

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class Registry:
-    """Newest wins: a device has one holder, and an older one's late cleanup cannot touch it."""
+    """Newest wins: a device has one holder, and an older one's late cleanup cannot touch it.
+
+    Capitals make no other device: else one that is enrolled could be thousands at once.
+    """
 
     __slots__ = ("_by_device", "_by_session", "_peak", "_shrink_below")
 
@@ -30,8 +33,9 @@ class Registry:
 
     def claim(self, session: Session) -> Session | None:
         """Make `session` its device's holder and return the holder before."""
-        older = self._by_device.get(session.device_id)
-        self._by_device[session.device_id] = session
+        key = folded(session.device_id)
+        older = self._by_device.get(key)
+        self._by_device[key] = session
         self._by_session[session.session_id] = session
         self._peak = max(self._peak, len(self._by_session))
         return older
@@ -39,15 +43,16 @@ class Registry:
     def release(self, session: Session) -> bool:
         """Forget `session`; True if it still held its device. Idempotent."""
         self._by_session.pop(session.session_id, None)
-        held = self._by_device.get(session.device_id) is session
+        key = folded(session.device_id)
+        held = self._by_device.get(key) is session
         if held:
-            del self._by_device[session.device_id]
+            del self._by_device[key]
         self._give_memory_back()
         return held
 
     def by_device(self, device_id: str) -> Session | None:
         """Return the session that holds this device, or None."""
-        return self._by_device.get(device_id)
+        return self._by_device.get(folded(device_id))
 
     def by_session(self, session_id: str) -> Session | None:
         """Return the session of this id, or None."""
@@ -60,3 +65,9 @@ class Registry:
             self._by_device = dict(self._by_device)
             self._by_session = dict(self._by_session)
             self._peak = live
+
+
+def folded(device_id: str) -> str:
+    """Return what spellings of one device id have in common; mostly the same object."""
+    small = device_id.lower()
+    return device_id if small == device_id else small

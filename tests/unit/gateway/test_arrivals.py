@@ -38,6 +38,12 @@ async def test_who_comes_back_to_a_full_node_does_so_once_at_a_time() -> None:
         world.node.arrivals.place(device_id),
     ):
         pass
+    with (
+        world.node.arrivals.place(device_id.upper()),
+        pytest.raises(RefusedError),  # capitals make no other device
+        world.node.arrivals.place(device_id),
+    ):
+        pass
     with world.node.arrivals.place(device_id):
         assert world.node.arrivals.arriving == {device_id: 1}
 

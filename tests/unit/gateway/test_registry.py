@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from keepline.gateway.registry import Registry
+from keepline.gateway.registry import Registry, folded
 from keepline.gateway.session import Session
 
 
@@ -41,6 +41,21 @@ def test_a_late_release_of_the_old_holder_leaves_the_new_one_alone() -> None:
     assert registry.release(old) is False
     assert registry.by_device("device") is new
     assert list(registry) == [new]
+
+
+def test_capitals_make_no_other_device() -> None:
+    registry, old, new = Registry(), session("s1", "ab:cd"), session("s2", "AB:cd")
+    registry.claim(old)
+    assert registry.claim(new) is old
+    assert registry.by_device("ab:CD") is new
+    assert registry.release(new) is True
+    assert registry.by_device("ab:cd") is None
+
+
+def test_an_id_without_capitals_is_kept_once() -> None:
+    device_id = "ab:cd"
+    assert folded(device_id) is device_id
+    assert folded("AB") == "ab"
 
 
 def test_releasing_is_idempotent() -> None:
