@@ -19,6 +19,8 @@ from keepline.gateway.gateway import Gateway
 from keepline.gateway.node import Node
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
+from keepline.relay.relay import Relay
+from keepline.relay.upstreams.upkeep import Upkeep
 
 if TYPE_CHECKING:
     import socket
@@ -82,11 +84,17 @@ class Composition:
         )
         self._hub_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
         self.hub = make_hub(settings, loop, self._hub_thread, clock, self.log)
+        spread = random.Random()  # noqa: S311 (pings, upstreams; ids come from `secrets`)
+        self.upkeep = (
+            Upkeep(settings.upstream, clock=clock, log=self.log, random=spread.random)
+            if settings.upstream.urls
+            else None
+        )
         self.node = Node(
             settings,
             loop=loop,
             clock=clock,
-            random=random.Random(),  # noqa: S311 (spreads pings; ids come from `secrets`)
+            random=spread,
             executor=self._executor,
             handler_threads=self._handler_threads,
             log=self.log,
@@ -101,16 +109,20 @@ class Composition:
             heap=heap,
         )
         self.enrolment.ledger.on_void = self.node.revoke
+        if self.upkeep is not None:
+            self.node.behind = Relay(self.node, self.upkeep.pool, draw=secrets.token_bytes)
         self._telling = Telling(self.node)
         self._has_started = False
         self.gateway = Gateway(self.node)
-        self.admin: AdminServer | None = make_admin(self.node) if has_admin else None
+        self.admin: AdminServer | None = make_admin(self.node, self.upkeep) if has_admin else None
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Start in order: devices, then operators. Raises StartError; `stop` then."""
         self.log.start()
         await self.enrolment.open()
         await begin_life(self.hub, self.node)
+        if self.upkeep is not None:
+            self.upkeep.start()
         await self.gateway.start(sockets)
         self._telling.start()  # in the same turn: no device can have come yet
         if self.admin is not None:
@@ -120,6 +132,8 @@ class Composition:
     async def stop(self) -> None:
         """Stop in order: devices leave, then the operators' view of it, then the log."""
         await self.gateway.stop()
+        if self.upkeep is not None:
+            await self.upkeep.stop()
         await end_life(self.hub, self.node)
         self._hub_thread.shutdown(wait=False)
         await self._telling.stop()

@@ -10,22 +10,28 @@ from keepline.admin.enrolment import enrolment_routes
 from keepline.admin.events import event_routes
 from keepline.admin.guard import Guard
 from keepline.admin.server import AdminServer
+from keepline.admin.upstreams import upstream_routes
 from keepline.gateway.enrolment.desk import Desk
 from keepline.monitor.metrics import Gauge, Metrics
+from keepline.relay.upstreams.gauges import gauges_of as gauges_of_upstreams
 from keepline.version import __version__
 
 if TYPE_CHECKING:
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.node import Node
+    from keepline.relay.upstreams.upkeep import Upkeep
 
 
-def make_admin(node: Node) -> AdminServer:
-    """Return the admin server of `node`; it does not listen yet."""
+def make_admin(node: Node, upkeep: Upkeep | None = None) -> AdminServer:
+    """Return the admin server of `node`, and of its upstreams; it does not listen yet."""
     settings = node.settings.admin
-    metrics = Metrics(node.counters, gauges_of(node), version=__version__, executor=node.executor)
+    gauges = (*gauges_of(node), *(() if upkeep is None else gauges_of_upstreams(upkeep.pool)))
+    metrics = Metrics(node.counters, gauges, version=__version__, executor=node.executor)
     routers = [device_routes(node), event_routes(node.hub)]
     if node.enrolment is not None:
         routers.append(enrolment_routes(Desk(node.enrolment, node.clock, node.counters)))
+    if upkeep is not None:
+        routers.append(upstream_routes(upkeep))
     api = create_api(ready=lambda: readiness_of(node), metrics=metrics.text, routers=routers)
     return AdminServer(settings.host, settings.port, Guard(api, settings, node.log))
 

@@ -238,13 +238,22 @@ class Gauge(NamedTuple):
     label: str | None = None
 
 
+class Tally(NamedTuple):
+    """A number that only grows, counted elsewhere and read at the scrape as a `Gauge` is."""
+
+    name: str
+    help: str
+    read: Callable[[], float | Mapping[str, float]]
+    label: str | None = None
+
+
 class Metrics(Collector):
     """The registry of one gateway: its counters, its gauges, its build and its process."""
 
     def __init__(
         self,
         counters: Counters,
-        gauges: tuple[Gauge, ...],
+        gauges: tuple[Gauge | Tally, ...],
         *,
         version: str,
         executor: Executor | None = None,
@@ -309,12 +318,13 @@ class Metrics(Collector):
         return family
 
 
-def _read(gauge: Gauge) -> Metric:
+def _read(gauge: Gauge | Tally) -> Metric:
+    make_family = GaugeMetricFamily if isinstance(gauge, Gauge) else CounterMetricFamily
     value = gauge.read()
     if isinstance(value, Mapping):
         assert gauge.label is not None, f"{gauge.name} needs a label for its values"
-        family = GaugeMetricFamily(gauge.name, gauge.help, labels=[gauge.label])
+        family = make_family(gauge.name, gauge.help, labels=[gauge.label])
         for label, number in value.items():
             family.add_metric([label], number)
         return family
-    return GaugeMetricFamily(gauge.name, gauge.help, value=value)
+    return make_family(gauge.name, gauge.help, value=value)

@@ -56,6 +56,10 @@ class Upkeep:
         await asyncio.gather(*self._checks, return_exceptions=True)
         self._checks.clear()
 
+    def now(self) -> float:
+        """Return the time that upstreams go by."""
+        return self._clock.now()
+
     def choose(self, device_id: str, avoid: Collection[Upstream] = ()) -> Upstream | None:
         """Return `Pool.choose` of this moment."""
         return self.pool.choose(device_id, self._clock.now(), self._random, avoid)
