@@ -21,17 +21,26 @@ def back_up(source: Path, target: Path) -> int:
 
     Raises StartError; then there is no half of a copy.
     """
-    if target.exists():
-        raise StartError(f"{target} exists already", "give a directory without an older backup")
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+    except FileExistsError:
+        raise StartError(
+            f"{target} exists already", "give a directory without an older backup"
+        ) from None
+    except OSError as error:
+        raise _failed(source, target, error) from error
+    try:
         with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as opened:
             opened.execute(f"pragma busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}")
             opened.execute("vacuum into ?", (str(target),))
         return target.stat().st_size
     except (OSError, sqlite3.Error) as error:
         target.unlink(missing_ok=True)
-        raise StartError(
-            f"{source} could not be copied to {target}: {error}",
-            "look at the space on the disk, and who may write there",
-        ) from error
+        raise _failed(source, target, error) from error
+
+
+def _failed(source: Path, target: Path, error: Exception) -> StartError:
+    return StartError(
+        f"{source} could not be copied to {target}: {error}",
+        "look at the space on the disk, and who may write there",
+    )

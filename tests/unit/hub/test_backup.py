@@ -30,6 +30,15 @@ def test_an_older_copy_is_never_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "copy.db").read_text() == "precious"
 
 
+def test_what_leads_elsewhere_is_neither_followed_nor_removed(tmp_path: Path) -> None:
+    Database(tmp_path / "keepline.db")
+    (tmp_path / "copy.db").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StartError, match="exists already"):
+        back_up(tmp_path / "keepline.db", tmp_path / "copy.db")
+    assert (tmp_path / "copy.db").is_symlink()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_what_is_no_database_leaves_no_half_of_a_copy(tmp_path: Path) -> None:
     (tmp_path / "keepline.db").write_bytes(b"no database" * 1_000)
     with pytest.raises(StartError, match="could not be copied"):
