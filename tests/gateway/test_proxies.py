@@ -245,6 +245,19 @@ async def test_the_limit_of_an_address_is_judged_by_the_forwarded_one(start_gate
     await eventually(lambda: not gateway.node.arrivals.addresses)
 
 
+async def test_a_proxy_that_nobody_is_told_to_believe_is_noticed_once(
+    start_gateway: Start,
+) -> None:
+    gateway = await start_gateway()
+    async with came(gateway.port, b""):
+        assert not gateway.logged("proxy_not_believed")
+    for _ in range(2):
+        async with came(gateway.port, b"", x_forwarded_for="192.0.2.7"):
+            assert connection(gateway).address == "127.0.0.1"
+    [line] = gateway.logged("proxy_not_believed")
+    assert "proxy.trusted" in line["hint"]
+
+
 async def test_an_address_beyond_its_limit_takes_nobody_elses_room(start_gateway: Start) -> None:
     gateway = await start_gateway(
         server={"connections_per_address": 2, "max_admissions": 4}, proxy=BEHIND

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from keepline.errors import RefusedError
@@ -30,10 +31,11 @@ RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
 class Arrivals:
     """The way in of one node, with room for so many handshakes and so many devices."""
 
-    __slots__ = ("_node", "addresses", "admissions", "arriving", "turned_away")
+    __slots__ = ("_node", "_told_of_proxy", "addresses", "admissions", "arriving", "turned_away")
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._told_of_proxy = False
         self.addresses = Addresses(node.settings.server)
         self.admissions: set[asyncio.Task[None]] = set()
         self.turned_away: set[asyncio.Task[None]] = set()  # refused as soon as they ask
@@ -67,6 +69,22 @@ class Arrivals:
         """Raise RefusedError 503 when nobody is taken any more."""
         if self._node.draining:
             raise leaving()
+
+    def look_for_a_proxy(self, request: Request) -> None:
+        """Say once when a proxy seems to stand in front that nobody is told to believe.
+
+        All it brings counts as one address then, and one of them can use up the limits of all.
+        """
+        if self._told_of_proxy or "x-forwarded-for" not in request.headers:
+            return
+        # From elsewhere it is nobody's proxy, but anybody who writes such a header.
+        if request.address and ip_address(request.address).is_private:
+            self._told_of_proxy = True
+            self._node.log.warning(
+                "proxy_not_believed",
+                address=request.address,
+                hint="its devices count as one address: set proxy.header and proxy.trusted",
+            )
 
     @contextmanager
     def place(self, device_id: str) -> Iterator[None]:

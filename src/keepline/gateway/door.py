@@ -145,6 +145,7 @@ class Door(asyncio.Protocol):
         """Return the request. Raises RefusedError, or ConnectionError when the peer leaves."""
         request = await self._request
         if self.proxy is None:
+            self.node.arrivals.look_for_a_proxy(request)
             return request
         self.come_from(forwarded_for(request.headers, self.address, self.proxy.is_trusted))
         self.secure |= forwarded_secure(request.headers)

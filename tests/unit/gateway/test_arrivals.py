@@ -4,7 +4,7 @@ import pytest
 
 from keepline.errors import RefusedError
 from keepline.reasons import CloseReason
-from tests.unit.gateway.fakes import World
+from tests.unit.gateway.fakes import World, device_request
 
 
 async def test_a_full_node_refuses_with_503_and_when_to_come_back() -> None:
@@ -55,3 +55,13 @@ async def test_a_leaving_node_refuses_with_503_and_when_to_come_back() -> None:
         world.node.arrivals.check_open()
     assert refused.value.reason is CloseReason.DRAINING
     assert refused.value.retry_after_s
+
+
+@pytest.mark.parametrize(
+    ("address", "lines"), [("", 0), ("8.8.8.8", 0), ("10.0.0.7", 1), ("::1", 1)]
+)
+async def test_who_writes_a_proxys_header_from_afar_is_no_proxy(address: str, lines: int) -> None:
+    world = World()
+    headers = {"x-forwarded-for": "192.0.2.7"}
+    world.node.arrivals.look_for_a_proxy(device_request(headers=headers, address=address))
+    assert len(world.logged("proxy_not_believed")) == lines
