@@ -25,6 +25,8 @@ from keepline.handlers.echo import Echo
 from keepline.hub.twin import TwinHub
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
+from keepline.relay.relay import Relay
+from keepline.relay.upstreams.pool import Pool
 from keepline.settings import Settings
 
 TOKEN = "a-token-for-tests"
@@ -103,6 +105,9 @@ def make_node(
         hub=TwinHub(clock),
     )
     ledger.on_void = node.revoke
+    if settings.upstream.urls:
+        pool = Pool(settings.upstream, lambda change: None)
+        node.behind = Relay(node, pool, draw=secrets.token_bytes)
     return node
 
 

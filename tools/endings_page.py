@@ -103,6 +103,18 @@ MEANINGS: dict[CloseReason, Meaning] = {
     R.SERVER_SHUTDOWN: Meaning("the gateway was stopped", ""),
     R.KICKED: Meaning("an operator ended it: `keepline kick`", ""),
     R.REVOKED: Meaning("an operator revoked the device: `keepline enrol revoke`", ""),
+    R.UPSTREAM_CLOSED: Meaning(
+        "the voice server hung up; the device gets its code, and `detail` has code and words",
+        "",
+    ),
+    R.UPSTREAM_LOST: Meaning(
+        "the voice server was lost in a conversation, and `relay.on_cut` is `close`",
+        "`upstream_lost` in the log; the voice server's own log",
+    ),
+    R.UPSTREAM_REFUSED: Meaning(
+        "the voice server refused the device after we had let it in",
+        "tokens: who is let in here has to be let in there ([relay](relay.md))",
+    ),
     R.ANSWERED: Meaning("a configuration request was answered: no device left", ""),
     R.BAD_REQUEST: Meaning("no HTTP, or headers that cannot be; `detail` says which", "the client"),
     R.UNAUTHORIZED: Meaning(
@@ -156,6 +168,7 @@ _WHO = {
     Initiator.NETWORK: "the network",
     Initiator.US: "we",
     Initiator.OPERATOR: "an operator",
+    Initiator.UPSTREAM: "the upstream",
 }
 _ADVICE = {Advice.COME_BACK: "come back", Advice.STAY_AWAY: "stay away", None: "-"}
 

@@ -12,6 +12,7 @@ class Initiator(StrEnum):
     NETWORK = "network"
     US = "us"
     OPERATOR = "operator"
+    UPSTREAM = "upstream"
 
 
 class Advice(StrEnum):
@@ -68,6 +69,11 @@ class CloseReason(Enum):
     KICKED = ("kicked", Initiator.OPERATOR, 4002, None, _AWAY)
     REVOKED = ("revoked", Initiator.OPERATOR, 4004, None, _AWAY)
 
+    # Ended by the upstream that a device was passed on to.
+    UPSTREAM_CLOSED = ("upstream_closed", Initiator.UPSTREAM, 1000, None, _BACK)  # it hung up
+    UPSTREAM_LOST = ("upstream_lost", Initiator.UPSTREAM, 1013, None, _BACK)  # in a conversation
+    UPSTREAM_REFUSED = ("upstream_refused", Initiator.UPSTREAM, 1008, None, _AWAY)
+
     # Answered by us, without an upgrade.
     ANSWERED = ("answered", Initiator.US, None, 200)  # a configuration request
     BAD_REQUEST = ("bad_request", Initiator.US, None, 400, _AWAY)
@@ -84,6 +90,7 @@ class CloseReason(Enum):
     HEAD_TOO_LARGE = ("head_too_large", Initiator.US, None, 431, _AWAY)
     REFUSED_INTERNAL = ("refused_internal", Initiator.US, None, 500, _BACK)
     AUTH_UNAVAILABLE = ("auth_unavailable", Initiator.US, None, 503, _BACK)
+    UPSTREAM_UNAVAILABLE = ("upstream_unavailable", Initiator.US, None, 503, _BACK)
     FULL = ("full", Initiator.US, None, 503, _BACK)
     DRAINING = ("draining", Initiator.US, None, 503, _BACK)
 

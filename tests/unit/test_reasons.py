@@ -34,10 +34,14 @@ def test_a_reason_is_told_in_http_or_in_a_close_frame_but_not_in_both(reason: Cl
 UNTELLABLE = {CloseReason.TLS_FAILED, CloseReason.PROXY_HEADER_INVALID}
 
 
+# Whoever else ends a connection cannot be told anything by it.
+TELLING = {Initiator.US, Initiator.OPERATOR, Initiator.UPSTREAM}
+
+
 def test_what_the_device_or_the_network_ended_is_told_to_nobody() -> None:
     for reason in set(CloseReason) - UNTELLABLE:
         told = reason.code is not None or reason.status is not None
-        assert told is (reason.initiator in {Initiator.US, Initiator.OPERATOR})
+        assert told is (reason.initiator in TELLING)
 
 
 def test_the_seeds_heartbeat_timeout_is_1001() -> None:

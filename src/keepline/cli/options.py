@@ -40,6 +40,12 @@ Insecure = Annotated[
         "--insecure", help="Let everybody in without a token, also where others can connect."
     ),
 ]
+Upstream = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL", help="A voice server to pass devices on to (ws:// or wss://); repeatable."
+    ),
+]
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", readable=False, help="Settings in TOML.")
 ]
@@ -64,6 +70,7 @@ _STANDS_FOR = {
     "data": "data_dir",
     "token": "auth.token",
     "insecure": "auth.insecure",
+    "upstream": "upstream.urls",
 }
 
 

@@ -23,6 +23,7 @@ from keepline.cli.options import (
     Insecure,
     Port,
     Token,
+    Upstream,
     read_settings,
 )
 from keepline.errors import StartError
@@ -42,8 +43,11 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     handler: Annotated[
-        str, typer.Argument(metavar="MODULE:CLASS", help="What happens behind a connection.")
-    ] = "echo",
+        str | None,
+        typer.Argument(
+            metavar="MODULE:CLASS", help="What happens behind a connection; echo by default."
+        ),
+    ] = None,
     *,
     auth: Annotated[
         str | None,
@@ -56,6 +60,7 @@ def serve(
     data: Data = None,
     token: Token = None,
     insecure: Insecure = None,
+    upstream: Upstream = None,
     config: Config = None,
     assignments: Assignments = None,
     reload: Annotated[
@@ -74,10 +79,16 @@ def serve(
             data=data,
             token=token,
             insecure=insecure,
+            upstream=upstream,
         )
+        if handler is not None and settings.upstream.urls:
+            raise StartError(
+                f"devices cannot be both {handler}'s and an upstream's",
+                "give either MODULE:CLASS or --upstream (upstream.urls)",
+            )
         if reload:
             raise typer.Exit(_serve_reloading(settings))
-        handler_class = load_handler(handler)
+        handler_class = load_handler(handler or "echo")
         judge = None if auth is None else load_authenticator(auth)
         # Here, since `keepline version` need not wait for all that.
         from keepline.app.process import serve as run  # noqa: PLC0415

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from keepline.errors import HandlerError, HelloError, PeerError, RefusedError
 from keepline.gateway.auth.credentials import header_or_query
 from keepline.gateway.greeting import Greeting
+from keepline.gateway.opening import Opening
 from keepline.gateway.paths import DEVICE_PATH, ENROLMENT_PATHS
 from keepline.lifecycle.states import Event, State
 from keepline.reasons import CloseReason
@@ -48,7 +49,9 @@ async def admit(door: Door) -> None:
                 hello = await greeting.hello()
                 claim = await node.memory.claim(identity.device_id, node.make_session_id())
         # From here on nothing is awaited, so nothing can come between.
-        session = node.open_session(connection, identity, settle_version(hello, asked), claim)
+        opening = Opening(request, greeting.said)
+        hello = settle_version(hello, asked)
+        session = node.open_session(connection, identity, hello, claim, opening)
         greeting.pass_on(session)
     except RefusedError as error:
         _forget_the_way(error)

@@ -40,6 +40,7 @@ _ACTIVE, _IDLE, _HEALTHY = State.ACTIVE, State.IDLE, Verdict.HEALTHY
 
 HOLD_OUTPUT = 1  # the peer does not read: hear it again when it does
 HOLD_TURN = 2  # its frames used up this loop turn: the others first
+HOLD_RECEIVER = 4  # who takes its messages takes no more for now
 
 
 class Connection(asyncio.Protocol):
@@ -113,7 +114,7 @@ class Connection(asyncio.Protocol):
 
     def _next_turn(self) -> None:
         """Go on with what the last turn had no time for; not while the peer does not read."""
-        if self._holds & HOLD_OUTPUT or self.transport.is_closing():
+        if self._holds & ~HOLD_TURN or self.transport.is_closing():
             return
         self._unhold(HOLD_TURN)
         self._receive_parts(b"")
@@ -217,6 +218,7 @@ class Connection(asyncio.Protocol):
         else:
             self.outbox.begin_anew(now=now, buffered_bytes=buffered_bytes)
         self._hold(HOLD_OUTPUT)
+        self.receiver.pause_sending()
         if self.lifecycle.state in (_ACTIVE, _IDLE):  # its next look may be an interval away
             self.node.wheel.arm_by(self, now + settings.stuck_after_s)
 
@@ -239,7 +241,19 @@ class Connection(asyncio.Protocol):
             self.node.counters.frames_out += 1
             self.node.counters.bytes_out += len(frame)
             self.transport.write(frame)
+        if self.outbox is None:
+            self.receiver.resume_sending()
         if self._holds & HOLD_TURN:
+            self._next_turn()
+
+    def pause_receiving(self) -> None:
+        """Hear nothing more of the device until `resume_receiving`: its messages go nowhere."""
+        self._hold(HOLD_RECEIVER)
+
+    def resume_receiving(self) -> None:
+        """Hear the device again; idempotent."""
+        self._unhold(HOLD_RECEIVER)
+        if self._holds == HOLD_TURN:
             self._next_turn()
 
     def _hold(self, why: int) -> None:
@@ -395,5 +409,6 @@ class Connection(asyncio.Protocol):
     def _send_close(self) -> None:
         reason = self.lifecycle.reason
         assert reason is not None, "nothing closes without a reason"
-        if reason.code is not None:
-            self.transport.write(frames.close_frame(reason.code, reason.cause))
+        code, words = self.receiver.farewell(reason)
+        if code is not None:
+            self.transport.write(frames.close_frame(code, words))

@@ -49,7 +49,7 @@ class HelloCache:
 class Greeting(Receiver):
     """Takes an upgraded connection's messages until its session does."""
 
-    __slots__ = ("_cache", "_early", "_hello", "_overflowed", "device_id")
+    __slots__ = ("_cache", "_early", "_hello", "_overflowed", "device_id", "said")
 
     def __init__(self, cache: HelloCache, loop: asyncio.AbstractEventLoop) -> None:
         self._cache = cache
@@ -57,6 +57,7 @@ class Greeting(Receiver):
         self._early: list[str | bytes] = []
         self._overflowed = False
         self.device_id = ""
+        self.said = ""  # its hello, word for word
 
     async def hello(self) -> Hello:
         """Return the hello. Raises HelloError, or ConnectionResetError when the device leaves."""
@@ -81,6 +82,7 @@ class Greeting(Receiver):
         if self._hello.done():
             self._keep(text)
             return
+        self.said = text
         try:
             self._hello.set_result(self._cache.read(text))
         except HelloError as error:

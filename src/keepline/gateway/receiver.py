@@ -39,6 +39,16 @@ class Receiver:
     def tell_closing(self) -> None:
         """The end has begun: nothing can be sent any more, and nothing will be heard."""
 
+    def pause_sending(self) -> None:
+        """The device does not read: what is sent to it waits."""
+
+    def resume_sending(self) -> None:
+        """The device reads again."""
+
+    def farewell(self, reason: CloseReason) -> tuple[int | None, str]:
+        """Return code and words of the Close that ends the connection; no code, no Close."""
+        return reason.code, reason.cause
+
     def release_buffers(self) -> None:
         """Give back what an idle device does not need."""
 

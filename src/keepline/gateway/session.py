@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from keepline.hub.port import Claim
     from keepline.lifecycle.profile import Profile
     from keepline.reasons import CloseReason
-    from keepline.wire.messages import Hello
+    from keepline.wire.messages import Hello, ServerHello
 
 _AMONG_US = frozenset({Ping, Pong, Ack})  # between client and gateway; no handler hears of it
 _PONG = Pong()
@@ -145,6 +145,10 @@ class Session(Sending):
         if beside.toolbox is None:
             beside.toolbox = Toolbox(self)
         return beside.toolbox
+
+    def answer_hello(self, hello: ServerHello) -> None:
+        """Answer the device's hello."""
+        self.send(hello)
 
     # -- from the connection ---------------------------------------------------------------
 

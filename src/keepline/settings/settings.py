@@ -19,6 +19,7 @@ from keepline.settings.hub import Hub
 from keepline.settings.logging import Logging
 from keepline.settings.profiles import Profiles, built_in
 from keepline.settings.proxy import Proxy
+from keepline.settings.relay import Relay
 from keepline.settings.section import Section
 from keepline.settings.server import Admin, Server
 from keepline.settings.session import Inbox, Outbox, Session
@@ -45,6 +46,7 @@ class Settings(Section):
     outbox: Outbox = Outbox()
     handlers: Handlers = Handlers()
     upstream: Upstreams = Upstreams()
+    relay: Relay = Relay()
     hub: Hub = Hub()
     history: History = History()
     webhook: Webhook = Webhook()

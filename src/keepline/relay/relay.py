@@ -1,0 +1,202 @@
+"""What the relayed sessions of one node share: upstreams, their hello, the connects under way."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from keepline.errors import StartError
+from keepline.relay.dialing import UnreachableError, dial
+from keepline.relay.introduction import Introduction, Place
+from keepline.relay.link import Link
+from keepline.relay.session import RelaySession
+from keepline.relay.words import read_hello
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterator
+
+    from keepline.gateway.connection import Connection
+    from keepline.gateway.identity import Identity
+    from keepline.gateway.node import Node
+    from keepline.gateway.opening import Opening
+    from keepline.hub.port import Claim
+    from keepline.relay.dialing import Answered
+    from keepline.relay.upstreams.pool import Pool
+    from keepline.relay.upstreams.upstream import Upstream
+    from keepline.relay.wait import Wait
+    from keepline.wire.messages import Hello, ServerHello
+
+KNOWN_HELLOS: Final = 256
+_KEY_BYTES: Final = 4
+_KEYS_AT_ONCE: Final = 1_024
+_REFUSALS: Final = frozenset({401, 403})
+
+
+class Relay:
+    """Passes the devices of one node on to the upstreams of a pool."""
+
+    def __init__(self, node: Node, pool: Pool, *, draw: Callable[[int], bytes]) -> None:
+        """`draw` returns unpredictable bytes. Raises StartError."""
+        self._node = node
+        self._draw = draw
+        self._hello: dict[str, object] | None = None  # as an upstream said it
+        self._hellos: dict[str, str] = {}  # one string for all devices that say the same
+        self._keys = mask_keys(draw)
+        self._places = {each: Place.of(each.url) for each in pool.upstreams}
+        self._tls = _trusted(node) if any(p.is_secure for p in self._places.values()) else None
+        self.dials: set[asyncio.Task[None]] = set()
+        self.pool = pool
+        self.settings = node.settings.relay
+
+    # -- for the node ----------------------------------------------------------------------
+
+    def make_session(
+        self,
+        connection: Connection,
+        identity: Identity,
+        hello: Hello,
+        claim: Claim,
+        opening: Opening,
+    ) -> RelaySession:
+        """Return the session of a device whose hello was read and is not answered yet."""
+        introduction = Introduction.of(
+            opening.request, identity, claim.session_id, self.settings.token
+        )
+        said = self._hellos.get(opening.hello, opening.hello)
+        if len(self._hellos) < KNOWN_HELLOS:
+            self._hellos[said] = said
+        return RelaySession(
+            self, connection, identity, hello, claim=claim, introduction=introduction, said=said
+        )
+
+    # -- hellos ----------------------------------------------------------------------------
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether a device need not wait for an upstream: it is lazy, and their hello is known."""
+        return self.settings.open == "speech" and self._hello is not None
+
+    def read_hello(self, text: str) -> ServerHello | None:
+        """Return an upstream's hello, None for another message; what it says is remembered."""
+        hello = read_hello(text)
+        if hello is not None and self._hello is None:
+            self._hello = msgspec.json.decode(text, type=dict[str, object])
+        return hello
+
+    def hello_for(self, session_id: str) -> str:
+        """Return a hello in the words of an upstream, or where none is known, in ours."""
+        if self._hello is None:
+            audio = {"format": "opus", "sample_rate": 24_000, "channels": 1, "frame_duration": 60}
+            hello: dict[str, object] = {"transport": "websocket", "audio_params": audio}
+        else:
+            hello = self._hello
+        return msgspec.json.encode({"type": "hello", **hello, "session_id": session_id}).decode()
+
+    # -- connecting ------------------------------------------------------------------------
+
+    def take_ahead(self, session: RelaySession) -> Link | None:  # noqa: ARG002
+        """Return a connection that was made before the device was let in, None for none."""
+        return None
+
+    def dial(self, wait: Wait) -> None:
+        """Begin to connect a device to an upstream, or have it try again in a moment."""
+        session, node = wait.session, self._node
+        avoid = () if wait.avoid is None else (wait.avoid,)
+        now = node.clock.now()
+        upstream = self.pool.choose(session.device_id, now, node.random.random, avoid)
+        if upstream is None:
+            wait.avoid = None
+            session.try_later(wait)
+            return
+        task = node.loop.create_task(self._connect(wait, upstream))
+        self.dials.add(task)
+        task.add_done_callback(self.dials.discard)
+        wait.task = task
+
+    async def _connect(self, wait: Wait, upstream: Upstream) -> None:
+        node, session = self._node, wait.session
+        began_at = node.clock.now()
+        over = False
+        try:
+            place = self._places[upstream]
+            answered = await dial(
+                place,
+                session.introduction,
+                loop=node.loop,
+                draw=self._draw,
+                limits=node.limits,
+                tls=self._tls if place.is_secure else None,
+                timeout_s=self.settings.connect_timeout_s,
+            )
+            over = True
+            self._on_answer(wait, upstream, answered, began_at)
+        except UnreachableError as error:
+            over = True
+            self._on_failure(wait, upstream, str(error))
+        finally:
+            if not over:
+                upstream.abandoned()
+
+    def _on_answer(
+        self, wait: Wait, upstream: Upstream, answered: Answered, began_at: float
+    ) -> None:
+        node, session = self._node, wait.session
+        now = node.clock.now()
+        if not answered.is_open:
+            answered.transport.close()
+            status = answered.response.status
+            if status in _REFUSALS:
+                upstream.abandoned()
+                session.on_refused(f"HTTP {status}")
+            else:
+                self._on_failure(wait, upstream, f"HTTP {status}")
+            return
+        upstream.opened(now)
+        upstream.latency(now - began_at)
+        bound_s = self.settings.hello_timeout_s
+        link = Link(node, upstream, answered.transport, self._keys, bound_s)
+        answered.transport.set_write_buffer_limits(high=node.settings.outbox.high_water_bytes)
+        answered.transport.set_protocol(link)
+        session.take(link)
+        if answered.early:
+            link.data_received(answered.early)
+
+    def _on_failure(self, wait: Wait, upstream: Upstream, why: str) -> None:
+        upstream.failed(self._node.clock.now(), why)
+        self._node.log.warning("upstream_failed", upstream=upstream.name, why=why)
+        wait.avoid = upstream
+        wait.session.try_later(wait, upstream)
+
+    # -- losing one ------------------------------------------------------------------------
+
+    def note_lost(self, session: RelaySession, link: Link, broken: str, *, cut: bool) -> None:
+        """Say that a device has lost its upstream and stays."""
+        how = broken or f"code {link.code} {link.words}".rstrip()
+        self._node.log.warning(
+            "upstream_lost",
+            upstream=link.upstream.name,
+            device_id=session.device_id,
+            why=how,
+            cut=cut,
+        )
+
+
+def mask_keys(draw: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Yield mask keys for ever, each four unpredictable bytes (RFC 6455 §5.3)."""
+    while True:
+        drawn = draw(_KEY_BYTES * _KEYS_AT_ONCE)
+        for at in range(0, len(drawn), _KEY_BYTES):
+            yield drawn[at : at + _KEY_BYTES]
+
+
+def _trusted(node: Node) -> ssl.SSLContext:
+    ca = node.settings.relay.ca
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(
+            f"cannot read certificates from {ca}: {error}", "give relay.ca a file in PEM"
+        ) from error
