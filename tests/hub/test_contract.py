@@ -124,6 +124,27 @@ async def test_a_state_beyond_the_limit_is_refused_and_the_one_before_stays(unde
     assert (await under.hub.claim("device", "session-2")).state == b"before"
 
 
+async def test_a_claim_that_came_to_nothing_goes_back_to_who_had_the_device(under: Under) -> None:
+    older = await under.hub.claim("device", "session-1")
+    newer = await under.hub.claim("device", "session-2")
+    under.hub.hand_back(newer, "session-1")
+    await under.hub.save(older, b"older")
+    with pytest.raises(ReplacedError):
+        await under.hub.save(newer, b"newer")
+    await under.hub.release(older, None, WINDOW_S)
+    assert (await under.hub.claim("device", "session-3")).state == b"older"
+
+
+async def test_a_claim_goes_back_only_while_it_is_the_newest(under: Under) -> None:
+    older = await under.hub.claim("device", "session-1")
+    newer = await under.hub.claim("device", "session-2")
+    newest = await under.hub.claim("device", "session-3")
+    under.hub.hand_back(newer, "session-1")
+    with pytest.raises(ReplacedError):
+        await under.hub.save(older, b"older")
+    await under.hub.save(newest, b"newest")
+
+
 async def test_a_command_reaches_a_device_that_is_held(under: Under) -> None:
     under.node.open(await under.hub.claim("device", "session-1"))
     assert await under.hub.send("device", b"ping", 1.0) == b"heard ping"

@@ -22,6 +22,7 @@ from keepline.admin.views import (
     TotalsView,
 )
 from keepline.errors import CommandError, HubDownError, NoAnswerError, NotConnectedError
+from keepline.gateway.registry import folded
 from keepline.lifecycle.states import State  # noqa: TC001 - FastAPI reads the annotations
 from keepline.reasons import CloseReason
 
@@ -60,7 +61,7 @@ def device_routes(node: Node) -> APIRouter:
     @routes.post("/devices/{device_id:path}/kick")
     async def kick(device_id: DeviceId) -> Kicked:
         """End a device's session with 4002 `kicked`; it is told to stay away."""
-        session = _session_of(node, device_id)
+        session = node.registry.by_device(device_id)
         if session is None:
             raise HTTPException(404, f"{device_id} is not connected to this gateway")
         session.close(CloseReason.KICKED)
@@ -72,7 +73,7 @@ def device_routes(node: Node) -> APIRouter:
     @routes.post("/devices/{device_id:path}/send")
     async def send(device_id: DeviceId, message: Annotated[dict[str, Any], Body()]) -> Sent:
         """Send a message of the device protocol to a device that is connected."""
-        session = _session_of(node, device_id)
+        session = node.registry.by_device(device_id)
         found = device_id if session is None else session.device_id
         try:
             await node.hub.send(found, json.encode(message), SEND_TIMEOUT_S)
@@ -92,14 +93,10 @@ def device_routes(node: Node) -> APIRouter:
         device_id: DeviceId, after: EndingCursor = None, limit: EndingLimit = ENDINGS_SHOWN
     ) -> DeviceView:
         """Tell all that is known of one device: its session, totals, endings and refusals."""
-        views = [
-            await view_of(node, each, after, limit)
-            for each in dict.fromkeys((device_id, device_id.lower()))
-        ]
-        known = [view for view in views if _says_something(view)]
-        if known:
-            return known[0]
-        if any(view.store == "away" for view in views):
+        view = await view_of(node, device_id, after, limit)
+        if view.session or view.totals or view.endings or view.refusals:
+            return view
+        if view.store == "away":
             raise HTTPException(
                 503,
                 f"{device_id} is not connected to this gateway; whether it was is not known now,"
@@ -124,7 +121,7 @@ async def page_of(
     wanted: list[tuple[int, Session]] = []
     for count, session in enumerate(node.registry, start=1):
         if (
-            session.claim > cursor
+            (session.claim > cursor or session.claim == cursor == 0)
             and (state is None or session.connection.lifecycle.state is state)
             and session.device_id.startswith(prefix)
         ):
@@ -132,6 +129,8 @@ async def page_of(
         if count % SLICE == 0:
             await asyncio.sleep(0)
     wanted.sort(key=itemgetter(0))
+    # Claimed while the store was away they have no number to go on from: all on the first page.
+    limit += sum(not claim for claim, _ in wanted)
     found: list[SessionView] = []
     for _, session in wanted[:limit]:
         found.append(SessionView.of(session, node.ticker.now))
@@ -143,24 +142,21 @@ async def page_of(
     )
 
 
-def _session_of(node: Node, device_id: str) -> Session | None:
-    """Return the device's session; MAC addresses are often written in the other case."""
-    return node.registry.by_device(device_id) or node.registry.by_device(device_id.lower())
-
-
 async def view_of(node: Node, device_id: str, after: int | None, limit: int) -> DeviceView:
     """Return what is known of a device, with endings before the event `after`; never raises."""
     wall = node.clock.wall()
     session = node.registry.by_device(device_id)
+    known_as = folded(device_id)
+    refusals = node.refusals.of_device(device_id) or node.refusals.of_device(known_as)
     view = DeviceView(
-        device_id=device_id,
+        device_id=known_as if session is None else session.device_id,
         session=None if session is None else LiveView.of(session, node.ticker.now),
         endings=[],
-        refusals=[RefusalView.of(each, wall) for each in node.refusals.of_device(device_id)],
+        refusals=[RefusalView.of(each, wall) for each in refusals],
     )
     try:
-        totals = await node.hub.totals(device_id)
-        events = await node.hub.latest(after, limit=limit + 1, device_id=device_id, kind="offline")
+        totals = await node.hub.totals(known_as)
+        events = await node.hub.latest(after, limit=limit + 1, device_id=known_as, kind="offline")
     except HubDownError:
         view.store = "away"
         return view
@@ -169,7 +165,3 @@ async def view_of(node: Node, device_id: str, after: int | None, limit: int) -> 
     view.endings = [seen for event in page if (seen := EndingView.of(event, wall)) is not None]
     view.next = page[-1].id if len(events) > limit else None
     return view
-
-
-def _says_something(view: DeviceView) -> bool:
-    return bool(view.session or view.totals or view.endings or view.refusals)

@@ -9,6 +9,7 @@ from fastapi.exceptions import HTTPException
 
 from keepline.admin.views import EventPage, EventView
 from keepline.errors import HubDownError
+from keepline.gateway.registry import folded
 
 if TYPE_CHECKING:
     from keepline.hub.port import Hub
@@ -29,6 +30,7 @@ def event_routes(hub: Hub) -> APIRouter:
     @routes.get("/events")
     async def events(after: After = None, limit: Limit = 100, device: Device = None) -> EventPage:
         """Tell what happened, oldest first, behind an event or up to now."""
+        device = None if device is None else folded(device)
         try:
             if after is None:
                 newest = await hub.latest(limit=limit, device_id=device)

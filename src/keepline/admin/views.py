@@ -105,8 +105,8 @@ class EndingView(BaseModel):
 
     `code` is the close code that we sent, None where nothing was sent; `advice` what the device
     should make of it, None where it ended it itself. `state` is where the connection was when its
-    end began; `newer_claim` belongs to who took the device over. `claim` 0 and `session_id` ""
-    mean: before its hello.
+    end began; `newer_claim` belongs to who took the device over. `claim` 0 means
+    that the store was away when the device came.
     """
 
     at: datetime

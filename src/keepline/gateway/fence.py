@@ -9,7 +9,7 @@ import asyncio
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from keepline.errors import SessionEndedError
+from keepline.errors import ReplacedError, SessionEndedError
 from keepline.gateway.mistakes import place_of, returned
 from keepline.reasons import CloseReason
 
@@ -72,9 +72,13 @@ class Fence:
     ) -> None:
         """Count and log what a call raised, and end its session.
 
-        Who waited for the device when the session ended has not failed.
+        Who waited for the device when the session ended has not failed; neither has who saved
+        when another session had just taken the device over.
         """
         if isinstance(error, SessionEndedError) and session.connection.lifecycle.reason:
+            return
+        if isinstance(error, ReplacedError):
+            session.close(CloseReason.REPLACED)
             return
         self._counters.handler_failures += 1
         self._log.error(

@@ -10,11 +10,13 @@ from msgspec import DecodeError, Struct, ValidationError, json, msgpack
 
 from keepline.errors import HubError
 from keepline.gateway.delivery import within_bounds
+from keepline.gateway.registry import folded
 from keepline.hub.port import STATE_BYTES, Claim, Outcome, Tally
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
     from keepline.gateway.endings import Ending
+    from keepline.gateway.registry import Registry
     from keepline.gateway.session import Session
     from keepline.hub.port import Hub
     from keepline.log import Log
@@ -38,16 +40,17 @@ _decode = msgpack.Decoder(Record).decode
 
 
 class Memory:
-    """One node's way to its hub.
+    """One node's way to its hub, where a device has one name, however its id is spelled.
 
     What a leaving session has left is newer than what the hub answered while it left, so it is
     held here until the hub has it.
     """
 
-    __slots__ = ("_hub", "_log", "_parting", "_window_s")
+    __slots__ = ("_hub", "_log", "_parting", "_registry", "_window_s")
 
-    def __init__(self, hub: Hub, settings: HubSettings, log: Log) -> None:
+    def __init__(self, hub: Hub, settings: HubSettings, log: Log, registry: Registry) -> None:
         self._hub = hub
+        self._registry = registry
         self._log = log
         self._window_s = settings.resume_window_s
         self._parting: dict[str, Record] = {}
@@ -58,6 +61,7 @@ class Memory:
 
     async def claim(self, device_id: str, session_id: str) -> Claim:
         """Have the hub give the device to this session; see `hub.port.Hub`."""
+        device_id = folded(device_id)
         try:
             return await self._hub.claim(device_id, session_id)
         except asyncio.CancelledError:
@@ -65,8 +69,16 @@ class Memory:
             raise
 
     def give_back(self, claim: Claim) -> None:
-        """Undo a claim that no session was opened with; what was saved stays for its window."""
-        self._hub.release(claim, None, self._window_s)
+        """Undo a claim that no session was opened with: a session that is here has the device.
+
+        Without one, what was saved stays for its window.
+        """
+        session = self._registry.by_device(claim.device_id)
+        if session is None:
+            self._hub.release(claim, None, self._window_s)
+            return
+        self._hub.hand_back(claim, session.session_id)
+        session.claim = max(session.claim, claim.number)
 
     def recollect(self, claim: Claim) -> Record | None:
         """Return what the device's last session left, None for nothing."""
@@ -86,7 +98,7 @@ class Memory:
             "claim": session.claim,
             "outcome": session.outcome,
         }
-        self._hub.emit(session.device_id, "online", json.encode(told))
+        self._hub.emit(folded(session.device_id), "online", json.encode(told))
 
     async def save(self, session: Session, snapshot: bytes) -> None:
         """Keep a snapshot while its session goes on; it is acknowledged when this returns.
@@ -106,9 +118,9 @@ class Memory:
         if record == Record(None):
             state = FORGET
         elif record is not None:
-            self._parting[session.device_id] = record
+            self._parting[folded(session.device_id)] = record
         released = self._hub.release(claim_of(session), state, self._window_s)
-        released.add_done_callback(partial(self._left, session.device_id, record))
+        released.add_done_callback(partial(self._left, folded(session.device_id), record))
 
     def _bounded(self, session: Session, record: Record) -> Record:
         kept = within_bounds(record.undelivered)
@@ -131,11 +143,11 @@ class Memory:
     def ended(self, session: Session, ending: Ending) -> None:
         """Note how a session ended, and add it to its device's totals."""
         heartbeat = session.connection.heartbeat
-        self._hub.emit(session.device_id, "offline", ending.event())
+        self._hub.emit(folded(session.device_id), "offline", ending.event())
         average_s = heartbeat.average_rtt_s
         pongs = heartbeat.pongs
         self._hub.tally(
-            session.device_id,
+            folded(session.device_id),
             Tally(
                 at=ending.at,
                 connected_s=ending.age_s,
@@ -150,7 +162,7 @@ class Memory:
 
 def claim_of(session: Session) -> Claim:
     """Return the claim by which a session holds its device."""
-    return Claim(session.device_id, session.session_id, session.claim)
+    return Claim(folded(session.device_id), session.session_id, session.claim)
 
 
 def leaves_a_record(reason: CloseReason) -> bool:

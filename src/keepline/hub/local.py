@@ -12,6 +12,7 @@ from keepline.hub.operations import (
     PRUNE_ROWS,
     AddTally,
     FindOwner,
+    HandBack,
     NoteEvent,
     Prune,
     ReadEvents,
@@ -121,6 +122,11 @@ class LocalHub:
             done.set_exception(error)
             done.exception()  # nobody has to wait for it
         return done
+
+    def hand_back(self, claim: Claim, session_id: str) -> None:
+        """Undo a claim that came to nothing; see `port.Hub`."""
+        with suppress(HubDownError):  # then it cannot save, and is told so
+            self._writer.ask(HandBack(claim.device_id, claim.session_id, session_id))
 
     async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
         """Carry a command to a device that is here; see `port.Hub`."""

@@ -149,6 +149,21 @@ class ReleaseClaim(NamedTuple):
             transaction.execute("delete from state where device_id = ?", (self.device_id,))
 
 
+class HandBack(NamedTuple):
+    """Give a claim to the session that had the device before, if nobody has claimed it since."""
+
+    device_id: str
+    session_id: str
+    heir: str
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> None:
+        transaction.execute(
+            "update own set session_id = ? where device_id = ? and session_id = ?",
+            (self.heir, self.device_id, self.session_id),
+        )
+
+
 class AddTally(NamedTuple):
     """Add a session to its device's totals."""
 

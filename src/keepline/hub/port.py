@@ -148,6 +148,12 @@ class Hub(Protocol):
         back, which is no error. The future may raise HubDownError; nobody has to wait for it.
         """
 
+    def hand_back(self, claim: Claim, session_id: str) -> None:
+        """Undo a claim that came to nothing: the session that had the device has it, under it.
+
+        Nothing happens once a newer claim exists.
+        """
+
     async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
         """Carry a command to a device wherever it is, and return the answer.
 

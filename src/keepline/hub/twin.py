@@ -87,6 +87,12 @@ class TwinHub:
         done.set_result(None)
         return done
 
+    def hand_back(self, claim: Claim, session_id: str) -> None:
+        """Undo a claim that came to nothing; see `port.Hub`."""
+        if self._holds(claim):
+            held, since = self._held[claim.device_id]
+            self._held[claim.device_id] = held._replace(session_id=session_id), since
+
     async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
         """Carry a command to a device that is here; see `port.Hub`."""
         if self._holder is None:

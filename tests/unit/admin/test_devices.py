@@ -108,6 +108,15 @@ async def test_who_leaves_between_two_pages_takes_nobody_off_the_next(desk: Desk
     assert second["total"] == 3
 
 
+async def test_who_came_while_the_store_was_away_is_on_the_first_page(desk: Desk) -> None:
+    for number in range(4):
+        life = desk.world.connect(f"device-{number}")
+        life.session.claim *= number % 2
+    got = await desk.pages(limit=1)
+    assert [len(page) for page in got] == [3, 1]
+    assert {device_id for page in got for device_id in page} == {f"device-{n}" for n in range(4)}
+
+
 async def test_a_filter_by_state_and_beginning_leaves_only_those(desk: Desk) -> None:
     desk.world.connect("a-old")
     desk.world.pass_time(31.0)
@@ -271,9 +280,10 @@ async def test_endings_come_newest_first_and_page_by_page(
 ) -> None:
     for _ in range(endings):
         desk.world.connect("one").loses_tcp()
-    got, cursor = [], None
+    got: list[list[int]] = []
+    cursor = None
     while not got or cursor is not None:
-        query = {"limit": 3} if cursor is None else {"limit": 3, "after": cursor}
+        query: dict[str, Any] = {"limit": 3} if cursor is None else {"limit": 3, "after": cursor}
         _, device = await desk.ask("/api/devices/one", **query)
         got.append([ending["claim"] for ending in device["endings"]])
         cursor = device["next"]

@@ -357,5 +357,5 @@ class Device(RuleBasedStateMachine):
         self.loop.close()
 
 
-class TestDevice(Device.TestCase):  # type: ignore[misc]
+class TestDevice(Device.TestCase):  # type: ignore[misc,valid-type]
     settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

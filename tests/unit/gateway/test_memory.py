@@ -270,3 +270,29 @@ async def test_totals_grow_with_each_session() -> None:
 
 def test_a_record_takes_a_few_bytes_beside_what_it_holds() -> None:
     assert len(msgpack.encode(Record(bytes(100), ("x" * 50,)))) <= 100 + 50 + 8
+
+
+async def test_a_device_finds_its_state_however_it_spells_its_id() -> None:
+    world = World(Keeping)
+    first = await come(world, "device-A")
+    second = await come(world, "DEVICE-a")
+    first.loses_tcp()
+    second.loses_tcp()
+    await settle()
+    third = await come(world, "device-a")
+    assert third.handler.calls[0] == ("restore", b"state")
+    assert len(await world.hub.events(device_id="device-a")) == 5
+
+
+async def test_a_claim_that_came_to_nothing_leaves_the_device_to_the_session_that_is_here() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    claim = await world.node.memory.claim("device-1", "session-9")
+    connection = world.greeted(Receiver())
+    connection.connection_lost(None)
+    with pytest.raises(ConnectionResetError):
+        world.node.open_session(connection, Identity("device-1", "c"), Hello(), claim)
+    await first.session.save(b"still mine")
+    assert first.session.claim == claim.number
+    first.loses_tcp()
+    assert (await come(world)).session.outcome is Outcome.RESUMED
