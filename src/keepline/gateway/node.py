@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
+    from keepline.gateway.opening import Behind, Opening
     from keepline.gateway.presence import Presence
     from keepline.hub.port import Claim, Hub
     from keepline.log import Log
@@ -68,6 +69,7 @@ class Node:
         "_stalls_seen",
         "_unwell",
         "arrivals",
+        "behind",
         "breaker",
         "call_numbers",
         "cleanups",
@@ -168,6 +170,7 @@ class Node:
         self.call_numbers = count()  # of devices' tools
         self.message_numbers = count(1)  # of those that are to be acknowledged
         self.refusals = Refusals(settings.history)
+        self.behind: Behind | None = None  # in place of handlers
         self.presence: Presence | None = None  # where somebody wants to be told
         self._unwell = 0
         self._stalls_seen = 0
@@ -181,7 +184,12 @@ class Node:
     # -- coming ----------------------------------------------------------------------------
 
     def open_session(
-        self, connection: Connection, identity: Identity, hello: Hello, claim: Claim
+        self,
+        connection: Connection,
+        identity: Identity,
+        hello: Hello,
+        claim: Claim,
+        opening: Opening | None = None,
     ) -> Session:
         """Begin the session that has claimed the device, and answer its hello.
 
@@ -190,19 +198,17 @@ class Node:
         """
         try:
             self._check_still_wanted(connection, identity)
-            handler = self._made_handler()
+            session = self._make_session(connection, identity, hello, claim, opening)
         except (ConnectionError, HandlerError):
             self.memory.give_back(claim)
             raise
-        make_session = ThreadedSession if handler.threaded else Session
-        session = make_session(self, connection, identity, hello, handler, claim=claim)
         record = self.memory.recollect(claim)
         older = self.registry.claim(session)
         session.outcome = found_by(claim, record, older)
         if older is not None:
             self.counters.takeovers += 1
         connection.greet(session)
-        session.send(_hello_to(session))
+        session.answer_hello(_hello_to(session))
         self.counters.sessions_opened += 1
         self.log.info(
             "device_connected",
@@ -235,6 +241,20 @@ class Node:
         if self.gate.is_revoked(identity):
             connection.close(CloseReason.REVOKED)
             raise ConnectionResetError("revoked before its session was open")
+
+    def _make_session(
+        self,
+        connection: Connection,
+        identity: Identity,
+        hello: Hello,
+        claim: Claim,
+        opening: Opening | None,
+    ) -> Session:
+        if self.behind is not None and opening is not None:
+            return self.behind.make_session(connection, identity, hello, claim, opening)
+        handler = self._made_handler()
+        make_session = ThreadedSession if handler.threaded else Session
+        return make_session(self, connection, identity, hello, handler, claim=claim)
 
     def _made_handler(self) -> AnyHandler:
         try:
