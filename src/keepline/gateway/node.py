@@ -94,7 +94,6 @@ class Node:
         "make_handler",
         "make_session_id",
         "memory",
-        "message_numbers",
         "port",
         "presence",
         "profiles",
@@ -167,13 +166,11 @@ class Node:
         self.expiries = Expiries(self.registry, grace_s=settings.auth.expiry_grace_s)
         self.port = settings.server.port
         self.draining = False
-        self.call_numbers = count()  # of devices' tools
-        self.message_numbers = count(1)  # of those that are to be acknowledged
+        self.call_numbers = count()  # of devices' tools, and of what is to be acknowledged
         self.refusals = Refusals(settings.history)
         self.behind: Behind | None = None  # in place of handlers
         self.presence: Presence | None = None  # where somebody wants to be told
-        self._unwell = 0
-        self._stalls_seen = 0
+        self._unwell = self._stalls_seen = 0
         self.enrolment = enrolment
         self._giving_back: asyncio.Future[None] | None = None
         self.arrivals = Arrivals(self)

@@ -129,7 +129,7 @@ class Sending(Calls):
         """Return a message under its id, and have it wait for its acknowledgement."""
         if self.connection.lifecycle.reason is not None:
             return text  # which goes nowhere any more
-        message = named(text, f"{self.session_id}-{next(self._node.message_numbers)}")
+        message = named(text, f"{self.session_id}-{next(self._node.call_numbers)}")
         if message is None:
             return text
         if self._delivery is None:

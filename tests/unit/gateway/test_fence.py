@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keepline.errors import ReplacedError
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World
 
@@ -108,3 +109,14 @@ async def test_a_handler_that_calls_exit_ends_its_session_and_not_the_process() 
     for life in (one, other):
         assert life.connection.lifecycle.reason is CloseReason.HANDLER_FAILED
     assert world.counters.handler_failures == 2
+
+
+async def test_a_save_that_a_takeover_overtook_is_no_failure() -> None:
+    def saves(session: Session) -> None:
+        raise ReplacedError("one is held by a newer session")
+
+    world = World()
+    life = world.connect()
+    world.node.fence.call(life.session, saves)
+    assert life.connection.lifecycle.reason is CloseReason.REPLACED
+    assert world.counters.handler_failures == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -296,3 +297,47 @@ async def test_a_claim_that_came_to_nothing_leaves_the_device_to_the_session_tha
     assert first.session.claim == claim.number
     first.loses_tcp()
     assert (await come(world)).session.outcome is Outcome.RESUMED
+
+
+async def test_a_takeover_of_a_failed_handler_goes_on_from_what_it_saved() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    await first.session.save(b"before it failed")
+    first.session.close(CloseReason.HANDLER_FAILED)
+    second = await come(world)  # while the first is still being closed
+    assert second.handler.calls[0] == ("restore", b"before it failed")
+    assert second.session.outcome is Outcome.RESUMED
+
+
+async def test_who_was_replaced_and_ends_late_leaves_nothing_over_its_heir() -> None:
+    class Lingering(Keeping):
+        async def closed(self, session: Any, reason: CloseReason) -> None:  # type: ignore[override]
+            if session.session_id == "session-1":
+                await go.wait()
+
+    go = asyncio.Event()
+    world = World(Lingering)
+    first = await come(world)
+    second = await come(world)
+    first.loses_tcp()
+    second.handler.state = b"newer"  # type: ignore[attr-defined]
+    second.loses_tcp()
+    await settle()
+    go.set()
+    await settle()
+    assert len(world.node.memory) == 0
+    assert (await come(world)).handler.calls[0] == ("restore", b"newer")
+
+
+@pytest.mark.parametrize(("messages", "lost"), [(5, 0), (6, 1)])
+async def test_what_waits_of_a_device_beyond_what_is_kept_is_told(messages: int, lost: int) -> None:
+    world = World(Recorder)
+    life = await come(world)
+    life.connection.pause_writing()
+    for number in range(messages):
+        life.session.send(Custom(payload=[number, "x" * 10_000]))
+    life.loses_tcp()
+    await settle()
+    assert [line["count"] for line in world.logged("messages_lost")] == [lost] * (lost > 0)
+    told = [each["payload"][0] for each in (await come(world)).heard if each["type"] == "custom"]
+    assert told == list(range(messages - lost))

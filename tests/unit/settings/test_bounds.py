@@ -32,6 +32,11 @@ def test_an_absurd_number_is_refused_with_its_bounds(name: str, value: str) -> N
         ("server.kernel_timeout_s", 86_400),
         ("session.idle_after_s", 31_536_000),
         ("server.max_connections", 1_000_000_000),
+        ("session.snapshot_bytes", 65_536),
+        ("hub.resume_window_s", 2_592_000),
+        ("hub.keep_s", 315_360_000),
+        ("hub.events", 100_000_000),
+        ("hub.bytes", 1 << 40),
     ],
 )
 def test_the_end_itself_is_allowed_and_one_more_is_not(name: str, most: int) -> None:
