@@ -67,6 +67,7 @@ def targets(plan: Plan) -> list[Target]:
         _below_websockets("CPU per accepted device", "accept_us", 100),
         _below_websockets("CPU per echoed frame", "echo_us", 10),
         _worst_wait(size),
+        _relay(),
         _at_most("wake from IDLE to echo, p99", "wake_p99", 1, "ms"),
         *([_growth(plan.fleets[0], size)] if len(plan.fleets) > 1 else []),
     ]
@@ -131,6 +132,17 @@ def _below_websockets(what: str, figure: str, limit_us: float) -> Target:
         (figure,),
         lambda look, who: look.median(figure, who),
         is_met,
+    )
+
+
+def _relay() -> Target:
+    return Target(
+        "CPU per relayed frame",
+        "≤ 1.5 of floor",
+        "µs",
+        ("relay_us",),
+        lambda look, who: look.median("relay_us", who),
+        lambda look: look.median("relay_us") <= 1.5 * look.median("relay_us", FLOOR),
     )
 
 

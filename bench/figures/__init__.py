@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.figures.flow import measure_flow
 from bench.figures.life import measure_life
+from bench.figures.relay import measure_relay
 from bench.figures.stall import measure_stall
 from bench.figures.tls import measure_tls
 
@@ -21,4 +22,5 @@ FIGURES: dict[str, Callable[[Candidate, Plan], Readings]] = {
     "life": measure_life,
     "stall": measure_stall,
     "tls": measure_tls,
+    "relay": measure_relay,
 }
