@@ -76,3 +76,15 @@ def test_far_fewer_may_wait_than_there_are_codes() -> None:
 
 def test_the_callback_s_token_is_not_shown() -> None:
     assert "geheim" not in repr(made(callback_token="geheim"))
+
+
+def test_a_voice_server_is_asked_over_http() -> None:
+    assert made(upstream_url="http://voice.lan:8003/xiaozhi/ota/").upstream_url
+    for url in ("ws://voice.lan/", "http://user:secret@voice.lan/", "http://voice.lan/?a=b"):
+        with pytest.raises(ValidationError, match="upstream_url"):
+            made(upstream_url=url)
+
+
+def test_the_policy_upstream_has_a_voice_server_to_ask() -> None:
+    with pytest.raises(ValidationError, match="upstream_url must be set"):
+        made(policy="upstream")

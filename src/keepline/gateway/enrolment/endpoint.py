@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from keepline.errors import LedgerError, RefusedError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from keepline.gateway.auth import TokenIssuer
     from keepline.gateway.enrolment.allow_list import AllowList
     from keepline.gateway.enrolment.applicant import Proof
+    from keepline.gateway.enrolment.forwarding import Forwarding
     from keepline.gateway.enrolment.ledger import Entry, Ledger, Voucher
     from keepline.gateway.enrolment.policies import Policy
     from keepline.gateway.enrolment.waiting import Pending, Waiting
@@ -37,7 +39,10 @@ RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
 
 
 class Enrolment:
-    """Answers devices that ask where to connect. `policy` is None where nobody is answered."""
+    """Answers devices that ask where to connect.
+
+    `policy` is None where nobody is answered, or where `forwarding` has a voice server do it.
+    """
 
     def __init__(
         self,
@@ -51,6 +56,7 @@ class Enrolment:
         devices: AllowList,
         policy: Policy | None,
         issuer: TokenIssuer | None,
+        forwarding: Forwarding | None = None,
     ) -> None:
         self.ledger = ledger
         self.waiting = waiting
@@ -64,6 +70,7 @@ class Enrolment:
         self._counters = counters
         self._devices = devices
         self._issuer = issuer
+        self._forwarding = forwarding
         self._by_address = Throttle(
             burst=settings.enrolment.address_burst, refill_s=settings.enrolment.address_refill_s
         )
@@ -84,14 +91,16 @@ class Enrolment:
         aclose = getattr(self.policy, "aclose", None)
         if aclose is not None:
             await aclose()
+        if self._forwarding is not None:
+            await self._forwarding.aclose()
 
     async def answer(self, request: Request, port: int) -> bytes:
         """Return the whole HTTP answer; `port` is the one devices connect to.
 
         Raises RefusedError: 400, 403, 404, 405, 429, 503.
         """
-        policy = self.policy
-        if policy is None:
+        policy, forwarding = self.policy, self._forwarding
+        if policy is None and forwarding is None:
             raise RefusedError("no configuration is given here", CloseReason.NOT_FOUND)
         if request.method != "POST":
             raise RefusedError(
@@ -103,24 +112,42 @@ class Enrolment:
         identity = self._read_ids(request)
         self._check_rate(request, identity)
         applicant = read_applicant(request, identity)
+        if forwarding is not None:
+            return await self._forward(forwarding, applicant, request, port)
+        assert policy is not None
         await self._devices.renew(self._clock.now())
         if request.path.rstrip("/") == ACTIVATION_PATH:
             return await self._activate(policy, applicant, request)
         return await self._configure(policy, applicant, request, port)
 
+    async def _forward(
+        self, forwarding: Forwarding, applicant: Applicant, request: Request, port: int
+    ) -> bytes:
+        """Have the voice server answer; who is revoked here is not even asked about."""
+        if self.ledger.is_revoked(applicant.device_id, None):
+            raise RefusedError("this device is not enrolled here", CloseReason.FORBIDDEN)
+        if request.path.rstrip("/") == ACTIVATION_PATH:
+            return await forwarding.activate(request)
+        url = self._url_for(request, port)
+        make_token = None if self._issuer is None else partial(self._issued, applicant)
+        return await forwarding.configure(request, url, make_token)
+
+    def _url_for(self, request: Request, port: int) -> str:
+        host = answers.read_host(request.headers.get("host", ""))
+        return answers.websocket_url(
+            self._settings.public_url, host, port=port, secure=request.secure
+        )
+
     async def _configure(
         self, policy: Policy, applicant: Applicant, request: Request, port: int
     ) -> bytes:
-        host = answers.read_host(request.headers.get("host", ""))
+        url = self._url_for(request, port)
         verdict = await policy.judge(applicant, request)
         moment = answers.Moment(self._clock.wall(), self._settings.timezone_offset_minutes)
         if verdict.activate:
             pending = self._wait(applicant)
             now = self._clock.now()
             return answers.to_be_activated(pending, self._settings.notice, moment, now)
-        url = answers.websocket_url(
-            self._settings.public_url, host, port=port, secure=request.secure
-        )
         token = verdict.token or self._issued(applicant)
         return answers.configured(applicant, url, token, moment, audio_version=self._audio_version)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keepline.errors import StartError
+from keepline.gateway.auth.making import chosen_mode
 from keepline.gateway.enrolment.allow_list import AllowList
 from keepline.gateway.enrolment.endpoint import Enrolment
 from keepline.gateway.enrolment.ledger import Ledger, Memory
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
     from keepline.clock import Clock
     from keepline.gateway.auth import TokenIssuer
+    from keepline.gateway.enrolment.forwarding import Forwarding
     from keepline.gateway.enrolment.policies import Policy
     from keepline.log import Log
     from keepline.monitor.metrics import Counters
     from keepline.settings import Settings
+    from keepline.settings.enrolment import Enrolment as EnrolmentSettings
 
 LEDGER_FILE = "enrolment.db"
 
@@ -72,8 +75,17 @@ def make_enrolment(
         waiting=waiting,
         devices=devices,
         policy=policy,
-        issuer=issuer,
+        # Where nobody is judged here, tokens are the voice server's business.
+        issuer=None if name == "upstream" and chosen_mode(settings.auth) == "none" else issuer,
+        forwarding=_forwarding(enrolment, clock, log) if name == "upstream" else None,
     )
+
+
+def _forwarding(settings: EnrolmentSettings, clock: Clock, log: Log) -> Forwarding:
+    # Imported where it is needed: its client takes a while.
+    from keepline.gateway.enrolment.forwarding import Forwarding  # noqa: PLC0415
+
+    return Forwarding(settings, clock, log)
 
 
 def chosen_policy(settings: Settings, *, has_issuer: bool) -> str:
@@ -81,6 +93,8 @@ def chosen_policy(settings: Settings, *, has_issuer: bool) -> str:
     policy = settings.enrolment.policy
     if policy != "auto":
         return policy
+    if settings.enrolment.upstream_url is not None:
+        return "upstream"
     if not has_issuer:
         return "off"
     nobody_else = only_this_machine(settings) or settings.auth.insecure
@@ -97,7 +111,7 @@ def _policy(
     clock: Clock,
     log: Log,
 ) -> Policy | None:
-    if name == "off":
+    if name in {"off", "upstream"}:
         return None
     if name == "callback":
         # Imported where it is needed: its client takes a while.

@@ -44,6 +44,12 @@ def test_a_policy_that_is_named_is_taken() -> None:
     assert chosen_policy(settings("127.0.0.1", policy="off"), has_issuer=True) == "off"
 
 
+def test_auto_asks_the_voice_server_that_is_named() -> None:
+    named = settings("0.0.0.0", upstream_url="http://voice.lan/xiaozhi/ota/")
+    assert chosen_policy(named, has_issuer=True) == "upstream"
+    assert chosen_policy(named, has_issuer=False) == "upstream"
+
+
 async def test_each_policy_is_made() -> None:
     assert Counter(policy="off").enrolment.policy is None
     assert isinstance(Counter(policy="open").enrolment.policy, Open)
