@@ -25,7 +25,7 @@ from keepline.handlers.echo import Echo
 from keepline.hub.twin import TwinHub
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
-from keepline.relay.relay import Relay
+from keepline.relay.standing import stand_before
 from keepline.relay.upstreams.pool import Pool
 from keepline.settings import Settings
 
@@ -107,7 +107,7 @@ def make_node(
     ledger.on_void = node.revoke
     if settings.upstream.urls:
         pool = Pool(settings.upstream, lambda change: None)
-        node.behind = Relay(node, pool, draw=secrets.token_bytes)
+        stand_before(node, pool, secrets.token_bytes)
     return node
 
 

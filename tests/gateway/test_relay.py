@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from keepline.reasons import CloseReason
 from tests.conftest import StartGateway
-from tests.gateway.peers import HELLO, dial, heard, heard_audio, identity, talk
+from tests.gateway.peers import HELLO, dial, heard, heard_audio, identity, request, talk, tcp
 from tests.gateway.upstream import VoiceServer, voice_server
 from tests.waiting import eventually
 
@@ -35,16 +35,16 @@ async def test_an_upstream_is_told_what_the_device_said_and_who_it_is(
     async with voice_server() as server:
         gateway = await start_gateway(upstream={"urls": [server.url]})
         async with talk(gateway.port, path="/xiaozhi/v1/?room=a%20b", headers=headers):
-            request = server.requests[0]
+            asked = server.requests[0]
         session_id = gateway.logged("device_connected")[0]["session_id"]
-    assert request.path == "/voice?from=keepline&room=a%20b"
-    told = {name: request.headers.get_all(name) for name in (*identity(), "Host")}
+    assert asked.path == "/voice?from=keepline&room=a%20b"
+    told = {name: asked.headers.get_all(name) for name in (*identity(), "Host")}
     assert told == {name: [value] for name, value in identity().items()} | {
         "Host": [f"127.0.0.1:{server.port}"]
     }
-    assert request.headers.get_all("X-Forwarded-For") == ["127.0.0.1"]
-    assert request.headers.get_all("X-Keepline-Device-Id") == [identity()["Device-Id"]]
-    assert request.headers["X-Keepline-Session-Id"] == session_id
+    assert asked.headers.get_all("X-Forwarded-For") == ["127.0.0.1"]
+    assert asked.headers.get_all("X-Keepline-Device-Id") == [identity()["Device-Id"]]
+    assert asked.headers["X-Keepline-Session-Id"] == session_id
 
 
 async def test_a_token_of_its_own_takes_the_place_of_the_devices(
@@ -210,3 +210,43 @@ async def test_a_killed_upstream_is_replaced_and_the_device_goes_on(
             assert await heard(device) == {"type": "abort", "session_id": "up-1"}
             assert [json.loads(text)["session_id"] for text in other.heard] == ["up-2", "up-2"]
     assert gateway.logged("device_disconnected")[0]["cause"] == "device_said_close"
+
+
+async def test_an_upstream_that_judges_is_asked_before_the_upgrade(
+    start_gateway: StartGateway,
+) -> None:
+    async with voice_server(refuses=HTTPStatus.UNAUTHORIZED) as server:
+        gateway = await start_gateway(upstream={"urls": [server.url]}, auth={"mode": "upstream"})
+        async with tcp(gateway.port) as peer:
+            await peer.send(request(Authorization="Bearer of-the-upstream"))
+            assert (await peer.answer())[0] == 401
+        assert server.requests[0].headers["Authorization"] == "Bearer of-the-upstream"
+        server.refuses = None
+        async with talk(gateway.port) as device:
+            await device.send("hello")
+            assert await device.recv() == "hello"
+        assert (len(server.requests), len(server.hellos)) == (2, 1)
+
+
+async def test_nobody_is_let_in_while_no_upstream_can_judge(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(
+        upstream={"urls": ["ws://127.0.0.1:9/"]}, auth={"mode": "upstream"}
+    )
+    async with tcp(gateway.port) as peer:
+        await peer.send(request())
+        status, head = await peer.answer()
+    assert status == 503
+    assert "Retry-After: 10" in head
+
+
+async def test_a_connection_nobody_comes_for_is_closed(start_gateway: StartGateway) -> None:
+    async with voice_server() as server:
+        gateway = await start_gateway(
+            upstream={"urls": [server.url]},
+            auth={"mode": "upstream"},
+            profiles={"xiaozhi": {"hello_timeout_s": 0.3}},
+        )
+        async with tcp(gateway.port) as peer:
+            await peer.send(request())
+            assert (await peer.answer())[0] == 101
+        await eventually(lambda: server.ended == [(1000, "nobody came for it")])

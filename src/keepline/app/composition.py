@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TextIO
 
+from keepline.app.data_directory import held
 from keepline.app.memory import begin_life, end_life, make_hub
 from keepline.app.operators import make_admin
 from keepline.app.telling import Telling
@@ -19,7 +21,7 @@ from keepline.gateway.gateway import Gateway
 from keepline.gateway.node import Node
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
-from keepline.relay.relay import Relay
+from keepline.relay.standing import stand_before
 from keepline.relay.upstreams.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -110,15 +112,17 @@ class Composition:
         )
         self.enrolment.ledger.on_void = self.node.revoke
         if self.upkeep is not None:
-            self.node.behind = Relay(self.node, self.upkeep.pool, draw=secrets.token_bytes)
+            stand_before(self.node, self.upkeep.pool, secrets.token_bytes)
         self._telling = Telling(self.node)
         self._has_started = False
+        self._data_directory = contextlib.ExitStack()
         self.gateway = Gateway(self.node)
         self.admin: AdminServer | None = make_admin(self.node, self.upkeep) if has_admin else None
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Start in order: devices, then operators. Raises StartError; `stop` then."""
         self.log.start()
+        self._data_directory.enter_context(held(self.node.settings.data_dir))
         await self.enrolment.open()
         await begin_life(self.hub, self.node)
         if self.upkeep is not None:
@@ -140,6 +144,7 @@ class Composition:
         if self.admin is not None:
             await self.admin.stop()
         await self.enrolment.aclose()
+        self._data_directory.close()
         if self._has_started:
             self.log.info("stopped")
         # Not on the loop: the log may wait for its reader.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from keepline.gateway.node import Node
+    from keepline.relay.dialing import Answered
     from keepline.relay.session import RelaySession
     from keepline.relay.upstreams.upstream import Upstream
     from keepline.settings.relay import Relay as RelaySettings
@@ -29,6 +30,7 @@ class Link(asyncio.Protocol):
 
     __slots__ = (
         "_broken",
+        "_early",
         "_ending",
         "_holds",
         "_is_full",
@@ -56,12 +58,13 @@ class Link(asyncio.Protocol):
         self,
         node: Node,
         upstream: Upstream,
-        transport: asyncio.Transport,
+        answered: Answered,
         keys: Iterator[bytes],
         bound_s: float,
     ) -> None:
-        """`keys` are mask keys; in `bound_s` it has to have a device."""
+        """Take over what was `answered`; `keys` are for masks, in `bound_s` it needs a device."""
         now = node.ticker.now
+        transport = answered.transport
         self.upstream = upstream
         self.transport = transport
         self.device: RelaySession | None = None
@@ -84,7 +87,10 @@ class Link(asyncio.Protocol):
         self._lowest_at = now
         self._lowest_bytes = 0
         self._pinged_at = 0.0
+        self._early = answered.early
         node.wheel.arm(self, now + bound_s)
+        transport.set_write_buffer_limits(high=node.settings.outbox.high_water_bytes)
+        transport.set_protocol(self)
 
     # -- to the upstream -------------------------------------------------------------------
 
@@ -93,7 +99,11 @@ class Link(asyncio.Protocol):
         self.device = device
         self.send_text(hello)
         self.is_used = False
+        self.resume_reading()
         self._node.wheel.arm(self, self._node.ticker.now + self._settings.hello_timeout_s)
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
 
     def send_text(self, text: str) -> None:
         """Send one text message."""

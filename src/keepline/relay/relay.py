@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from keepline.errors import StartError
+from keepline.errors import RefusedError, StartError
+from keepline.reasons import CloseReason
+from keepline.relay.ahead import Reached
 from keepline.relay.dialing import UnreachableError, dial
 from keepline.relay.introduction import Introduction, Place
 from keepline.relay.link import Link
@@ -23,16 +25,19 @@ if TYPE_CHECKING:
     from keepline.gateway.node import Node
     from keepline.gateway.opening import Opening
     from keepline.hub.port import Claim
-    from keepline.relay.dialing import Answered
     from keepline.relay.upstreams.pool import Pool
     from keepline.relay.upstreams.upstream import Upstream
     from keepline.relay.wait import Wait
+    from keepline.wire.handshake import Request
     from keepline.wire.messages import Hello, ServerHello
 
 KNOWN_HELLOS: Final = 256
 _KEY_BYTES: Final = 4
 _KEYS_AT_ONCE: Final = 1_024
-_REFUSALS: Final = frozenset({401, 403})
+TRIES_AHEAD: Final = 2
+RETRY_AFTER_S: Final = 10  # as for every refusal that time may heal
+REFUSALS: Final = {401: CloseReason.UNAUTHORIZED, 403: CloseReason.FORBIDDEN}
+"""What says that an upstream does not want this device; all else is its own failure."""
 
 
 class Relay:
@@ -68,9 +73,12 @@ class Relay:
         said = self._hellos.get(opening.hello, opening.hello)
         if len(self._hellos) < KNOWN_HELLOS:
             self._hellos[said] = said
-        return RelaySession(
+        session = RelaySession(
             self, connection, identity, hello, claim=claim, introduction=introduction, said=said
         )
+        if isinstance(identity, Reached):
+            session.ahead = identity.link
+        return session
 
     # -- hellos ----------------------------------------------------------------------------
 
@@ -97,10 +105,6 @@ class Relay:
 
     # -- connecting ------------------------------------------------------------------------
 
-    def take_ahead(self, session: RelaySession) -> Link | None:  # noqa: ARG002
-        """Return a connection that was made before the device was let in, None for none."""
-        return None
-
     def dial(self, wait: Wait) -> None:
         """Begin to connect a device to an upstream, or have it try again in a moment."""
         session, node = wait.session, self._node
@@ -117,58 +121,82 @@ class Relay:
         wait.task = task
 
     async def _connect(self, wait: Wait, upstream: Upstream) -> None:
-        node, session = self._node, wait.session
-        began_at = node.clock.now()
-        over = False
+        session = wait.session
         try:
-            place = self._places[upstream]
+            link = await self._reach(session.introduction, upstream, self.settings.hello_timeout_s)
+        except RefusedError as error:
+            session.on_refused(error.detail)
+        except UnreachableError:
+            wait.avoid = upstream
+            session.try_later(wait, has_failed=True)
+        else:
+            session.take(link)
+
+    async def reach_ahead(self, request: Request, identity: Identity) -> Link:
+        """Connect a device that is not let in yet; it has to come for the connection soon.
+
+        Raises RefusedError: with the upstream's status, or 503 when none can be reached.
+        """
+        node = self._node
+        introduction = Introduction.of(request, identity, "", self.settings.token)
+        bound_s = node.profiles.of(request, identity).hello_timeout_s
+        failed: list[Upstream] = []
+        while len(failed) < TRIES_AHEAD:
+            now = node.clock.now()
+            upstream = self.pool.choose(identity.device_id, now, node.random.random, failed)
+            if upstream is None:
+                break
+            try:
+                link = await self._reach(introduction, upstream, bound_s)
+            except UnreachableError:
+                failed.append(upstream)
+            else:
+                link.pause_reading()
+                return link
+        raise RefusedError(
+            "no upstream can be reached", CloseReason.AUTH_UNAVAILABLE, retry_after_s=RETRY_AFTER_S
+        )
+
+    async def _reach(self, introduction: Introduction, upstream: Upstream, bound_s: float) -> Link:
+        """Return an open connection, and tell the upstream what became of it.
+
+        Raises RefusedError when the upstream does not want the device, UnreachableError.
+        """
+        node = self._node
+        place = self._places[upstream]
+        began_at = node.clock.now()
+        try:
             answered = await dial(
                 place,
-                session.introduction,
+                introduction,
                 loop=node.loop,
                 draw=self._draw,
                 limits=node.limits,
                 tls=self._tls if place.is_secure else None,
                 timeout_s=self.settings.connect_timeout_s,
             )
-            over = True
-            self._on_answer(wait, upstream, answered, began_at)
         except UnreachableError as error:
-            over = True
-            self._on_failure(wait, upstream, str(error))
-        finally:
-            if not over:
-                upstream.abandoned()
-
-    def _on_answer(
-        self, wait: Wait, upstream: Upstream, answered: Answered, began_at: float
-    ) -> None:
-        node, session = self._node, wait.session
+            self._note_failure(upstream, str(error))
+            raise
+        except BaseException:  # cancelled: the device has left
+            upstream.abandoned()
+            raise
         now = node.clock.now()
         if not answered.is_open:
             answered.transport.close()
             status = answered.response.status
-            if status in _REFUSALS:
+            if status in REFUSALS:
                 upstream.abandoned()
-                session.on_refused(f"HTTP {status}")
-            else:
-                self._on_failure(wait, upstream, f"HTTP {status}")
-            return
+                raise RefusedError(f"the upstream answered {status}", REFUSALS[status])
+            self._note_failure(upstream, f"HTTP {status}")
+            raise UnreachableError(f"HTTP {status}")
         upstream.opened(now)
         upstream.latency(now - began_at)
-        bound_s = self.settings.hello_timeout_s
-        link = Link(node, upstream, answered.transport, self._keys, bound_s)
-        answered.transport.set_write_buffer_limits(high=node.settings.outbox.high_water_bytes)
-        answered.transport.set_protocol(link)
-        session.take(link)
-        if answered.early:
-            link.data_received(answered.early)
+        return Link(node, upstream, answered, self._keys, bound_s)
 
-    def _on_failure(self, wait: Wait, upstream: Upstream, why: str) -> None:
+    def _note_failure(self, upstream: Upstream, why: str) -> None:
         upstream.failed(self._node.clock.now(), why)
         self._node.log.warning("upstream_failed", upstream=upstream.name, why=why)
-        wait.avoid = upstream
-        wait.session.try_later(wait, upstream)
 
     # -- losing one ------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ class RelaySession(Session):
         "_speaking",
         "_told_id",
         "_waiting",
+        "ahead",
     )
 
     def __init__(
@@ -65,6 +66,7 @@ class RelaySession(Session):
         """`said` is its hello, word for word."""
         super().__init__(connection.node, connection, identity, hello, _NO_HANDLER, claim=claim)
         self._relay = relay
+        self.ahead: Link | None = None  # made before it was let in, until its hello is answered
         self._introduction = introduction
         self._said = said
         self._link: Link | None = None
@@ -88,7 +90,9 @@ class RelaySession(Session):
 
     def answer_hello(self, hello: ServerHello) -> None:  # noqa: ARG002 (the upstream's counts)
         """Have an upstream answer; when none need be asked yet, answer in its words."""
-        link = self._relay.take_ahead(self)
+        link, self.ahead = self.ahead, None
+        if link is not None and link.transport.is_closing():
+            link = None
         if link is None and self._relay.answers_at_once:
             self._answer_ourselves()
             return
@@ -239,13 +243,12 @@ class RelaySession(Session):
         """An upstream does not want this device, whoever else it takes."""
         self.connection.close(CloseReason.UPSTREAM_REFUSED, detail)
 
-    def try_later(self, wait: Wait, upstream: object = None) -> None:
+    def try_later(self, wait: Wait, *, has_failed: bool = False) -> None:
         """None could be had now; try again in a moment."""
         if wait is not self._waiting:
             return
         wait.task = None
-        if upstream is not None:
-            wait.tries += 1
+        wait.tries += has_failed
         pause_s = wait.retry_s() * self._node.random.uniform(0.5, 1.0)
         wait.dial_at = self._node.ticker.now + pause_s
         self._arm(wait)
@@ -267,7 +270,7 @@ class RelaySession(Session):
         self._relay.note_lost(self, link, broken, cut=was_talking)
         if self._waiting is not None:
             self._waiting.link = None
-            self.try_later(self._waiting, link.upstream)
+            self.try_later(self._waiting, has_failed=True)
             return
         if was_talking:
             self._tell_cut()

@@ -31,7 +31,7 @@ def _pattern(value: str) -> str:
 IdPattern = Annotated[str, AfterValidator(_pattern)]
 """`any`, `mac`, `uuid`, or a regular expression for the whole id."""
 
-Mode = Literal["auto", "static", "signed", "jwt", "xiaozhi", "callback", "none"]
+Mode = Literal["auto", "static", "signed", "jwt", "xiaozhi", "callback", "upstream", "none"]
 
 
 class Auth(Section):
@@ -47,7 +47,8 @@ class Auth(Section):
     or a regular expression, `origins` the web pages that may connect. After `device_failures` of
     a device from one address it may fail once every `device_refill_s`, after `address_failures`
     of an address once every `address_refill_s`. The `callback_` settings are about
-    the server that is asked in mode `callback`. `insecure` lets mode `none` serve everybody.
+    the server that is asked in mode `callback`. In mode `upstream` the voice server that a device
+    is passed on to decides. `insecure` lets mode `none` serve everybody.
     """
 
     mode: Mode = "auto"
