@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from keepline.admin.server import AdminServer
+    from keepline.clock import Clock
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.handler import AnyHandler
     from keepline.monitor.heap import Heap
@@ -54,19 +55,7 @@ class Composition:
         clock = SystemClock()
         if authenticator is None:
             settings = with_kept_key(settings, secrets.token_bytes)
-        self.log = Log(
-            stream,
-            clock,
-            level=settings.log.level,
-            style=settings.log.format,
-            fold_per_s=settings.log.fold_per_s,
-            buffer_lines=settings.log.buffer_lines,
-            buffer_bytes=settings.log.buffer_bytes,
-            secrets=(
-                *filter(None, (settings.auth.token, settings.admin.token, settings.webhook.secret)),
-                *(key.partition(":")[2] for key in settings.auth.keys),
-            ),
-        )
+        self.log = _make_log(settings, stream, clock)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keepline")
         self._handler_threads = ThreadPoolExecutor(  # none is started before it is needed
             settings.handlers.threads, thread_name_prefix="handler"
@@ -153,3 +142,20 @@ class Composition:
         self._executor.shutdown(wait=True)
         # A handler that blocks has been given its time, and must not keep what follows.
         self._handler_threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _make_log(settings: Settings, stream: TextIO | None, clock: Clock) -> Log:
+    return Log(
+        stream,
+        clock,
+        level=settings.log.level,
+        style=settings.log.format,
+        fold_per_s=settings.log.fold_per_s,
+        buffer_lines=settings.log.buffer_lines,
+        buffer_bytes=settings.log.buffer_bytes,
+        secrets=(
+            *filter(None, (settings.auth.token, settings.admin.token, settings.webhook.secret)),
+            *filter(None, (settings.relay.token, settings.enrolment.callback_token)),
+            *(key.partition(":")[2] for key in settings.auth.keys),
+        ),
+    )
