@@ -185,6 +185,15 @@ async def test_a_port_that_is_taken_is_told_and_nothing_is_left() -> None:
     assert (asyncio.all_tasks(), threading.active_count()) == (tasks, threads)
 
 
+async def test_a_state_is_one_gateways_until_it_has_stopped(tmp_path: Path) -> None:
+    settings = {"data_dir": str(tmp_path)}
+    async with gateway(settings=settings):
+        with pytest.raises(StartError, match="another gateway keeps its state"):
+            await gateway(settings=settings).start()
+    async with gateway(settings=settings):
+        pass
+
+
 async def test_it_is_used_once_and_only_after_its_start() -> None:
     running = gateway()
     await running.stop()
