@@ -33,5 +33,5 @@ class Proxy(Section):
     @model_validator(mode="after")
     def _somebody_is_trusted(self) -> Self:
         if self.header != "none" and not self.trusted:
-            raise ValueError("proxy.trusted must name the proxies whose header is believed")
+            raise ValueError("trusted must name the proxies whose header is believed")
         return self

@@ -24,5 +24,5 @@ class Tls(Section):
     @model_validator(mode="after")
     def _all_or_nothing(self) -> Self:
         if self.certificate is None and (self.key is not None or self.client_ca is not None):
-            raise ValueError("tls.certificate is needed, too: without it nothing is encrypted")
+            raise ValueError("certificate is needed, too: without it nothing is encrypted")
         return self

@@ -163,6 +163,21 @@ def test_settings_that_contradict_each_other_are_both_named() -> None:
     assert error.hint == ("heartbeat.zombie_s comes from --set; what is not given has its default")
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("tls.key=key.pem", "tls.certificate is needed, too"),
+        ("proxy.header=proxy", "proxy.trusted must name"),
+        ("webhook.url=https://voice.example", "webhook.secret must be set"),
+    ],
+)
+def test_what_is_missing_beside_a_setting_is_named_once(given: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(assignments=[given])
+    assert raised.value.problem.startswith(problem)
+    assert given.partition("=")[0] in raised.value.hint
+
+
 def test_a_profile_of_any_name_comes_from_every_source(tmp_path: Path) -> None:
     path = tmp_path / "keepline.toml"
     path.write_text('[profiles.mine]\nmatch = ["aa:*", "ab:*"]\npongs = "never"\n')

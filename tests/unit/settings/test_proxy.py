@@ -25,6 +25,6 @@ def test_what_is_no_network_is_refused_with_an_example(trusted: str) -> None:
 
 @pytest.mark.parametrize("header", ["proxy", "forwarded"])
 def test_a_header_is_believed_from_somebody_or_from_nobody(header: str) -> None:
-    with pytest.raises(ValidationError, match=r"proxy\.trusted"):
+    with pytest.raises(ValidationError, match="trusted must name"):
         made(header=header)
     assert made(header="none").proxy.trusted == ()

@@ -12,7 +12,7 @@ def test_without_a_certificate_nothing_is_encrypted() -> None:
 
 @pytest.mark.parametrize("field", ["key", "client_ca"])
 def test_a_key_without_a_certificate_is_a_mistake(field: str) -> None:
-    with pytest.raises(ValidationError, match=r"tls\.certificate is needed"):
+    with pytest.raises(ValidationError, match="certificate is needed"):
         Settings.model_validate({"tls": {field: "some.pem"}})
 
 
