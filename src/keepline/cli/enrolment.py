@@ -64,6 +64,7 @@ def approve(
             raise StartError(error.problem, "see who waits: keepline enrol list") from error
         _describe(waiter)
         if not yes and not typer.confirm("Is it this one?"):
+            typer.echo("not approved; it goes on waiting")
             raise typer.Exit(1)
         _approve(client, code, waiter["device_id"])
     typer.echo(f"{clean(waiter['device_id'])} is enrolled; it has its token within seconds")

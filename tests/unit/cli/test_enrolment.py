@@ -105,6 +105,12 @@ def test_without_a_yes_nobody_is_approved(gateway: Gateway, answer: str) -> None
     assert [path for path, _ in gateway.posted] == ["/api/enrolment/look"]
 
 
+def test_a_no_is_confirmed(gateway: Gateway) -> None:
+    gateway.answers["/api/enrolment/look"] = WAITER
+    _, screen, _ = typed("approve", "012345", answer="n\n")
+    assert screen.endswith("not approved; it goes on waiting\n")
+
+
 def test_yes_can_be_said_beforehand(gateway: Gateway) -> None:
     gateway.answers["/api/enrolment/look"] = WAITER
     assert typed("approve", "012345", "--yes")[0] == 0
