@@ -69,6 +69,17 @@ async def test_a_release_can_keep_what_was_saved_or_nothing(
     assert (await under.hub.claim("device", "session-2")).outcome is outcome
 
 
+@pytest.mark.parametrize(("saved", "left"), [(b"state", b"state+"), (None, b"none+")])
+async def test_a_release_can_amend_what_was_saved(
+    under: Under, saved: bytes | None, left: bytes
+) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    if saved is not None:
+        await under.hub.save(claim, saved)
+    await under.hub.release(claim, lambda state: (state or b"none") + b"+", WINDOW_S)
+    assert (await under.hub.claim("device", "session-2")).state == left
+
+
 async def test_a_devices_totals_grow_with_every_session(under: Under) -> None:
     assert await under.hub.totals("device") is None
     tally = Tally(50.0, 10.0, resumed=False, pings=2, ping_failures=0, pongs=2, rtt_sum_s=0.4)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
@@ -119,5 +120,60 @@ def test_a_file_that_is_locked_for_a_while_costs_no_device_its_connection(
             assert get(ports["admin_port"], "/healthz")[0] == 200
             other.rollback()
             assert json.loads(connection.recv(GIVE_UP_AFTER_S))["payload"] == ["opened", 1]
+    process.terminate()
+    assert ends(process)[0] == 0
+
+
+def history_of(admin_port: int, device_id: str) -> Any:
+    status, body = get(admin_port, f"/api/devices/{device_id}")
+    assert status == 200
+    return json.loads(body)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_history_of_a_device_is_there_after_a_restart(
+    served: Any, number: signal.Signals
+) -> None:
+    process, ports = served()
+    device_id = "02:00:00:00:00:01"
+    for _ in range(3):
+        with device(ports["port"], device_id) as connection:
+            count(connection)
+    while (before := history_of(ports["admin_port"], device_id))["session"] is not None:
+        pass
+    with device(ports["port"], "02:00:00:00:00:02") as connection:
+        count(connection)  # saved, and so is all that was to be written before it
+        process.send_signal(number)
+        process.wait(GIVE_UP_AFTER_S)
+
+    process, ports = served()
+    after = history_of(ports["admin_port"], device_id)
+    assert after["totals"] == before["totals"]
+    assert after["totals"]["sessions"] == 3
+    assert [each["claim"] for each in after["endings"]] == [3, 2, 1]
+    assert [each["steps"] for each in after["endings"]] == [
+        each["steps"] for each in before["endings"]
+    ]
+    assert after["endings"][0]["steps"][0]["state"] == "authenticating"
+    status, body = get(ports["admin_port"], f"/api/events?after=0&device={device_id}")
+    assert status == 200
+    kinds = [each["kind"] for each in json.loads(body)["events"]]
+    assert kinds == ["online", "offline"] * 3
+    process.terminate()
+    assert ends(process)[0] == 0
+
+
+def test_a_locked_file_is_said_to_be_away_and_never_a_failure(served: Any, tmp_path: Path) -> None:
+    process, ports = served()
+    with device(ports["port"]) as connection:
+        count(connection)
+        with closing(sqlite3.connect(tmp_path / "data" / "keepline.db")) as other:
+            other.execute("begin immediate")
+            view = history_of(ports["admin_port"], "02:00:00:00:00:01")
+            assert (view["store"], view["session"]["state"]) == ("away", "active")
+            with pytest.raises(HTTPError) as refused:
+                get(ports["admin_port"], "/api/devices/nobody")
+            with refused.value as answer:
+                assert (answer.code, b"not known now" in answer.read()) == (503, True)
     process.terminate()
     assert ends(process)[0] == 0

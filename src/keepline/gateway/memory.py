@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from keepline.settings.hub import Hub as HubSettings
 
 FORGET: Final = b""
-_LEAVES_NOTHING: Final = frozenset(
-    {CloseReason.REPLACED, CloseReason.REVOKED, CloseReason.HANDLER_FAILED}
-)
+_LEAVES_NOTHING: Final = frozenset({CloseReason.REPLACED, CloseReason.REVOKED})
 
 
 class Record(Struct, frozen=True, array_like=True, gc=False):
@@ -53,7 +51,7 @@ class Memory:
         self._registry = registry
         self._log = log
         self._window_s = settings.resume_window_s
-        self._parting: dict[str, Record] = {}
+        self._parting: dict[str, Record | tuple[str, ...]] = {}
 
     def __len__(self) -> int:
         """How many records are on their way to the hub."""
@@ -83,13 +81,16 @@ class Memory:
     def recollect(self, claim: Claim) -> Record | None:
         """Return what the device's last session left, None for nothing."""
         parting = self._parting.pop(claim.device_id, None)
-        if parting is not None or claim.state is None:
+        if isinstance(parting, Record):
             return parting
         try:
-            return _decode(claim.state)
+            saved = None if claim.state is None else _decode(claim.state)
         except (DecodeError, ValidationError) as error:
             self._log.error("state_unreadable", device_id=claim.device_id, error=error)
-            return None
+            saved = None
+        if parting is None:
+            return saved
+        return Record(None if saved is None else saved.snapshot, parting)
 
     def came(self, session: Session) -> None:
         """Note that a device is here."""
@@ -122,6 +123,16 @@ class Memory:
         released = self._hub.release(claim_of(session), state, self._window_s)
         released.add_done_callback(partial(self._left, folded(session.device_id), record))
 
+    def leave_messages(self, session: Session, undelivered: tuple[str, ...]) -> None:
+        """Give a device back with what was saved before, and the messages it did not get."""
+        owed = self._bounded(session, Record(None, undelivered)).undelivered
+        device_id = folded(session.device_id)
+        self._parting[device_id] = owed
+        released = self._hub.release(
+            claim_of(session), partial(_with_messages, owed), self._window_s
+        )
+        released.add_done_callback(partial(self._left, device_id, owed))
+
     def _bounded(self, session: Session, record: Record) -> Record:
         kept = within_bounds(record.undelivered)
         lost = len(record.undelivered) - len(kept)
@@ -129,7 +140,12 @@ class Memory:
             self._log.warning("messages_lost", device_id=session.device_id, count=lost)
         return Record(record.snapshot, kept)
 
-    def _left(self, device_id: str, record: Record | None, released: asyncio.Future[None]) -> None:
+    def _left(
+        self,
+        device_id: str,
+        record: Record | tuple[str, ...] | None,
+        released: asyncio.Future[None],
+    ) -> None:
         if self._parting.get(device_id) is record:
             self._parting.pop(device_id, None)
         error = None if released.cancelled() else released.exception()
@@ -160,6 +176,15 @@ class Memory:
         )
 
 
+def _with_messages(owed: tuple[str, ...], saved: bytes | None) -> bytes:
+    try:
+        record = Record(None) if saved is None else _decode(saved)
+    except (DecodeError, ValidationError):
+        record = Record(None)
+    state = _encode(Record(record.snapshot, owed))
+    return state if len(state) <= STATE_BYTES else _encode(Record(record.snapshot))
+
+
 def claim_of(session: Session) -> Claim:
     """Return the claim by which a session holds its device."""
     return Claim(folded(session.device_id), session.session_id, session.claim)
@@ -168,6 +193,6 @@ def claim_of(session: Session) -> Claim:
 def leaves_a_record(reason: CloseReason) -> bool:
     """Return whether a session that ends so leaves something newer than what it saved.
 
-    Else an heir has it already, nobody should have it, or its handler is not to be asked.
+    Else an heir has it already, or nobody should have it.
     """
     return reason not in _LEAVES_NOTHING

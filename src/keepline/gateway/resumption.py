@@ -45,7 +45,8 @@ def part(session: Session, reason: CloseReason) -> Parting | None:
     """
     if not leaves_a_record(reason):
         return None
-    return Parting(_ask(session), session.undelivered())
+    failed = reason is CloseReason.HANDLER_FAILED
+    return Parting(None if failed else _ask(session), session.undelivered(), is_failed=failed)
 
 
 class Parting(NamedTuple):
@@ -53,6 +54,7 @@ class Parting(NamedTuple):
 
     snapshot: Promised
     undelivered: tuple[str, ...]
+    is_failed: bool = False  # so what was saved stays
 
     @classmethod
     def of(cls, record: Record | None) -> Self:
@@ -61,6 +63,8 @@ class Parting(NamedTuple):
 
     def record(self) -> Record | None:
         """Return what is to be kept; None when the promise was broken: what was saved stays."""
+        if self.is_failed:
+            return None
         if self.snapshot is None or isinstance(self.snapshot, bytes):
             return Record(self.snapshot, self.undelivered)
         if not self.snapshot.done() or self.snapshot.cancelled():
@@ -87,11 +91,10 @@ def hand_over(older: Session, record: Record | None) -> Parting:
 
     Of one whose handler has failed that is what it saved before: the `record` that the hub has.
     """
-    if older.parting is not None:
-        return older.parting
+    left = older.parting or Parting(ask_for_snapshot(older), older.undelivered())
     if older.connection.lifecycle.reason is CloseReason.HANDLER_FAILED:
-        return Parting(Parting.of(record).snapshot, older.undelivered())
-    return Parting(ask_for_snapshot(older), older.undelivered())
+        return left._replace(snapshot=Parting.of(record).snapshot)
+    return left
 
 
 def found_by(claim: Claim, record: Record | None, older: Session | None) -> Outcome:

@@ -260,5 +260,10 @@ class Session(Sending):
 
     def release(self) -> None:
         """Give the device back, unless a newer session holds it already, and with it all else."""
-        if self._node.registry.release(self):
-            self._node.memory.leave(self, None if self.parting is None else self.parting.record())
+        if not self._node.registry.release(self):
+            return
+        record = None if self.parting is None else self.parting.record()
+        if record is None and self.parting is not None and self.parting.undelivered:
+            self._node.memory.leave_messages(self, self.parting.undelivered)
+        else:
+            self._node.memory.leave(self, record)

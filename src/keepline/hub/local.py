@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from keepline.clock import Clock
     from keepline.hub.database import Database
-    from keepline.hub.port import Event, Holder, NodeView, Tally, Totals
+    from keepline.hub.port import Amend, Event, Holder, NodeView, Tally, Totals
 
 JUMP_S: Final = 2.0
 """What the wall clock may go apart from the monotonic one in a second: more is a jump."""
@@ -110,9 +110,12 @@ class LocalHub:
         now = self._clock.wall()
         await self._writer.ask(SaveState(claim.device_id, claim.session_id, now, state))
 
-    def release(self, claim: Claim, state: bytes | None, window_s: float) -> asyncio.Future[None]:
+    def release(
+        self, claim: Claim, state: bytes | Amend | None, window_s: float
+    ) -> asyncio.Future[None]:
         """Give a device back; see `port.Hub`."""
-        check_size(state or b"")
+        if isinstance(state, bytes):
+            check_size(state)
         now = self._clock.wall()
         done: asyncio.Future[None] = self._loop.create_future()
         releasing = ReleaseClaim(claim.device_id, claim.session_id, now, now + window_s, state)

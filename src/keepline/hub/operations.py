@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from keepline.errors import ReplacedError
-from keepline.hub.port import Claim, Event, Outcome, Tally, Totals
+from keepline.hub.port import STATE_BYTES, Claim, Event, Outcome, Tally, Totals
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from keepline.hub.port import Amend
 
 PRUNE_ROWS: Final = 5_000  # of each table in one transaction
 
@@ -114,17 +115,20 @@ class SaveState(NamedTuple):
 
 
 class ReleaseClaim(NamedTuple):
-    """Give the device back; `data` is kept until `until`, None for what was saved, b"" for none."""
+    """Give the device back; `data` is kept until `until`, None for what was saved, b"" for none.
+
+    Or `data` makes of what was saved what is kept.
+    """
 
     device_id: str
     session_id: str
     at: float
     until: float
-    data: bytes | None
+    data: bytes | Amend | None
 
     @property
     def size_bytes(self) -> int:
-        return 200 + len(self.data or b"")
+        return 200 + (len(self.data or b"") if not callable(self.data) else STATE_BYTES)
 
     def run(self, transaction: Transaction) -> None:
         done = transaction.execute(
@@ -133,20 +137,27 @@ class ReleaseClaim(NamedTuple):
         )
         if done.rowcount != 1:
             raise ReplacedError(f"{self.device_id} is held by a newer session")
-        if self.data is None:
+        data = self.data(self._saved(transaction)) if callable(self.data) else self.data
+        if data is None:
             transaction.execute(
                 "update state set until = ? where device_id = ?", (self.until, self.device_id)
             )
-        elif self.data:
+        elif data:
             transaction.execute(
                 "insert into state select device_id, claim, ?2, ?3, ?4 from own"
                 " where device_id = ?1"
                 " on conflict do update set claim = excluded.claim, saved_at = ?2, until = ?3,"
                 " data = ?4",
-                (self.device_id, self.at, self.until, self.data),
+                (self.device_id, self.at, self.until, data),
             )
         else:
             transaction.execute("delete from state where device_id = ?", (self.device_id,))
+
+    def _saved(self, transaction: Transaction) -> bytes | None:
+        row: tuple[bytes] | None = transaction.execute(
+            "select data from state where device_id = ?", (self.device_id,)
+        ).fetchone()
+        return None if row is None else row[0]
 
 
 class HandBack(NamedTuple):

@@ -7,11 +7,11 @@ out twice, so whoever holds an older one can neither save nor release.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 STATE_BYTES = 131_072
 """What one device's saved state may take: its handler's snapshot and what was not yet delivered."""
@@ -21,6 +21,9 @@ def check_size(state: bytes) -> None:
     """Raise ValueError for a state beyond `STATE_BYTES`."""
     if len(state) > STATE_BYTES:
         raise ValueError(f"a state of {len(state)} bytes is beyond {STATE_BYTES}")
+
+
+Amend: TypeAlias = "Callable[[bytes | None], bytes]"
 
 
 class Outcome(StrEnum):
@@ -141,11 +144,13 @@ class Hub(Protocol):
         ValueError beyond `STATE_BYTES`.
         """
 
-    def release(self, claim: Claim, state: bytes | None, window_s: float) -> Future[None]:
+    def release(self, claim: Claim, state: bytes | Amend | None, window_s: float) -> Future[None]:
         """Give the device back and keep `state` for `window_s` seconds; done when that is kept.
 
-        None keeps what was saved before, and b"" nothing. A replaced claim has nothing to give
-        back, which is no error. The future may raise HubDownError; nobody has to wait for it.
+        None keeps what was saved before, and b"" nothing. An `Amend` is given what was saved, None
+        for nothing, and returns what is kept; it may be called in another thread, and twice. A
+        replaced claim has nothing to give back, which is no error. The future may raise
+        HubDownError; nobody has to wait for it.
         """
 
     def hand_back(self, claim: Claim, session_id: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keepline.clock import Clock
-    from keepline.hub.port import Holder, NodeView
+    from keepline.hub.port import Amend, Holder, NodeView
 
 
 KEPT: Final = 1_000
@@ -74,13 +74,17 @@ class TwinHub:
             raise ReplacedError(f"{claim.device_id} is held by a newer session")
         self._kept[claim.device_id] = _Kept(state, None)
 
-    def release(self, claim: Claim, state: bytes | None, window_s: float) -> asyncio.Future[None]:
+    def release(
+        self, claim: Claim, state: bytes | Amend | None, window_s: float
+    ) -> asyncio.Future[None]:
         """Give a device back; see `port.Hub`."""
-        check_size(state or b"")
+        if isinstance(state, bytes):
+            check_size(state)
         if self._holds(claim):
             del self._held[claim.device_id]
             kept = self._kept.pop(claim.device_id, None)
-            left = kept.state if state is None and kept is not None else state
+            saved = None if kept is None else kept.state
+            left = state(saved) if callable(state) else saved if state is None else state
             if left:
                 self._kept[claim.device_id] = _Kept(left, self._clock.now() + window_s)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -216,6 +216,69 @@ async def test_a_state_saved_meanwhile_has_what_is_not_acknowledged() -> None:
     assert told(life)[0][0].encode() in kept.state
 
 
+class Failing(Recorder):
+    """Keeps what it was given, and fails on every text."""
+
+    def restore(self, state: bytes) -> None:
+        self.calls.append(("restore", state))
+
+    def text(self, session: Any, message: object) -> None:
+        raise RuntimeError("a fault of the application")
+
+    def snapshot(self) -> bytes:
+        return b"after it failed"
+
+
+@pytest.mark.parametrize("saved", [b"saved", None])
+async def test_a_handler_that_fails_takes_no_message_with_it(saved: bytes | None) -> None:
+    world = World(Failing)
+    life = await come(world)
+    life.session.send(Custom(payload=1))
+    if saved is not None:
+        await life.session.save(saved)
+    acknowledge(life, told(life)[0][0])
+    life.session.send(Custom(payload=2))
+    life.says('{"type":"abort"}')
+    life.loses_tcp()
+    await settle()
+    again = await come(world)
+    assert [payload for _, payload in told(again)] == [2]
+    assert ("restore", saved) in again.handler.calls or saved is None
+
+
+async def test_what_a_failed_handler_leaves_is_there_before_the_hub_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(Failing)
+    life = await come(world)
+    await life.session.save(b"saved")
+    claim = await world.node.memory.claim("device-1", "session-9")  # asked before it fails
+    life.session.send(Custom(payload=1))
+    life.says('{"type":"abort"}')
+    monkeypatch.setattr(world.hub, "release", lambda *_: world.node.loop.create_future())
+    life.loses_tcp()
+    connection = world.greeted(Receiver())
+    identity = Identity("device-1", "c")
+    again = Life(connection, world.node.open_session(connection, identity, ACKNOWLEDGES, claim))
+    assert again.handler.calls[0] == ("restore", b"saved")
+    assert [payload for _, payload in told(again)] == [1]
+
+
+async def test_a_snapshot_that_never_comes_takes_no_message_with_it() -> None:
+    class Never(Recorder):
+        async def snapshot(self) -> bytes:
+            await asyncio.Event().wait()
+            return b""
+
+    world = World(Never, session={"closed_timeout_s": 0.01})
+    life = await come(world)
+    life.session.send(Custom(payload=1))
+    life.loses_tcp()
+    await asyncio.gather(*world.node.cleanups)
+    await settle()
+    assert [payload for _, payload in told(await come(world))] == [1]
+
+
 @pytest.mark.parametrize(
     ("features", "resume"),
     [({"resume": True}, "new"), ({"resume": 1}, None), ({"mcp": True}, None)],
