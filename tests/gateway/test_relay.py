@@ -11,9 +11,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from keepline.reasons import CloseReason
+from keepline.relay.relay import Relay
 from tests.conftest import StartGateway
-from tests.gateway.peers import HELLO, dial, heard, heard_audio, identity, request, talk, tcp
-from tests.gateway.upstream import VoiceServer, voice_server
+from tests.gateway.peers import HELLO, dial, heard, heard_audio, identity, live, request, talk, tcp
+from tests.gateway.upstream import VoiceServer, echo, voice_server
 from tests.waiting import eventually
 
 AUDIO = bytes(range(120))
@@ -250,3 +251,219 @@ async def test_a_connection_nobody_comes_for_is_closed(start_gateway: StartGatew
             await peer.send(request())
             assert (await peer.answer())[0] == 101
         await eventually(lambda: server.ended == [(1000, "nobody came for it")])
+
+
+async def test_an_upstream_that_drains_is_left_by_who_is_not_talking(
+    start_gateway: StartGateway,
+) -> None:
+    async with voice_server() as first, voice_server() as second:
+        gateway = await start_gateway(
+            upstream={"urls": [first.url, second.url], "check_s": None},
+            relay={"reopen_within_s": 0.1},
+        )
+        relay = gateway.node.behind
+        assert isinstance(relay, Relay)
+        async with talk(gateway.port) as quiet, talk(gateway.port, "02:00:00:00:00:02") as talking:
+            await talking.send(AUDIO)
+            assert await talking.recv() == AUDIO
+            (of_talking,) = (
+                upstream
+                for upstream, server in zip(relay.pool.upstreams, (first, second), strict=True)
+                if AUDIO in server.heard
+            )
+            for upstream in relay.pool.upstreams:
+                if upstream is not of_talking:
+                    upstream.drain()
+                    relay.empty(upstream)
+            await eventually(lambda: of_talking.live == 2)
+            of_talking.drain()
+            relay.empty(of_talking)
+            await talking.send(AUDIO)
+            assert await talking.recv() == AUDIO
+            assert quiet.close_code is None
+
+
+async def test_an_idle_device_does_not_notice_that_its_upstream_restarts(
+    start_gateway: StartGateway,
+) -> None:
+    async with voice_server() as server:
+        gateway = await start_gateway(
+            upstream={"urls": [server.url], "check_s": None}, relay={"reopen_within_s": 0.1}
+        )
+        async with talk(gateway.port) as device:
+            await server.stop()
+            await server.start()
+            await eventually(lambda: len(server.hellos) == 2)
+            await device.send(AUDIO)
+            assert await device.recv() == AUDIO  # and nothing before it
+
+
+async def test_a_cut_conversation_can_be_told_in_an_alert(start_gateway: StartGateway) -> None:
+    relay = {"on_cut": "alert", "cut_message": "Sorry", "reopen_within_s": 60}
+    async with voice_server() as server:
+        gateway = await start_gateway(upstream={"urls": [server.url]}, relay=relay)
+        async with talk(gateway.port) as device:
+            await device.send(AUDIO)
+            await device.recv()
+            await server.kill()
+            alert = await heard(device)
+            assert (alert["type"], alert["message"]) == ("alert", "Sorry")
+            assert (await heard(device))["state"] == "stop"
+
+
+async def test_a_cut_conversation_can_end_the_session(start_gateway: StartGateway) -> None:
+    async with voice_server() as server:
+        gateway = await start_gateway(upstream={"urls": [server.url]}, relay={"on_cut": "close"})
+        async with talk(gateway.port) as device:
+            await device.send(AUDIO)
+            await device.recv()
+            await server.kill()
+            with pytest.raises(ConnectionClosed):
+                await device.recv()
+    ending = gateway.logged("device_disconnected")[0]
+    assert (ending["cause"], ending["code"]) == ("upstream_lost", 1013)
+
+
+async def test_an_upstream_that_dies_within_a_frame_leaves_no_half_of_it(
+    start_gateway: StartGateway,
+) -> None:
+    async def half(server: VoiceServer, device: ServerConnection) -> None:
+        if len(server.hellos) > 1:
+            await echo(server, device)
+        await device.recv()
+        device.transport.write(b"\x82\x7e\x10\x00" + bytes(100))  # of 4,096
+        await asyncio.sleep(0.05)
+        device.transport.abort()
+
+    async with voice_server(half) as server:
+        gateway = await start_gateway(
+            upstream={"urls": [server.url], "check_s": None}, relay={"reopen_within_s": 0.1}
+        )
+        async with talk(gateway.port) as device:
+            await device.send(AUDIO)
+            assert (await heard(device))["state"] == "stop"
+            await eventually(lambda: len(server.hellos) == 2)
+            await device.send(AUDIO)
+            assert await device.recv() == AUDIO
+
+
+# -- lazily ------------------------------------------------------------------------------
+
+
+async def test_lazily_only_a_device_that_speaks_has_an_upstream(
+    start_gateway: StartGateway,
+) -> None:
+    async with voice_server() as server:
+        gateway = await start_gateway(
+            upstream={"urls": [server.url]}, relay={"open": "speech", "release_after_s": 0.3}
+        )
+        async with dial(gateway.port) as first, dial(gateway.port, "02:00:00:00:00:02") as device:
+            await first.send(HELLO)
+            assert await first.recv() == server.hello("up-1")  # nobody knew the words yet
+            await device.send(HELLO)
+            told = await heard(device)
+            assert told == json.loads(server.hello(told["session_id"]))
+            assert len(server.requests) == 1
+            abort = json.dumps({"type": "abort", "session_id": told["session_id"]})
+            await device.send(abort)
+            assert await device.recv() == abort
+            assert json.loads(str(server.heard[0]))["session_id"] == "up-2"
+            await eventually(lambda: not server.devices)
+            assert {reason for _, reason in server.ended} == {"idle"}
+            await device.send(AUDIO)
+            assert await device.recv() == AUDIO
+            assert (len(server.requests), gateway.counters.takeovers) == (3, 0)
+
+
+# -- back-pressure -----------------------------------------------------------------------
+
+
+async def test_a_device_that_does_not_read_holds_its_upstream_back(
+    start_gateway: StartGateway,
+) -> None:
+    sent, count = 0, 8_000
+
+    async def flood(server: VoiceServer, device: ServerConnection) -> None:
+        nonlocal sent
+        for number in range(count):
+            await device.send(number.to_bytes(4) + bytes(4_000))
+            sent += 1
+        await device.wait_closed()
+
+    async with voice_server(flood) as server:
+        gateway = await start_gateway(upstream={"urls": [server.url]})
+        async with live(gateway.port, receive_buffer_bytes=8_192) as device:
+            await eventually(lambda: sent > 50)
+            await asyncio.sleep(0.5)
+            stopped_at = sent
+            await asyncio.sleep(0.3)
+            assert sent == stopped_at < count
+            (session,) = gateway.node.registry
+            outbox = session.connection.outbox
+            assert outbox is not None
+            assert len(outbox) <= gateway.node.limits.frames_per_turn
+            numbers = [int.from_bytes((await device.frame())[1][:4]) for _ in range(count)]
+            assert numbers == list(range(count))
+    assert gateway.counters.outbox_audio_dropped == 0
+
+
+async def test_an_upstream_that_does_not_read_holds_its_devices_back(
+    start_gateway: StartGateway,
+) -> None:
+    go = asyncio.Event()
+
+    async def deaf(server: VoiceServer, device: ServerConnection) -> None:
+        device.transport.pause_reading()
+        await go.wait()
+        device.transport.resume_reading()
+        async for message in device:
+            server.heard.append(message)
+
+    async with voice_server(deaf) as server:
+        gateway = await start_gateway(upstream={"urls": [server.url]})
+        async with talk(gateway.port) as device:
+            sent = 0
+
+            async def say() -> None:
+                nonlocal sent
+                for number in range(4_000):
+                    await device.send(number.to_bytes(4) + bytes(4_000))
+                    sent += 1
+
+            saying = asyncio.create_task(say())
+            await asyncio.sleep(0.5)
+            stopped_at = sent
+            await asyncio.sleep(0.3)
+            assert sent == stopped_at < 4_000
+            go.set()
+            await saying
+            await eventually(lambda: len(server.heard) == 4_000)
+        numbers = [int.from_bytes(message[:4]) for message in server.heard if message != ""]  # type: ignore[arg-type]
+        assert numbers == list(range(4_000))
+
+
+async def test_an_upstream_that_never_reads_is_replaced(start_gateway: StartGateway) -> None:
+    async def deaf(server: VoiceServer, device: ServerConnection) -> None:
+        if len(server.hellos) > 1:
+            await echo(server, device)
+        device.transport.pause_reading()
+        await device.wait_closed()
+
+    async with voice_server(deaf) as server:
+        gateway = await start_gateway(
+            upstream={"urls": [server.url], "check_s": None},
+            outbox={"stuck_after_s": 0.5},
+            relay={"reopen_within_s": 0.1},
+        )
+        async with talk(gateway.port) as device:
+
+            async def say() -> None:
+                for _ in range(4_000):
+                    await device.send(bytes(4_000))
+
+            saying = asyncio.create_task(say())
+            assert (await heard(device))["state"] == "stop"
+            await eventually(lambda: len(server.hellos) == 2)
+            saying.cancel()
+        why = [line["why"] for line in gateway.logged("upstream_lost")]
+        assert why == ["it does not read"]

@@ -101,7 +101,8 @@ class Composition:
         )
         self.enrolment.ledger.on_void = self.node.revoke
         if self.upkeep is not None:
-            stand_before(self.node, self.upkeep.pool, secrets.token_bytes)
+            relay = stand_before(self.node, self.upkeep.pool, secrets.token_bytes)
+            self.upkeep.on_draining = relay.empty
         self._telling = Telling(self.node)
         self._has_started = False
         self._data_directory = contextlib.ExitStack()

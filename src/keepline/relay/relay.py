@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,6 @@ from keepline.relay.session import RelaySession
 from keepline.relay.words import read_hello
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterator
 
     from keepline.gateway.connection import Connection
@@ -36,8 +36,19 @@ _KEY_BYTES: Final = 4
 _KEYS_AT_ONCE: Final = 1_024
 TRIES_AHEAD: Final = 2
 RETRY_AFTER_S: Final = 10  # as for every refusal that time may heal
-REFUSALS: Final = {401: CloseReason.UNAUTHORIZED, 403: CloseReason.FORBIDDEN}
-"""What says that an upstream does not want this device; all else is its own failure."""
+REFUSALS: Final = {
+    400: CloseReason.BAD_REQUEST,
+    401: CloseReason.UNAUTHORIZED,
+    403: CloseReason.FORBIDDEN,
+    414: CloseReason.HEAD_TOO_LARGE,
+    431: CloseReason.HEAD_TOO_LARGE,
+}
+"""What says that an upstream does not want this device; all else is its own failure.
+
+Whatever a device can bring about by what it sends is among them: else it could have every upstream
+ejected.
+"""
+TURN_S: Final = 0.1  # between two looks for an upstream that has room for a connect
 
 
 class Relay:
@@ -135,7 +146,8 @@ class Relay:
     async def reach_ahead(self, request: Request, identity: Identity) -> Link:
         """Connect a device that is not let in yet; it has to come for the connection soon.
 
-        Raises RefusedError: with the upstream's status, or 503 when none can be reached.
+        Waits while all have as many connects under way as they may; the admission's deadline
+        bounds it. Raises RefusedError: with the upstream's status, or 503 when none can be reached.
         """
         node = self._node
         introduction = Introduction.of(request, identity, "", self.settings.token)
@@ -144,6 +156,9 @@ class Relay:
         while len(failed) < TRIES_AHEAD:
             now = node.clock.now()
             upstream = self.pool.choose(identity.device_id, now, node.random.random, failed)
+            if upstream is None and not failed and self.pool.serving:
+                await asyncio.sleep(TURN_S * node.random.uniform(0.5, 1.5))  # a storm: wait in turn
+                continue
             if upstream is None:
                 break
             try:
@@ -154,7 +169,9 @@ class Relay:
                 link.pause_reading()
                 return link
         raise RefusedError(
-            "no upstream can be reached", CloseReason.AUTH_UNAVAILABLE, retry_after_s=RETRY_AFTER_S
+            "no upstream can be reached",
+            CloseReason.UPSTREAM_UNAVAILABLE,
+            retry_after_s=RETRY_AFTER_S,
         )
 
     async def _reach(self, introduction: Introduction, upstream: Upstream, bound_s: float) -> Link:
@@ -197,6 +214,14 @@ class Relay:
     def _note_failure(self, upstream: Upstream, why: str) -> None:
         upstream.failed(self._node.clock.now(), why)
         self._node.log.warning("upstream_failed", upstream=upstream.name, why=why)
+
+    # -- leaving one -----------------------------------------------------------------------
+
+    def empty(self, upstream: Upstream) -> None:  # noqa: ARG002 (each session knows its own)
+        """Have sessions leave an upstream that drains: now, or when their conversation is over."""
+        for session in self._node.registry:
+            if isinstance(session, RelaySession):
+                session.leave_draining()
 
     # -- losing one ------------------------------------------------------------------------
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _NO_HANDLER = Handler[Session]()
 
+URGENT_SHARE = 0.1  # of the time within which everybody is connected anew: for who was talking
+
 # An upstream that goes for one of these would be there for the device again: others are meant.
 _WILL_BE_BACK = frozenset({1001, 1011, 1012, 1013, 1014})
 
@@ -168,10 +170,12 @@ class RelaySession(Session):
         if link.greeted_at is None and (hello := self._relay.read_hello(text)) is not None:
             self._be_greeted(link, text, hello)
             return
-        self._speaking = speaking(text, before=self._speaking)
+        was_speaking, self._speaking = self._speaking, speaking(text, before=self._speaking)
         if link.session_id is not None and self._told_id is not None:
             text = with_session_id(text, link.session_id, self._told_id)
         self._pass_down(text)
+        if was_speaking and not self._speaking:
+            self.leave_draining()
 
     def _pass_down(self, text: str) -> None:
         self._node.counters.messages_out += 1
@@ -277,9 +281,8 @@ class RelaySession(Session):
         if self.connection.lifecycle.reason is not None:
             return
         if was_talking or self._relay.settings.open == "hello":
-            now = self._node.ticker.now
-            within_s = self._relay.settings.reopen_within_s * (0.1 if was_talking else 1.0)
-            self._want(now + within_s * self._node.random.random())
+            within_s = self._relay.settings.reopen_within_s
+            self._want_soon(within_s * URGENT_SHARE if was_talking else within_s)
 
     def _is_talking(self, link: Link) -> bool:
         if self._speaking:
@@ -304,6 +307,23 @@ class RelaySession(Session):
 
     # -- idle ------------------------------------------------------------------------------
 
+    def tell_idle(self) -> None:
+        """Nothing was said for a while: a good moment to change to another upstream."""
+        super().tell_idle()
+        self.leave_draining()
+
+    def leave_draining(self) -> None:
+        """Leave an upstream that is to be empty, unless there is a conversation."""
+        link = self._link
+        if link is None or not link.upstream.draining or self._is_talking(link):
+            return
+        self.give_up(link)
+        if self._relay.settings.open == "hello":
+            self._want_soon(self._relay.settings.reopen_within_s)
+
+    def _want_soon(self, within_s: float) -> None:
+        self._want(self._node.ticker.now + within_s * self._node.random.random())
+
     def done_with_at(self, link: Link) -> float:
         """Return when the upstream may be given up, if nothing is said until then."""
         settings = self._relay.settings
@@ -312,14 +332,19 @@ class RelaySession(Session):
         return max(self.connection.last_activity, link.last_data) + settings.release_after_s
 
     def is_done_with(self, link: Link, now: float) -> bool:
-        """Whether nothing was said for so long that the upstream is given up."""
+        """Whether nothing was said for so long that the upstream is given up, or it is drained."""
+        if link.upstream.draining and not self._is_talking(link):
+            return True
         return now >= self.done_with_at(link)
 
     def give_up(self, link: Link) -> None:
-        """Go without an upstream until the device says something."""
+        """Go without an upstream until the device says something, or with another."""
         self._link = None
         self._listen = None
         link.close("idle")
+        if self._relay.settings.open == "hello":
+            spread_s = self._relay.settings.reopen_within_s * self._node.random.random()
+            self._want(self._node.ticker.now + spread_s)
 
     # -- from the connection ---------------------------------------------------------------
 
