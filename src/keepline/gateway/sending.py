@@ -61,7 +61,7 @@ class Sending(Calls):
         self.send_text(text)
 
     def send_text(self, text: str) -> None:
-        """Send one text message as it is."""
+        """Send one text message as it is, with an id for a client that acknowledges."""
         if not isinstance(text, str):
             raise mistakes.not_text(text)
         if self.hello.has("ack"):

@@ -107,7 +107,7 @@ class ThreadedSession(Session):
         self._on_loop(super().send, message)
 
     def send_text(self, text: str) -> None:
-        """Send one text message as it is."""
+        """Send one text message as it is, with an id for a client that acknowledges."""
         self._on_loop(super().send_text, text)
 
     def send_audio(self, frame: bytes, timestamp_ms: int = 0) -> None:

@@ -216,6 +216,15 @@ async def test_a_state_saved_meanwhile_has_what_is_not_acknowledged() -> None:
     assert told(life)[0][0].encode() in kept.state
 
 
+async def test_what_is_sent_once_the_end_has_begun_goes_nowhere() -> None:
+    world = World()
+    life = await come(world)
+    life.session.close(CloseReason.KICKED)
+    life.session.send(Custom(payload=1))
+    life.loses_tcp()
+    assert told(await come(world)) == []
+
+
 class Failing(Recorder):
     """Keeps what it was given, and fails on every text."""
 

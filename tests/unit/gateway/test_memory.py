@@ -309,7 +309,9 @@ async def test_a_takeover_of_a_failed_handler_goes_on_from_what_it_saved() -> No
     assert second.session.outcome is Outcome.RESUMED
 
 
-async def test_who_was_replaced_and_ends_late_leaves_nothing_over_its_heir() -> None:
+async def test_who_ends_later_than_its_heir_leaves_nothing_over_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Lingering(Keeping):
         async def closed(self, session: Any, reason: CloseReason) -> None:  # type: ignore[override]
             if session.session_id == "session-1":
@@ -318,11 +320,12 @@ async def test_who_was_replaced_and_ends_late_leaves_nothing_over_its_heir() -> 
     go = asyncio.Event()
     world = World(Lingering)
     first = await come(world)
-    second = await come(world)
     first.loses_tcp()
+    second = await come(world)
     second.handler.state = b"newer"  # type: ignore[attr-defined]
     second.loses_tcp()
     await settle()
+    monkeypatch.setattr(world.hub, "release", lambda *_: world.node.loop.create_future())
     go.set()
     await settle()
     assert len(world.node.memory) == 0
