@@ -300,3 +300,28 @@ def test_what_was_written_is_one_whole_file_afterwards(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "keepline.db")) as file:
         assert file.execute("pragma integrity_check").fetchone() == ("ok",)
         assert file.execute("select count(*) from own where node <> ''").fetchone() == (0,)
+
+
+# -- delivered until acknowledged ----------------------------------------------------------
+
+
+async def test_a_client_on_the_wire_gets_again_what_it_did_not_acknowledge(
+    running: Running,
+) -> None:
+    hello = '{"type":"hello","features":{"ack":true}}'
+    device_id = "02:00:00:00:00:01"
+    async with dial(running.gateway.port) as device:
+        await device.send(hello)
+        assert "resume" not in await heard(device)
+        for number in (1, 2, 3):
+            sent = json.dumps({"type": "custom", "payload": number}).encode()
+            assert await running.hub.send(device_id, sent, 1.0) == b""
+        first, second, third = [await heard(device) for _ in range(3)]
+        await device.send(json.dumps({"type": "ack", "message_id": second["message_id"]}))
+        await device.send(COUNT)  # answered once the acknowledgement was heard
+        fourth = await heard(device)
+        device.transport.abort()
+    async with dial(running.gateway.port) as device:
+        await device.send(hello)
+        await heard(device)
+        assert [await heard(device) for _ in range(3)] == [first, third, fourth]

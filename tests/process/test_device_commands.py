@@ -53,6 +53,9 @@ def test_a_device_is_seen_kicked_and_explained_from_the_command_line(
         [session] = json.loads(run("sessions", "--json", *known)[1])
         assert (session["device_id"], session["address"]) == (HEADERS["Device-Id"], "127.0.0.1")
         assert "has been connected for" in run("device", session["device_id"], *known)[1]
+        sending = ("send", session["device_id"], '{"type":"system","command":"reboot"}', *known)
+        assert run(*sending)[:2] == (0, f"it is on its way to {session['device_id']}\n")
+        assert json.loads(device.recv(timeout=GIVE_UP_AFTER_S))["command"] == "reboot"
         status, told, _ = run("kick", session["device_id"], *known)
         assert (status, told.split(" (")[0]) == (0, f"{session['device_id']} is being closed")
         with pytest.raises(ConnectionClosed) as ending:
@@ -62,6 +65,10 @@ def test_a_device_is_seen_kicked_and_explained_from_the_command_line(
     status, told, _ = run("device", session["device_id"], *known)
     assert status == 0
     assert "kicked, an operator ended it, close code 4002." in told
+    assert "it has had 1 session that ended" in told
+    status, told, _ = run("events", "--device", session["device_id"], *known)
+    assert [line.split()[2] for line in told.splitlines()] == ["online", "offline"]
+    assert "cause=kicked code=4002" in told
 
     status, _, complaint = run("sessions", *where)
     assert status == 2
