@@ -332,19 +332,14 @@ class RelaySession(Session):
         return max(self.connection.last_activity, link.last_data) + settings.release_after_s
 
     def is_done_with(self, link: Link, now: float) -> bool:
-        """Whether nothing was said for so long that the upstream is given up, or it is drained."""
-        if link.upstream.draining and not self._is_talking(link):
-            return True
+        """Whether nothing was said for so long that the upstream is given up."""
         return now >= self.done_with_at(link)
 
     def give_up(self, link: Link) -> None:
-        """Go without an upstream until the device says something, or with another."""
+        """Go without an upstream until the device says something."""
         self._link = None
         self._listen = None
         link.close("idle")
-        if self._relay.settings.open == "hello":
-            spread_s = self._relay.settings.reopen_within_s * self._node.random.random()
-            self._want(self._node.ticker.now + spread_s)
 
     # -- from the connection ---------------------------------------------------------------
 

@@ -55,6 +55,11 @@ def make_authenticator(
                     "auth.mode is upstream, and there is no upstream",
                     "give the voice server with --upstream, or choose another auth.mode",
                 )
+            if settings.relay.token is not None:
+                raise StartError(
+                    "auth.mode is upstream, and relay.token is shown in place of devices' tokens",
+                    "leave relay.token out: upstreams could tell no device from another by it",
+                )
             return OpenDoor(ids)  # the relay asks at the door behind
         case "callback":
             # Its library takes 100 ms to import, and most never need it.

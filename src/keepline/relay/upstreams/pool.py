@@ -56,6 +56,11 @@ class Pool:
             chosen.begin()
         return chosen
 
+    @property
+    def serving(self) -> int:
+        """How many are not draining."""
+        return sum(not each.draining for each in self.upstreams)
+
     def find(self, name: str) -> Upstream | None:
         """Return the upstream of this name or URL."""
         return next((each for each in self.upstreams if name in {each.name, each.url}), None)

@@ -10,7 +10,7 @@ from keepline.relay.upstreams.checks import check
 from keepline.relay.upstreams.pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from keepline.clock import Clock
     from keepline.log import Log
@@ -59,10 +59,6 @@ class Upkeep:
     def now(self) -> float:
         """Return the time that upstreams go by."""
         return self._clock.now()
-
-    def choose(self, device_id: str, avoid: Collection[Upstream] = ()) -> Upstream | None:
-        """Return `Pool.choose` of this moment."""
-        return self.pool.choose(device_id, self._clock.now(), self._random, avoid)
 
     def drain(self, name: str) -> Upstream | None:
         """Have an upstream take nothing new and be empty soon; None if there is no such one."""

@@ -53,6 +53,16 @@ def test_an_open_door_to_everybody_does_not_start(mode: str, host: str) -> None:
     assert isinstance(opened, OpenDoor)
 
 
+def test_the_upstream_judges_where_there_is_one_and_it_is_shown_the_devices_tokens() -> None:
+    assert "there is no upstream" in problem(mode="upstream").problem
+    document: dict[str, Any] = {"auth": {"mode": "upstream"}, "upstream": {"urls": "ws://voice/"}}
+    assert make_authenticator(Settings.model_validate(document))
+    assert make_issuer(Settings.model_validate(document)) is None
+    document["relay"] = {"token": "between-servers"}
+    with pytest.raises(StartError, match=r"relay\.token is shown"):
+        make_authenticator(Settings.model_validate(document))
+
+
 @pytest.mark.parametrize("mode", ["signed", "xiaozhi", "jwt"])
 def test_modes_with_keys_start_with_keys_only(mode: str) -> None:
     assert f"auth.mode is {mode}" in problem(mode=mode).problem

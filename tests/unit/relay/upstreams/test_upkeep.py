@@ -28,6 +28,11 @@ def logged(lines: StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.getvalue().splitlines()]
 
 
+def chosen(kept: Upkeep, times: int) -> set[Upstream]:
+    found = {kept.pool.choose("d", kept.now(), lambda: 0.0) for _ in range(times)}
+    return {each for each in found if each is not None}
+
+
 def test_each_change_is_one_line_of_the_log_and_none_has_the_query() -> None:
     kept, lines = upkeep_with()
     first = kept.pool.upstreams[0]
@@ -50,24 +55,23 @@ def test_panic_is_an_error_in_the_log_and_its_end_is_told() -> None:
     kept, lines = upkeep_with(slow_start_s=0.0)
     for each in kept.pool.upstreams:
         eject(each)
-    for _ in range(3):
-        chosen = kept.choose("d")
-        assert chosen is not None
-        chosen.opened(0.0)
+    for each in chosen(kept, 3):
+        each.opened(0.0)
+    chosen(kept, 1)
     events = [(line["level"], line["event"]) for line in logged(lines)]
     assert ("error", "upstreams_panic") in events
     assert ("info", "upstreams_panic_over") in events
 
 
-def test_who_empties_upstreams_is_told_of_a_drain() -> None:
+def test_a_draining_one_is_chosen_no_more_and_who_empties_it_is_told() -> None:
     kept, _ = upkeep_with()
     told: list[Upstream] = []
     kept.on_draining = told.append
     assert kept.drain("ws://voice-1/") is kept.pool.upstreams[1]
     assert kept.drain("ws://elsewhere/") is None
     assert kept.undrain("ws://elsewhere/") is None
+    assert chosen(kept, 9) == {kept.pool.upstreams[0]}
     assert told == [kept.pool.upstreams[1]]
-    assert {kept.choose("d") for _ in range(9)} == {kept.pool.upstreams[0]}
 
 
 async def test_each_upstream_is_checked_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
