@@ -1,4 +1,4 @@
-"""`keepline backup`: a copy of what is remembered, while it is in use."""
+"""`keepline backup`: a copy of what a gateway keeps, while it is in use."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from keepline.cli.options import (
     read_settings,
 )
 from keepline.errors import StartError
+from keepline.gateway.auth.kept_key import KEY_FILE
 
 if TYPE_CHECKING:
     from keepline.settings import Settings
@@ -37,7 +38,7 @@ def backup(
     config: Config = None,
     assignments: Assignments = None,
 ) -> None:
-    """Copy what is remembered of devices, whole and of one moment, while a gateway may run."""
+    """Copy all that is kept of devices, tokens' key included, while a gateway may run."""
     with advice():
         sources = _sources(read_settings(config, assignments, data=data))
         try:
@@ -46,13 +47,17 @@ def backup(
             raise StartError(
                 f"cannot make {target}: {error.strerror}", "give a directory you may write in"
             ) from error
-        from keepline.hub.backup import back_up  # noqa: PLC0415 (other commands need not wait)
+        from keepline.hub.backup import (  # noqa: PLC0415 (other commands need not wait)
+            back_up,
+            copy_file,
+        )
 
         screen = Console(stderr=True)
         for source in sources:
             with screen.status(f"copying {source.name}"):
-                size_bytes = back_up(source, target / source.name)
-            typer.echo(f"{target / source.name}  {size_bytes / 1024:.0f} KiB")
+                copy = copy_file if source.name == KEY_FILE else back_up
+                size_bytes = copy(source, target / source.name)
+            typer.echo(f"{target / source.name}  {max(1, size_bytes // 1024)} KiB")
 
 
 def _sources(settings: Settings) -> list[Path]:
@@ -66,4 +71,6 @@ def _sources(settings: Settings) -> list[Path]:
             f"there is nothing to copy in {settings.data_dir}",
             "give --data as it was given to `keepline serve`",
         )
-    return found
+    # Without the key that signed them every device's token would be void where this is restored.
+    key = settings.data_dir / KEY_FILE
+    return [*found, key] if key.exists() else found

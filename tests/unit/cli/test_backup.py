@@ -28,6 +28,20 @@ def test_every_database_is_copied_and_named(data: Path, tmp_path: Path) -> None:
     assert all(str(copy) in result.stdout for copy in copies)
 
 
+def test_the_key_of_the_tokens_is_copied_and_nobody_else_reads_it(
+    data: Path, tmp_path: Path
+) -> None:
+    Database(data / "keepline.db")
+    (data / "token.keys").write_text("a key")
+    (data / "notes.txt").write_text("not ours")
+    result = runner.invoke(app, ["backup", str(tmp_path / "copies"), "--data", str(data)])
+    assert result.exit_code == 0
+    assert {copy.name for copy in (tmp_path / "copies").iterdir()} == {"keepline.db", "token.keys"}
+    copy = tmp_path / "copies" / "token.keys"
+    assert copy.read_text() == "a key"
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("options", "advice"),
     [([], "--data"), (["--data", "{data}"], "as it was given to `keepline serve`")],

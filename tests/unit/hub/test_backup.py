@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from keepline.errors import StartError
-from keepline.hub.backup import back_up
+from keepline.hub.backup import back_up, copy_file
 from keepline.hub.database import Database
 from keepline.hub.operations import NoteEvent, ReadEvents
 
@@ -50,3 +50,24 @@ def test_a_source_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(StartError):
         back_up(tmp_path / "keepline.db", tmp_path / "copy.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_copied_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "token.keys").write_bytes(b"a key")
+    assert copy_file(tmp_path / "token.keys", tmp_path / "copy") == 5
+    assert (tmp_path / "copy").read_bytes() == b"a key"
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_older_copy_of_a_file_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "token.keys").write_bytes(b"a key")
+    (tmp_path / "copy").write_text("precious")
+    with pytest.raises(StartError, match="exists already"):
+        copy_file(tmp_path / "token.keys", tmp_path / "copy")
+    assert (tmp_path / "copy").read_text() == "precious"
+
+
+def test_a_file_that_cannot_be_read_leaves_no_half_of_a_copy(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="could not be copied"):
+        copy_file(tmp_path / "token.keys", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
