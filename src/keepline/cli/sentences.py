@@ -11,6 +11,7 @@ _WHO: Final = {
     "network": "the network lost it",
     "us": "we ended it",
     "operator": "an operator ended it",
+    "upstream": "the upstream behind us ended it",
 }
 _ADVICE: Final = {
     "come_back": "it may come back at once",
