@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "handlers.md"
 EXAMPLE = "examples/egg_timer.py"
 METHODS = "keepline.Session"
 ASKED = ("send", "send_text", "send_audio", "speak", "stop_speaking", "call_tool", "tools", "after")
-ENDED = ("spawn", "close")
+ENDED = ("spawn", "save", "close")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,9 +13,11 @@ from keepline.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from keepline.app.gateway import Gateway as Gateway
+    from keepline.errors import HubDownError as HubDownError
     from keepline.errors import KeeplineError as KeeplineError
     from keepline.errors import NoToolsError as NoToolsError
     from keepline.errors import RefusedError as RefusedError
+    from keepline.errors import ReplacedError as ReplacedError
     from keepline.errors import SessionEndedError as SessionEndedError
     from keepline.errors import SettingsError as SettingsError
     from keepline.errors import StartError as StartError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from keepline.gateway.timers import Timer as Timer
     from keepline.gateway.toolbox import Tool as Tool
     from keepline.gateway.toolbox import ToolResult as ToolResult
+    from keepline.hub.port import Outcome as Outcome
     from keepline.reasons import CloseReason as CloseReason
     from keepline.settings.settings import Settings as Settings
     from keepline.wire.handshake import Request as Request
@@ -39,10 +42,13 @@ _HOMES = {
     "CloseReason": "keepline.reasons",
     "Gateway": "keepline.app.gateway",
     "Handler": "keepline.gateway.handler",
+    "HubDownError": "keepline.errors",
     "Identity": "keepline.gateway.identity",
     "KeeplineError": "keepline.errors",
     "NoToolsError": "keepline.errors",
+    "Outcome": "keepline.hub.port",
     "RefusedError": "keepline.errors",
+    "ReplacedError": "keepline.errors",
     "Request": "keepline.wire.handshake",
     "Session": "keepline.gateway.session",
     "SessionEndedError": "keepline.errors",

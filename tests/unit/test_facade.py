@@ -17,6 +17,7 @@ NAMES = {
     *("CloseReason", "Gateway", "Settings", "Authenticator", "Identity", "Request"),
     *("KeeplineError", "StartError", "SettingsError", "RefusedError", "SessionEndedError"),
     *("ToolError", "ToolTimeoutError", "NoToolsError"),
+    *("Outcome", "HubDownError", "ReplacedError"),
 }
 MESSAGES = {
     *("DeviceMessage", "Hello", "AudioParams", "Feature", "TextFont", "Listen", "ListenMode"),

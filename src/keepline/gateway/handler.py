@@ -64,7 +64,8 @@ class Handler(Generic[S]):
         """Return what the device's next session needs to go on; None for nothing.
 
         At most `session.snapshot_bytes`, within `session.snapshot_timeout_s`. Called in turn with
-        the other calls, when the device is back on another connection; `closed` still follows.
+        the other calls, when the session ends, is replaced, or turns idle; after an end, `closed`
+        still follows.
         """
 
     def restore(self, state: bytes) -> Outcome:

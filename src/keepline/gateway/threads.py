@@ -79,9 +79,9 @@ def _made(method: Callable[..., object], session: Calls, arguments: tuple[object
 class ThreadedSession(Session):
     """The session of a `threaded` handler: every method may be called in any thread.
 
-    `speak`, `call_tool` and `tools` block a thread until there is a result, and `wait` does so
-    for anything else that can be awaited. In a coroutine of the loop they are what they are in a
-    `Session`. A thread that waits when the session ends is told so by SessionEndedError.
+    `speak`, `call_tool`, `tools` and `save` block a thread until there is a result, and `wait`
+    does so for anything else that can be awaited. In a coroutine of the loop they are what they
+    are in a `Session`. A thread that waits when the session ends is told so by SessionEndedError.
     """
 
     __slots__ = ("running",)
@@ -152,6 +152,11 @@ class ThreadedSession(Session):
             self._on_loop(speech.cancel)
             raise
         return self.wait(speech)
+
+    def save(self, state: bytes) -> None:  # type: ignore[override]
+        """Keep `state`, and block until it is acknowledged; raises as `Session.save`."""
+        kept = super().save(state)
+        return kept if self._is_on_loop() else self.wait(kept)  # type: ignore[return-value]
 
     def call_tool(  # type: ignore[override]
         self,

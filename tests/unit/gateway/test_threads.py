@@ -18,6 +18,7 @@ from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from keepline.wire.messages import Custom, Stt
 from tests.unit.gateway.fakes import Life, World
+from tests.unit.gateway.test_memory import come
 from tests.unit.gateway.virtual_time import LoopClock
 from tests.waiting import eventually
 
@@ -274,6 +275,19 @@ async def test_a_tool_is_called_with_a_blocking_call(pool: ThreadPoolExecutor) -
     life, handler = a_life(pool, work)
     await told(life, handler)
     assert "does not speak MCP" in str(handler.failure)
+
+
+async def test_a_state_is_kept_when_a_blocking_save_returns(pool: ThreadPoolExecutor) -> None:
+    def work(self: Blocking, session: ThreadedSession) -> None:
+        session.save(b"state")
+        self.calls.append(("kept", [each.state for each in world.hub._kept.values()]))
+
+    world = World(type("Working", (Blocking,), {"work": work}), handler_threads=pool)
+    life = await come(world)
+    handler: Any = life.session.handler
+    await told(life, handler)
+    assert handler.failure is None
+    assert b"state" in handler.calls[-1][1][0]
 
 
 async def test_anything_can_be_awaited_from_a_thread(pool: ThreadPoolExecutor) -> None:
