@@ -13,6 +13,7 @@ from rich.table import Table
 import keepline
 from keepline.gateway.paths import CONFIGURATION_PATH, DEVICE_PATH
 from keepline.gateway.sockets import bracketed, local_url
+from keepline.settings.server import Admin
 
 if TYPE_CHECKING:
     from keepline.app.gateway import Gateway
@@ -38,9 +39,18 @@ def welcome(gateway: Gateway, console: Console | None = None, *, token: str | No
     if gateway.admin_port is not None:
         admin = local_url("http", gateway.settings.admin.host, gateway.admin_port, "")
         facts.add_row("  health and metrics", f"{escape(admin)}/healthz  /readyz  /metrics")
+        if _may_wait(gateway):
+            elsewhere = "" if gateway.admin_port == Admin().port else f" --admin-url {admin}"
+            facts.add_row("  who waits", escape(f"keepline enrol list{elsewhere}"))
     console.print(f"\n[bold green]Keepline {keepline.__version__}[/] is running.\n")
     console.print(facts)
     console.print()
+
+
+def _may_wait(gateway: Gateway) -> bool:
+    """Return whether devices may have to be approved here."""
+    enrolment = gateway.node.enrolment
+    return enrolment is not None and enrolment.policy is not None and enrolment.policy.activates
 
 
 def reached_at(host: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from tests.unit.cli.command_line import typed
 def listening(host: str, **values: Any) -> Any:
     """Something like a gateway that listens on `host`, with nothing behind it."""
     settings = Gateway(Echo, {"server": {"host": host}, "admin": {"host": "::1"}}).settings
-    values = {"port": 8_000, "admin_port": 8_001, "url": "ws://somewhere/", **values}
+    node = SimpleNamespace(enrolment=None)
+    values = {"port": 8_000, "admin_port": 8_001, "url": "ws://somewhere/", "node": node, **values}
     return type("Listening", (), {"settings": settings, **values})()
 
 
@@ -27,6 +29,26 @@ def test_an_ipv6_address_stands_in_brackets(capsys: pytest.CaptureFixture[str]) 
     assert "ws://[::1]:8000/xiaozhi/v1/" in shown
     assert "http://[::1]:8000/xiaozhi/ota/" in shown
     assert "http://[::1]:8001/healthz" in shown
+
+
+@pytest.mark.parametrize(
+    ("admin_port", "command"),
+    [
+        (8_001, "keepline enrol list"),
+        (9_001, "keepline enrol list --admin-url http://[::1]:9001"),
+    ],
+)
+def test_where_devices_are_approved_it_is_said_how(
+    admin_port: int, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = SimpleNamespace(activates=True)
+    node = SimpleNamespace(enrolment=SimpleNamespace(policy=policy))
+    welcome(listening("127.0.0.1", node=node, admin_port=admin_port))
+    shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert f"  who waits            {command}" in shown
+    policy.activates = False
+    welcome(listening("127.0.0.1", node=node))
+    assert "enrol" not in capsys.readouterr().out
 
 
 def test_the_token_is_shown_only_where_it_was_made_for_being_shown(
