@@ -47,7 +47,7 @@ def test_failures_in_a_row_eject_it(failures: int, *, ejected: bool) -> None:
 
 
 def test_a_success_begins_the_row_anew() -> None:
-    upstream, _ = upstream_with(failures=3)
+    upstream, changes = upstream_with(failures=3)
     for _ in range(5):
         for _ in range(2):
             upstream.begin()
@@ -55,7 +55,7 @@ def test_a_success_begins_the_row_anew() -> None:
         for _ in range(3):
             upstream.begin()
             upstream.opened(0.0)
-    assert not upstream.is_ejected
+    assert changes == []
 
 
 @pytest.mark.parametrize(("failing", "ejected"), [(9, False), (10, True), (11, True)])
@@ -147,6 +147,34 @@ def test_a_trial_that_succeeds_brings_it_back_slowly() -> None:
     assert upstream.health(40.0) is Health.HEALTHY
 
 
+def test_one_that_is_back_is_not_judged_by_what_was_before() -> None:
+    upstream, changes = upstream_with(failures=5)
+    eject(upstream)
+    for _ in range(RECENT):  # late ones are no news, and do not count later, either
+        upstream.begin()
+    for _ in range(RECENT):
+        upstream.failed(1.0, "refused")
+    upstream.begin()
+    upstream.opened(10.0)
+    for _ in range(4):
+        upstream.begin()
+        upstream.failed(11.0, "refused")
+    assert [each.what for each in changes] == ["ejected", "returned"]
+
+
+def test_after_its_return_a_share_needs_as_many_connects_as_before() -> None:
+    upstream, changes = upstream_with(failures=1_000)
+    for _ in range(RECENT):
+        upstream.begin()
+        upstream.failed(0.0, "refused")
+    upstream.begin()
+    upstream.opened(10.0)
+    for _ in range(RECENT - 1):
+        upstream.begin()
+        upstream.failed(11.0, "refused")
+    assert [each.what for each in changes] == ["ejected", "returned"]
+
+
 def test_one_that_fails_soon_after_its_return_is_ejected_for_longer() -> None:
     upstream, changes = upstream_with(eject_s=10.0, eject_max_s=100.0)
     for began in (0.0, 50.0, 300.0):
@@ -174,6 +202,14 @@ def test_while_checks_fail_there_is_no_trial_and_then_there_is_at_once() -> None
     upstream.checked(1_000.0)
     assert upstream.wants_trial(1_000.0)
     assert upstream.is_ejected  # a check opens no session: a device decides
+
+
+def test_a_check_that_succeeds_again_ends_the_wait_for_a_trial() -> None:
+    upstream, _ = upstream_with(eject_s=10.0)
+    for _ in range(UNHEALTHY_CHECKS):
+        upstream.checked(0.0, "no connection")
+    upstream.checked(2.0)
+    assert upstream.wants_trial(2.0)
 
 
 def test_a_check_that_succeeds_shortens_no_ejection_for_failures() -> None:
