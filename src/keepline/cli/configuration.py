@@ -151,7 +151,10 @@ def _explained_one(
         value, origin = given[place]
         shown = HIDDEN if known[place].secret else repr(clean(str(value)))
         default = known[place].default
-        hint = f"it takes {known[place].allowed}; the default is {default or 'none'}"
+        allowed = f"it takes {known[place].allowed}"
+        if error["type"] == "value_error" and not known[place].secret:
+            allowed = clean(str(error["ctx"]["error"]))  # its own words are more exact
+        hint = f"{allowed}; the default is {default or 'none'}"
         return f"{place} cannot be {shown} ({origin})", hint
     # Two settings that contradict each other; the message names them.
     message = str(error.get("ctx", {}).get("error", error["msg"]))

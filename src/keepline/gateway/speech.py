@@ -69,6 +69,10 @@ class Speech:
             raise
         return self
 
+    def __repr__(self) -> str:
+        state = "cancelled" if self.cancelled else "done" if self.done else "under way"
+        return f"<Speech {state}>"
+
     def end(self, *, cancelled: bool = False, error: Exception | None = None) -> None:
         """Note how it ended, once, and let go of what it was made of."""
         if self.done:

@@ -15,7 +15,7 @@ def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
         try:
             ipaddress.ip_network(text)
         except ValueError as error:
-            raise ValueError(f"takes addresses and networks like 10.0.0.0/8: {error}") from None
+            raise ValueError(f"it takes addresses and networks like 10.0.0.0/8: {error}") from None
     return texts
 
 

@@ -147,6 +147,12 @@ def test_a_value_that_is_not_allowed_brings_the_allowed_ones(assignment: str, al
     assert error.hint == f"it takes {allowed}"
 
 
+def test_a_setting_that_knows_better_what_is_wrong_says_it_itself() -> None:
+    hint = refused(assignments=["proxy.trusted=10.0.0.1,garbage"]).hint
+    assert hint.startswith("it takes addresses and networks like 10.0.0.0/8: 'garbage'")
+    assert hint.endswith("the default is none")
+
+
 def test_a_token_that_is_not_allowed_is_not_repeated() -> None:
     error = refused(flags={"auth.token": Given("my secret", "--token")})
     assert error.problem == "auth.token cannot be [hidden] (--token)"

@@ -142,6 +142,17 @@ async def test_after_a_pause_there_is_a_new_turn_and_no_task_meanwhile() -> None
 
 
 @virtual
+async def test_a_speech_that_is_printed_says_how_it_is() -> None:
+    session = a_life().session
+    first, second = session.speak(frames(1)), session.speak(frames(1))
+    assert repr(first) == "<Speech under way>"
+    second.cancel()
+    assert repr(second) == "<Speech cancelled>"
+    await first
+    assert repr(first) == "<Speech done>"
+
+
+@virtual
 async def test_an_empty_speech_is_heard_at_once() -> None:
     life = a_life()
     assert not (await life.session.speak([])).cancelled
