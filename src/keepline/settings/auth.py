@@ -24,7 +24,7 @@ def _pattern(value: str) -> str:
     try:
         re.compile(ID_PATTERNS.get(value, value))
     except re.error as error:
-        raise ValueError(f"no regular expression: {error}") from None
+        raise ValueError(f"it takes a regular expression: {error}") from None
     return value
 
 

@@ -94,7 +94,7 @@ def test_an_id_that_is_too_long_is_not_held_against_a_slow_pattern() -> None:
 
 
 def test_a_pattern_that_is_none_is_a_wrong_setting() -> None:
-    with pytest.raises(ValueError, match="no regular expression"):
+    with pytest.raises(ValueError, match="takes a regular expression"):
         Auth(device_ids="[")
 
 
