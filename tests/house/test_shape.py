@@ -35,8 +35,13 @@ TESTED_ELSEWHERE = {
     "src/keepline/app/memory.py": "tests/process/test_memory.py",
     "src/keepline/hub/twin.py": "tests/hub/test_contract.py",
     "src/keepline/hub/port.py": "tests/hub/test_contract.py",
+    "src/keepline/gateway/opening.py": "tests/unit/relay/test_session.py",
     "src/keepline/gateway/receiver.py": "tests/unit/gateway/test_connection.py",
     "src/keepline/gateway/sending.py": "tests/unit/gateway/test_session.py",
+    "src/keepline/relay/ahead.py": "tests/gateway/test_balancing.py",
+    "src/keepline/relay/dialing.py": "tests/gateway/test_relay.py",
+    "src/keepline/relay/relay.py": "tests/gateway/test_relay.py",
+    "src/keepline/relay/standing.py": "tests/gateway/test_relay.py",
     "src/keepline/relay/upstreams/checks.py": "tests/gateway/test_upstream_checks.py",
     "src/keepline/testing/line.py": "tests/unit/testing/test_device.py",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from keepline.errors import ProtocolError
 from keepline.wire import frames
 from keepline.wire.events import Binary, Close, Ping, Pong, Text
 from keepline.wire.frames import Opcode, encode_masked
@@ -30,6 +31,7 @@ class Link(asyncio.Protocol):
 
     __slots__ = (
         "_broken",
+        "_counts",
         "_early",
         "_ending",
         "_holds",
@@ -81,6 +83,7 @@ class Link(asyncio.Protocol):
         self._keys = keys
         self._reader = FrameReader(node.limits, masked=False)
         self._broken = ""
+        self._counts = True
         self._ending = False
         self._holds = 0
         self._is_full = False  # it does not read
@@ -181,7 +184,8 @@ class Link(asyncio.Protocol):
             self._end()
         elif not isinstance(event, Binary):
             self._say_close(event.error.reason.code)
-            self.fail(f"protocol: {event.error.detail}")
+            is_its_fault = isinstance(event.error, ProtocolError)
+            self.fail(event.error.detail, counts=is_its_fault)
 
     def pause_reading(self) -> None:
         """The device does not read, so its upstream is not heard."""
@@ -212,9 +216,9 @@ class Link(asyncio.Protocol):
         elif self.device is None:
             self.close("nobody came for it")
         elif self.greeted_at is None:
-            self.fail("no hello in time")
+            self.fail("no hello in time", counts=self.device.has_usual_hello)
         elif self._is_full and self._is_stuck(now):
-            self.fail("it does not read")
+            self.fail("it does not read", counts=False)  # perhaps its answer to a flood
         elif self.device.is_done_with(self, now):
             self.device.give_up(self)
         else:
@@ -261,9 +265,13 @@ class Link(asyncio.Protocol):
             self._end()
         self._let_go(device)
 
-    def fail(self, why: str) -> None:
-        """End it because it does not do what it should."""
+    def fail(self, why: str, *, counts: bool = True) -> None:
+        """End it because it does not do what it should.
+
+        It `counts` against the upstream where no device could have brought it about.
+        """
         self._broken = why
+        self._counts = counts
         self.transport.abort()
 
     def _say_close(self, code: int | None, words: str = "") -> None:
@@ -284,7 +292,8 @@ class Link(asyncio.Protocol):
         self._node.wheel.cancel(self)
         if not self._ending and not self._broken:
             self._broken = "connection lost" if exc is None else f"connection lost: {exc}"
-        self.upstream.closed(self._node.clock.now(), broken=self._broken)
+        counted = self._broken if self._counts else ""
+        self.upstream.closed(self._node.clock.now(), broken=counted)
         self._tell_lost(self._broken)
 
     def _tell_lost(self, broken: str) -> None:

@@ -59,7 +59,8 @@ class Relay:
         self._node = node
         self._draw = draw
         self._hello: dict[str, object] | None = None  # as an upstream said it
-        self._hellos: dict[str, str] = {}  # one string for all devices that say the same
+        # Devices' hellos that were answered: one string for all that say the same.
+        self._answered: dict[str, str] = {}
         self._keys = mask_keys(draw)
         self._places = {each: Place.of(each.url) for each in pool.upstreams}
         self._tls = _trusted(node) if any(p.is_secure for p in self._places.values()) else None
@@ -81,9 +82,7 @@ class Relay:
         introduction = Introduction.of(
             opening.request, identity, claim.session_id, self.settings.token
         )
-        said = self._hellos.get(opening.hello, opening.hello)
-        if len(self._hellos) < KNOWN_HELLOS:
-            self._hellos[said] = said
+        said = self._answered.get(opening.hello, opening.hello)
         session = RelaySession(
             self, connection, identity, hello, claim=claim, introduction=introduction, said=said
         )
@@ -104,6 +103,15 @@ class Relay:
         if hello is not None and self._hello is None:
             self._hello = msgspec.json.decode(text, type=dict[str, object])
         return hello
+
+    def note_answered(self, said: str) -> None:
+        """An upstream answered this hello of a device."""
+        if len(self._answered) < KNOWN_HELLOS:
+            self._answered.setdefault(said, said)
+
+    def is_usual(self, said: str) -> bool:
+        """Whether upstreams answer this hello."""
+        return said in self._answered
 
     def hello_for(self, session_id: str) -> str:
         """Return a hello in the words of an upstream, or where none is known, in ours."""

@@ -84,6 +84,11 @@ class RelaySession(Session):
         return "" if self._link is None else self._link.upstream.name
 
     @property
+    def has_usual_hello(self) -> bool:
+        """Whether its hello is one that upstreams answer."""
+        return self._relay.is_usual(self._said)
+
+    @property
     def introduction(self) -> Introduction:
         """How it introduced itself."""
         return self._introduction
@@ -187,6 +192,7 @@ class RelaySession(Session):
         link.look_at(min(now + self._relay.settings.ping_interval_s, self.done_with_at(link)))
         wait, self._waiting = self._waiting, None
         self._link = link
+        self._relay.note_answered(self._said)
         if self._told_id is None:
             self._told_id = hello.session_id
             self._pass_down(text)
@@ -274,6 +280,7 @@ class RelaySession(Session):
         self._relay.note_lost(self, link, broken, cut=was_talking)
         if self._waiting is not None:
             self._waiting.link = None
+            self._waiting.avoid = link.upstream
             self.try_later(self._waiting, has_failed=True)
             return
         if was_talking:

@@ -1,0 +1,312 @@
+"""A relayed session: what it waits for, whom it tells what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+
+from keepline.reasons import CloseReason
+from keepline.wire.frames import Opcode
+from tests.unit.gateway.fakes import Life
+from tests.unit.relay.voices import SAID, Relayed, hello, session_of
+
+AUDIO = bytes(range(120))
+START = '{"type":"listen","state":"start","session_id":"up-1"}'
+SPEAK = '{"type":"tts","state":"start"}'
+
+
+@pytest.fixture(autouse=True)
+def _no_patch_outlives_its_test() -> Iterator[None]:
+    yield
+    mock.patch.stopall()
+
+
+async def test_the_upstream_hears_the_hello_and_answers_it() -> None:
+    world = Relayed()
+    life = world.come()
+    assert life.heard == []
+    voice = world.succeed()
+    assert voice.frames[0] == (Opcode.TEXT, SAID.encode())
+    assert life.heard == [json.loads(hello())]
+    assert session_of(life).upstream == voice.link.upstream.name
+
+
+async def test_what_is_said_meanwhile_is_heard_in_order() -> None:
+    world = Relayed()
+    life = world.come()
+    life.streams(AUDIO)
+    life.says(START)
+    voice = world.succeed(greet=None)
+    life.streams(b"3")
+    voice.says(hello())
+    life.says("4")
+    assert voice.heard == [AUDIO, START, b"3", "4"]
+
+
+async def test_too_much_said_before_an_upstream_is_there_ends_the_session() -> None:
+    world = Relayed(inbox={"control_messages": 2})
+    life = world.come()
+    life.says("1")
+    life.says("2")
+    assert life.connection.lifecycle.reason is None
+    life.says("3")
+    assert life.connection.lifecycle.reason is CloseReason.INBOX_OVERFLOW
+
+
+async def test_a_hello_nobody_answers_is_answered_by_us_in_time() -> None:
+    world = Relayed()
+    life = world.come()
+    world.pass_time(6.9)
+    assert life.heard == []
+    world.pass_time(0.2)
+    (answer,) = life.heard
+    assert (answer["type"], answer["session_id"]) == ("hello", life.session.session_id)
+    voice = world.succeed()
+    assert len(life.heard) == 1  # one hello is enough
+    life.says(json.dumps({"type": "abort", "session_id": life.session.session_id}))
+    assert json.loads(str(voice.heard[0]))["session_id"] == "up-1"
+    voice.says('{"type":"stt","session_id":"up-1"}')
+    assert life.heard[1]["session_id"] == life.session.session_id
+
+
+async def test_a_connect_that_fails_is_tried_again_with_longer_pauses() -> None:
+    world = Relayed(relay={"hello_timeout_s": 600.0})
+    world.come()
+    pauses = []
+    for _ in range(8):
+        world.fail()
+        before = world.clock.now()
+        while not world.dials:
+            world.pass_time(0.1)
+        pauses.append(world.clock.now() - before)
+    assert pauses[0] < 0.6
+    assert 7.0 < pauses[-1] <= 15.1
+
+
+async def test_who_begins_to_speak_is_tried_at_once() -> None:
+    world = Relayed()
+    life = world.come()
+    world.fail()
+    life.says("now!")
+    assert len(world.dials) == 1
+
+
+async def test_a_wait_that_takes_too_long_is_told_and_what_was_said_is_dropped() -> None:
+    world = Relayed()
+    life = world.come()
+    life.says("help")
+    world.pass_time(7.1)
+    assert [message["type"] for message in life.heard] == ["hello", "tts"]
+    voice = world.succeed()
+    assert voice.heard == []
+
+
+async def test_a_refused_device_is_told_by_a_close() -> None:
+    world = Relayed()
+    life = world.come()
+    session_of(life).on_refused("the upstream answered 403")
+    assert life.connection.lifecycle.reason is CloseReason.UPSTREAM_REFUSED
+    assert life.transport.close_code == 1008
+
+
+# -- losing one --------------------------------------------------------------------------
+
+
+async def test_an_idle_device_hears_nothing_of_it() -> None:
+    world = Relayed()
+    life = world.come()
+    world.succeed().loses_tcp()
+    world.pass_time(5.1)
+    voice = world.succeed(greet="up-2")
+    assert life.heard == [json.loads(hello())]
+    assert voice.frames[0] == (Opcode.TEXT, SAID.encode())
+
+
+async def test_everybody_is_connected_anew_at_a_moment_of_its_own() -> None:
+    world = Relayed()
+    for number in range(40):
+        world.come(f"device-{number}")
+    voices = [world.succeed() for _ in range(40)]
+    for voice in voices:
+        voice.loses_tcp()
+    dialled = []
+    for _ in range(51):
+        world.pass_time(0.1)
+        dialled.append(len(world.dials))
+    assert dialled[0] < 8
+    assert 10 < dialled[25] < 30
+    assert dialled[-1] == 40
+
+
+async def test_a_cut_conversation_is_stopped_and_goes_on_soon() -> None:
+    world = Relayed()
+    life = world.come()
+    voice = world.succeed()
+    life.says(START)
+    life.streams(AUDIO)
+    voice.loses_tcp()
+    assert life.heard[-1] == {"type": "tts", "state": "stop", "session_id": "up-1"}
+    world.pass_time(0.6)
+    life.streams(b"more")
+    heard = world.succeed(greet="up-2").heard
+    assert heard == [START.replace("up-1", "up-2"), b"more"]
+
+
+async def test_who_was_listening_to_an_answer_begins_anew_by_itself() -> None:
+    world = Relayed()
+    life = world.come()
+    voice = world.succeed()
+    life.says(START)
+    voice.says(SPEAK)
+    voice.loses_tcp()
+    world.pass_time(0.6)
+    assert world.succeed(greet="up-2").heard == []  # it says `listen start` after the stop
+
+
+async def test_only_a_session_that_talks_is_closed_when_that_is_wanted() -> None:
+    world = Relayed(relay={"on_cut": "close"})
+    quiet, talking = world.come("device-1"), world.come("device-2")
+    voices = [world.succeed(), world.succeed()]
+    talking.streams(AUDIO)
+    for voice in voices:
+        voice.loses_tcp()
+    assert quiet.connection.lifecycle.reason is None
+    assert talking.connection.lifecycle.reason is CloseReason.UPSTREAM_LOST
+
+
+@pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 1014])
+async def test_an_upstream_that_will_be_back_is_replaced(code: int) -> None:
+    world = Relayed()
+    life = world.come()
+    world.succeed().says_close(code)
+    world.pass_time(5.1)
+    assert life.connection.lifecycle.reason is None
+    assert len(world.dials) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(None, 1000), (1000, 1000), (1008, 1008), (3000, 3000), (4000, 4000)]
+)
+async def test_one_that_hangs_up_ends_the_session_with_its_code(
+    code: int | None, told: int
+) -> None:
+    world = Relayed()
+    life = world.come()
+    voice = world.succeed()
+    voice.says_close(code, "bye" if code else "")
+    assert life.connection.lifecycle.reason is CloseReason.UPSTREAM_CLOSED
+    assert life.transport.close_code == told
+    assert voice.frames[-1][0] == Opcode.CLOSE
+    assert not world.dials
+
+
+# -- the end -----------------------------------------------------------------------------
+
+
+async def test_a_device_that_leaves_lets_go_of_everything() -> None:
+    world = Relayed()
+    connected, waiting = world.come("device-1"), world.come("device-2")
+    voice = world.succeed()
+    connected.loses_tcp()
+    waiting.loses_tcp()
+    assert voice.frames[-1][0] == Opcode.CLOSE
+    assert not voice.transport.closed  # the upstream does that
+    world.pass_time(1.1)
+    assert voice.transport.aborted
+    voice.loses_tcp()
+    assert voice.link.upstream.live == 0
+    assert world.node.wheel.armed == 0
+
+
+async def test_the_end_of_a_session_is_the_end_of_its_upstream_at_once() -> None:
+    world = Relayed()
+    life = world.come()
+    voice = world.succeed()
+    life.session.close(CloseReason.KICKED)
+    assert voice.frames[-1][0] == Opcode.CLOSE
+    voice.says("too late")
+    assert life.transport.frames[-1][0] == Opcode.CLOSE
+
+
+# -- lazily ------------------------------------------------------------------------------
+
+
+async def test_a_lazy_device_is_answered_in_the_words_of_an_upstream() -> None:
+    world = Relayed(relay={"open": "speech"})
+    world.come("first")
+    world.succeed(greet="up-1")
+    life = world.come()
+    assert not world.dials
+    (answer,) = life.heard
+    assert answer == json.loads(hello(life.session.session_id))
+    life.streams(AUDIO)
+    assert world.succeed(greet="up-2").heard == [AUDIO]
+
+
+def stay(world: Relayed, life: Life, for_s: int) -> None:
+    """Let time pass for a device that answers and says nothing."""
+    for _ in range(for_s):
+        world.pass_time(1)
+        life.pings()
+
+
+async def test_an_upstream_is_given_up_when_nothing_is_said_for_long() -> None:
+    world = Relayed(relay={"open": "speech", "release_after_s": 60.0, "ping_interval_s": 300.0})
+    life = world.come()
+    voice = world.succeed()
+    life.streams(AUDIO)
+    stay(world, life, 50)
+    voice.says(b"still talking")
+    stay(world, life, 59)
+    voice.pings(b"no word")  # life, but nothing said
+    assert session_of(life).upstream
+    world.pass_time(1.5)
+    assert not session_of(life).upstream
+    assert voice.frames[-1][0] == Opcode.CLOSE
+    assert not world.dials
+    life.streams(b"again")
+    assert world.succeed(greet="up-2").heard == [b"again"]
+
+
+async def test_a_lazy_device_that_lost_its_upstream_needs_none_until_it_speaks() -> None:
+    world = Relayed(relay={"open": "speech"})
+    life = world.come()
+    world.succeed().loses_tcp()
+    world.pass_time(20)
+    assert not world.dials
+    life.says("hello again")
+    assert len(world.dials) == 1
+
+
+# -- draining ----------------------------------------------------------------------------
+
+
+async def test_a_draining_upstream_is_left_when_its_answer_is_over() -> None:
+    world = Relayed(session={"idle_after_s": 5.0})
+    life = world.come()
+    voice = world.succeed()
+    life.says(START)
+    voice.says(SPEAK)
+    voice.link.upstream.drain()
+    world.relay.empty(voice.link.upstream)
+    world.pass_time(6)  # it listens, and says nothing
+    assert session_of(life).upstream
+    voice.says('{"type":"tts","state":"stop"}')
+    assert not session_of(life).upstream
+    world.pass_time(5.1)
+    assert len(world.dials) == 1
+
+
+async def test_a_draining_upstream_is_left_when_the_device_turns_idle() -> None:
+    world = Relayed(session={"idle_after_s": 5.0})
+    life = world.come()
+    voice = world.succeed()
+    life.streams(AUDIO)
+    voice.link.upstream.drain()
+    world.relay.empty(voice.link.upstream)
+    assert session_of(life).upstream
+    world.pass_time(5.2)
+    assert not session_of(life).upstream
