@@ -396,6 +396,15 @@ async def cannot_be_judged_now(gateway: RunningGateway) -> int:
     return await refused(gateway, request())
 
 
+@proves(
+    CloseReason.UPSTREAM_UNAVAILABLE,
+    auth={"mode": "upstream", "token": None},
+    upstream={"urls": ["ws://127.0.0.1:9/"]},
+)
+async def finds_no_upstream_that_judges(gateway: RunningGateway) -> int:
+    return await refused(gateway, request())
+
+
 @proves(CloseReason.FULL, server={"max_connections": 1})
 async def finds_no_room(gateway: RunningGateway) -> int:
     async with live(gateway.port, "another"):
