@@ -157,6 +157,10 @@ MEANINGS: dict[CloseReason, Meaning] = {
     R.AUTH_UNAVAILABLE: Meaning(
         "who judges devices could not be asked", "the server behind `auth.callback_url`"
     ),
+    R.UPSTREAM_UNAVAILABLE: Meaning(
+        "no voice server could be asked, or it gave no usable configuration",
+        "`keepline upstreams list`; `upstream_failed`, `configuration_upstream_failed` in the log",
+    ),
     R.FULL: Meaning(
         "no room: `server.max_connections` or `server.max_admissions`", "capacity; `/readyz`"
     ),
