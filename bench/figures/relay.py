@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 _WARM_UP = 50
 _QUIET_INTERVAL_S = 50.0  # no ping falls into these windows
 _BOTH_WAYS = 2  # an echoed frame is passed on twice
-_RELEASED_AFTER_S = 1.0
+_IDLE_SLACK_S = 2.0
 
 
 def measure_relay(candidate: Candidate, plan: Plan) -> Readings:
-    """`relay_us`, and of Keepline `rss_relay_held` and `rss_relay_lazy`."""
+    """`relay_us`, and of Keepline `rss_relay_held` and `rss_relay_lazy`.
+
+    Held: each has its upstream; lazy: it has not spoken, and needs none.
+    """
     if candidate.name not in {FLOOR, KEEPLINE}:
         return {}
     voice_server = next(each for each in CANDIDATES if each.name == FLOOR)
@@ -34,11 +37,9 @@ def measure_relay(candidate: Candidate, plan: Plan) -> Readings:
         readings = {"relay_us": _passed_on(_relay(candidate, upstream), plan)}
         if candidate.name == KEEPLINE:
             held = _relay(candidate, upstream)
-            lazy = _relay(
-                candidate, upstream, "open=speech", f"release_after_s={_RELEASED_AFTER_S}"
-            )
-            readings["rss_relay_held"] = _weighed(held, plan)
-            readings["rss_relay_lazy"] = _weighed(lazy, plan)
+            lazy = _relay(candidate, upstream, "open=speech")
+            readings["rss_relay_held"] = _weighed(held, plan, talking=True)
+            readings["rss_relay_lazy"] = _weighed(lazy, plan, talking=False)
     return readings
 
 
@@ -72,12 +73,13 @@ def _passed_on(relay: Candidate, plan: Plan) -> Reading:
     return Reading("µs", values, facts | {"pieces": float(sum(frames))}, doubts)
 
 
-def _weighed(relay: Candidate, plan: Plan) -> Reading:
+def _weighed(relay: Candidate, plan: Plan, *, talking: bool) -> Reading:
     with running(relay, idle_after_s=plan.idle_after_s) as server, loading(server) as load:
         load.connect(_WARM_UP)
         empty_kib = memory(server.pid).rss_kib
         load.connect(plan.encrypted)
-        load.order("converse", 60, devices=plan.encrypted, frames=plan.frames_each)
-        time.sleep(plan.idle_after_s + 2 * _RELEASED_AFTER_S + 1)
+        if talking:
+            load.order("converse", 60, devices=plan.encrypted, frames=plan.frames_each)
+        time.sleep(plan.idle_after_s + _IDLE_SLACK_S)
         held_kib = memory(server.pid).rss_kib - empty_kib
     return Reading("KiB", [held_kib / plan.encrypted])

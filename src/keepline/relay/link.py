@@ -116,7 +116,7 @@ class Link(asyncio.Protocol):
     def send_binary(self, data: bytes) -> None:
         """Send one binary message."""
         self.is_used = True
-        self.transport.write(encode_masked(Opcode.BINARY, data, next(self._keys)))
+        self.transport.write(frames.masked_binary_frame(data, next(self._keys)))
 
     def pause_writing(self) -> None:
         """It does not read, so its device is not heard."""

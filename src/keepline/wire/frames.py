@@ -28,6 +28,7 @@ _TEXT_HEADS = [bytes((_FIN | Opcode.TEXT, size)) for size in range(_SHORT + 1)]
 _BINARY_HEADS = [bytes((_FIN | Opcode.BINARY, size)) for size in range(_SHORT + 1)]
 _PING_HEADS = [bytes((_FIN | Opcode.PING, size)) for size in range(_SHORT + 1)]
 _PONG_HEADS = [bytes((_FIN | Opcode.PONG, size)) for size in range(_SHORT + 1)]
+_MASKED_BINARY_HEADS = [bytes((_FIN | Opcode.BINARY, _MASK | size)) for size in range(_SHORT + 1)]
 _MEDIUM_BINARY = bytes((_FIN | Opcode.BINARY, 126))
 
 
@@ -87,6 +88,14 @@ def text_of(frame: bytes) -> str | None:
 def encode(opcode: int, payload: bytes) -> bytes:
     """Encode one whole unmasked frame."""
     return _head(_FIN | opcode, len(payload), 0) + payload
+
+
+def masked_binary_frame(data: bytes, key: bytes) -> bytes:
+    """Encode one binary message in one masked frame; `key` as in `encode_masked`."""
+    size = len(data)
+    if size <= _SHORT:
+        return _MASKED_BINARY_HEADS[size] + key + apply_mask(data, key)
+    return encode_masked(Opcode.BINARY, data, key)
 
 
 def encode_masked(opcode: int, payload: bytes, key: bytes, *, fin: bool = True) -> bytes:

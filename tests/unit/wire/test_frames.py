@@ -12,6 +12,7 @@ from keepline.wire.frames import (
     close_payload,
     encode,
     encode_masked,
+    masked_binary_frame,
     ping_frame,
     pong_frame,
     text_frame,
@@ -54,6 +55,7 @@ def test_the_length_takes_the_fewest_bytes(size: int) -> None:
 def test_what_one_role_encodes_the_other_reads(size: int) -> None:
     data = bytes(i & 0x7F for i in range(size))
     assert read(encode_masked(Opcode.BINARY, data, KEY), masked=True) == [Binary(data)]
+    assert masked_binary_frame(data, KEY) == encode_masked(Opcode.BINARY, data, KEY)
     assert read(encode_masked(Opcode.TEXT, data, KEY), masked=True) == [Text(data.decode())]
     assert read(binary_frame(data), masked=False) == [Binary(data)]
     assert read(text_frame(data.decode()), masked=False) == [Text(data.decode())]
