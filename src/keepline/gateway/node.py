@@ -268,10 +268,10 @@ class Node:
         For who keeps the revocations, once they know of it. Capitals make no other device.
         """
         self.gate.forget(device_id)
-        same = [each for each in self.registry if each.device_id.lower() == device_id.lower()]
-        for session in same:
+        session = self.registry.by_device(device_id)
+        if session is not None:
             session.close(CloseReason.REVOKED)
-        return bool(same)
+        return session is not None
 
     def start_cleanup(self, connection: Connection) -> None:
         """The transport is gone: release everything the connection held."""
