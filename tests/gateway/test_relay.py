@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
+import trustme
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -467,3 +470,26 @@ async def test_an_upstream_that_never_reads_is_replaced(start_gateway: StartGate
             saying.cancel()
         why = [line["why"] for line in gateway.logged("upstream_lost")]
         assert why == ["it does not read"]
+
+
+# -- TLS ---------------------------------------------------------------------------------
+
+
+async def test_an_upstream_with_tls_is_checked(start_gateway: StartGateway, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    ca = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    relay = {"ca": str(ca), "hello_timeout_s": 0.5}
+    async with voice_server(options={"ssl": context}, host="localhost") as server:
+        gateway = await start_gateway(upstream={"urls": [server.url]}, relay=relay)
+        async with talk(gateway.port) as device:
+            await device.send(AUDIO)
+            assert await device.recv() == AUDIO
+        other = server.url.replace("localhost", "127.0.0.1")  # which its certificate does not name
+        gateway = await start_gateway(upstream={"urls": [other]}, relay=relay)
+        async with talk(gateway.port):
+            why = gateway.logged("upstream_failed")[0]["why"]
+        assert "certificate" in why.lower()
+        assert len(server.hellos) == 1

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import trustme
 
 from keepline.relay.upstreams.checks import LINE_BYTES, check
 from keepline.relay.upstreams.upstream import Upstream
 from keepline.settings.upstream import Upstreams
+from tests.gateway.upstream import voice_server
 
 
 @asynccontextmanager
@@ -51,6 +54,18 @@ async def test_with_a_path_it_is_asked_for_it_and_told_no_secret() -> None:
         assert await check(upstream_at(port), "/health?deep=1", 2.0) == ""
     assert heard[0].startswith(b"GET /health?deep=1 HTTP/1.1\r\nHost: 127.0.0.1:")
     assert b"s3cret" not in heard[0]
+
+
+async def test_the_authority_of_the_relay_is_that_of_the_checks() -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    trusted = ssl.create_default_context()
+    async with voice_server(options={"ssl": context}, host="localhost") as voice:
+        upstream = Upstream(0, voice.url, Upstreams(), lambda _: None)
+        assert await check(upstream, "", 2.0, trusted) != ""
+        authority.configure_trust(trusted)
+        assert await check(upstream, "", 2.0, trusted) == ""
 
 
 @pytest.mark.parametrize(

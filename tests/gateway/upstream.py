@@ -27,6 +27,7 @@ class VoiceServer:
 
     def __init__(self, live: Live = echo) -> None:
         self.live = live
+        self.host = "127.0.0.1"
         self.port = 0
         self.requests: list[Request] = []
         self.hellos: list[str] = []
@@ -40,12 +41,13 @@ class VoiceServer:
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/voice?from=keepline"
+        scheme = "wss" if "ssl" in self.options else "ws"
+        return f"{scheme}://{self.host}:{self.port}/voice?from=keepline"
 
     async def start(self) -> None:
         self._server = await serve(
             self._serve,
-            "127.0.0.1",
+            self.host,
             self.port,
             process_request=self._judge,
             compression=None,

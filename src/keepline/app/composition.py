@@ -101,8 +101,8 @@ class Composition:
         )
         self.enrolment.ledger.on_void = self.node.revoke
         if self.upkeep is not None:
-            relay = stand_before(self.node, self.upkeep.pool, secrets.token_bytes)
-            self.upkeep.on_draining = relay.empty
+            self.relay = stand_before(self.node, self.upkeep.pool, secrets.token_bytes)
+            self.upkeep.on_draining = self.relay.empty
         self._telling = Telling(self.node)
         self._has_started = False
         self._data_directory = contextlib.ExitStack()
@@ -116,7 +116,7 @@ class Composition:
         await self.enrolment.open()
         await begin_life(self.hub, self.node)
         if self.upkeep is not None:
-            self.upkeep.start()
+            self.upkeep.start(self.relay.tls)
         await self.gateway.start(sockets)
         self._telling.start()  # in the same turn: no device can have come yet
         if self.admin is not None:

@@ -183,9 +183,10 @@ class Link(asyncio.Protocol):
             self._say_close(event.code)
             self._end()
         elif not isinstance(event, Binary):
+            self._broken = event.error.detail
+            self._counts = isinstance(event.error, ProtocolError)
             self._say_close(event.error.reason.code)
-            is_its_fault = isinstance(event.error, ProtocolError)
-            self.fail(event.error.detail, counts=is_its_fault)
+            self._end()
 
     def pause_reading(self) -> None:
         """The device does not read, so its upstream is not heard."""
@@ -285,7 +286,7 @@ class Link(asyncio.Protocol):
             self._holds = 0
             self.transport.resume_reading()
         self._node.wheel.arm(self, self._node.ticker.now + CLOSE_TIMEOUT_S)
-        self._tell_lost("")
+        self._tell_lost()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP is gone, whoever ended it; this comes exactly once."""
@@ -294,12 +295,12 @@ class Link(asyncio.Protocol):
             self._broken = "connection lost" if exc is None else f"connection lost: {exc}"
         counted = self._broken if self._counts else ""
         self.upstream.closed(self._node.clock.now(), broken=counted)
-        self._tell_lost(self._broken)
+        self._tell_lost()
 
-    def _tell_lost(self, broken: str) -> None:
+    def _tell_lost(self) -> None:
         device, self.device = self.device, None
         if device is not None:
-            device.on_lost(self, broken)
+            device.on_lost(self, self._broken)
             self._let_go(device)
 
     def _let_go(self, device: RelaySession | None) -> None:

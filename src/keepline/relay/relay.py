@@ -63,7 +63,7 @@ class Relay:
         self._answered: dict[str, str] = {}
         self._keys = mask_keys(draw)
         self._places = {each: Place.of(each.url) for each in pool.upstreams}
-        self._tls = _trusted(node) if any(p.is_secure for p in self._places.values()) else None
+        self.tls = _trusted(node) if any(p.is_secure for p in self._places.values()) else None
         self.dials: set[asyncio.Task[None]] = set()
         self.pool = pool
         self.settings = node.settings.relay
@@ -197,7 +197,7 @@ class Relay:
                 loop=node.loop,
                 draw=self._draw,
                 limits=node.limits,
-                tls=self._tls if place.is_secure else None,
+                tls=self.tls if place.is_secure else None,
                 timeout_s=self.settings.connect_timeout_s,
             )
         except UnreachableError as error:

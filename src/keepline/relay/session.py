@@ -121,7 +121,7 @@ class RelaySession(Session):
 
     def receive_binary(self, data: bytes) -> None:
         """Pass audio on."""
-        self._node.counters.audio_in += 1
+        self.connection.node.counters.audio_in += 1
         link = self._link
         if link is not None:
             link.send_binary(data)
@@ -167,8 +167,9 @@ class RelaySession(Session):
 
     def pass_audio(self, frame: bytes) -> None:
         """Pass a binary message on: a whole frame."""
-        self._node.counters.audio_out += 1
-        self.connection.send(frame)
+        connection = self.connection
+        connection.node.counters.audio_out += 1
+        connection.send(frame)
 
     def hear(self, link: Link, text: str) -> None:
         """Pass a message on; an upstream's hello only to whom none was said yet."""

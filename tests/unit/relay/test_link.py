@@ -128,6 +128,8 @@ async def test_an_upstream_that_breaks_the_protocol_is_given_up() -> None:
     voice = world.succeed()
     voice.link.data_received(b"\xc2\x01x")  # a reserved bit
     assert voice.frames[-1] == (Opcode.CLOSE, (1002).to_bytes(2))
+    assert not session_of(life).upstream
+    world.pass_time(1.1)
     assert voice.transport.aborted
     voice.loses_tcp()
     assert life.connection.lifecycle.reason is None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import TYPE_CHECKING, Final
 
 from keepline.relay.upstreams.checks import check
 from keepline.relay.upstreams.pool import Pool
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from keepline.clock import Clock
@@ -36,18 +36,15 @@ class Upkeep:
         self._log = log
         self._random = random
         self._checks: set[asyncio.Task[None]] = set()
-        self._tls: ssl.SSLContext | None = None
 
-    def start(self) -> None:
-        """Begin to check, on the running loop."""
+    def start(self, tls: ssl.SSLContext | None = None) -> None:
+        """Begin to check, on the running loop; `tls` is what `wss` is checked with."""
         check_s = self._settings.check_s
         if check_s is None:
             return
-        if any(each.url.startswith("wss:") for each in self.pool.upstreams):
-            self._tls = ssl.create_default_context()
         loop = asyncio.get_running_loop()
         for upstream in self.pool.upstreams:
-            self._checks.add(loop.create_task(self._check_on(upstream, check_s)))
+            self._checks.add(loop.create_task(self._check_on(upstream, check_s, tls)))
 
     async def stop(self) -> None:
         """End the checks."""
@@ -76,12 +73,14 @@ class Upkeep:
             upstream.undrain(self._clock.now())
         return upstream
 
-    async def _check_on(self, upstream: Upstream, check_s: float) -> None:
+    async def _check_on(
+        self, upstream: Upstream, check_s: float, tls: ssl.SSLContext | None
+    ) -> None:
         settings = self._settings
         wait_s = check_s * self._random()
         while True:
             await asyncio.sleep(wait_s)
-            wrong = await check(upstream, settings.check_path, settings.check_timeout_s, self._tls)
+            wrong = await check(upstream, settings.check_path, settings.check_timeout_s, tls)
             upstream.checked(self._clock.now(), wrong)
             wait_s = check_s * (1 + JITTER * (2 * self._random() - 1))
 
