@@ -40,7 +40,6 @@ class Link(asyncio.Protocol):
         "_lowest_at",
         "_lowest_bytes",
         "_node",
-        "_pinged_at",
         "_reader",
         "_settings",
         "code",
@@ -89,7 +88,6 @@ class Link(asyncio.Protocol):
         self._is_full = False  # it does not read
         self._lowest_at = now
         self._lowest_bytes = 0
-        self._pinged_at = 0.0
         self._early = answered.early
         node.wheel.arm(self, now + bound_s)
         transport.set_write_buffer_limits(high=node.settings.outbox.high_water_bytes)
@@ -242,9 +240,7 @@ class Link(asyncio.Protocol):
         due = self.last_rx + settings.ping_interval_s
         if now >= due:
             due += settings.ping_timeout_s
-            if self._pinged_at < self.last_rx or self._pinged_at == 0.0:
-                self._pinged_at = now
-                self.transport.write(encode_masked(Opcode.PING, b"", next(self._keys)))
+            self.transport.write(encode_masked(Opcode.PING, b"", next(self._keys)))
         assert self.device is not None
         self._node.wheel.arm(self, min(due, self.device.done_with_at(self)))
 

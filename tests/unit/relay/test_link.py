@@ -8,7 +8,9 @@ from unittest import mock
 import pytest
 
 from keepline.gateway.connection import HOLD_RECEIVER
+from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode, binary_frame, encode, text_frame
+from tests.unit.gateway.fakes import settle
 from tests.unit.relay.test_session import stay
 from tests.unit.relay.voices import Relayed, session_of
 
@@ -161,6 +163,29 @@ async def test_a_device_that_does_not_read_stops_its_upstream() -> None:
     life.connection.resume_writing()
     assert voice.transport.reading
     assert life.transport.frames[-1] == (Opcode.BINARY, AUDIO)
+
+
+async def test_what_was_read_of_an_upstream_waits_for_its_device() -> None:
+    world = Relayed(wire={"frames_per_turn": 2})
+    life = world.come()
+    voice = world.succeed()
+    before = len(life.transport.frames)
+    voice.link.data_received(binary_frame(AUDIO) * 5)
+    life.connection.pause_writing()
+    await settle()
+    life.connection.resume_writing()
+    await settle()
+    assert len(life.transport.frames) - before == 5
+    assert voice.transport.reading
+
+
+async def test_the_goodbye_of_an_upstream_that_was_not_heard_is_heard() -> None:
+    world = Relayed()
+    life = world.come()
+    voice = world.succeed()
+    life.connection.pause_writing()
+    life.session.close(CloseReason.KICKED)
+    assert voice.transport.reading
 
 
 async def test_an_upstream_that_comes_while_the_device_does_not_read_waits() -> None:

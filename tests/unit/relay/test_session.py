@@ -94,6 +94,18 @@ async def test_who_begins_to_speak_is_tried_at_once() -> None:
     assert len(world.dials) == 1
 
 
+async def test_each_further_word_is_no_reason_to_try_again_at_once() -> None:
+    world = Relayed()
+    life = world.come()
+    life.says("now!")
+    world.fail()
+    for _ in range(3):
+        life.streams(AUDIO)
+    assert not world.dials
+    world.pass_time(0.6)
+    assert len(world.dials) == 1
+
+
 async def test_a_wait_that_takes_too_long_is_told_and_what_was_said_is_dropped() -> None:
     world = Relayed()
     life = world.come()
