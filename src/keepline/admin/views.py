@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec import json
+from msgspec import json, structs
 from pydantic import BaseModel, ValidationError
 
 from keepline.gateway.endings import REASONS
@@ -88,7 +88,7 @@ class LiveView(SessionView):
         return cls(
             **SessionView.of(session, now).model_dump(),
             outcome=session.outcome,
-            steps=[StepView(**step._asdict()) for step in passed],
+            steps=[StepView(**structs.asdict(step)) for step in passed],
         )
 
 

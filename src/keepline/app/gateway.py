@@ -171,7 +171,7 @@ class Gateway:
             return False
         session.close(reason)
         # Bounded by the close and by the end of its handler. Nobody else pays for an event.
-        while registry.by_session(session.session_id) is session:  # noqa: ASYNC110
+        while session in registry:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
         return True
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.gateway.backlog import Backlog, Put
 from keepline.gateway.beside import Beside
+from keepline.gateway.packed import client_id_of, session_id_of
 from keepline.gateway.receiver import Receiver
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from keepline.gateway.fence import Fence
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.node import Node
+    from keepline.gateway.packed import Packed
     from keepline.settings.session import Inbox as InboxLimits
 
 
@@ -67,35 +69,49 @@ class Calls(Receiver):
 
     __slots__ = (
         "_beside",
-        "_fence",
+        "_ids",
         "_inbox",
-        "_node",
         "_worker",
         "connection",
         "device_id",
         "handler",
-        "session_id",
     )
 
     def __init__(
         self,
-        node: Node,
         connection: Connection,
         handler: AnyHandler,
-        fence: Fence,
         *,
         device_id: str,
-        session_id: str,
+        ids: Packed,
     ) -> None:
-        self._node = node
-        self._fence = fence
         self._inbox: Inbox | None = None
         self._worker: asyncio.Task[None] | None = None
         self._beside: Beside | None = None
         self.connection = connection
         self.handler = handler
         self.device_id = device_id
-        self.session_id = session_id
+        self._ids = ids
+
+    # What can be looked up has no place of its own: 32 bytes for each session.
+
+    @property
+    def _node(self) -> Node:
+        return self.connection.node
+
+    @property
+    def _fence(self) -> Fence:
+        return self.connection.node.fence
+
+    @property
+    def session_id(self) -> str:  # type: ignore[override]
+        """The name of this session in logs and for operators."""
+        return session_id_of(self._ids)
+
+    @property
+    def client_id(self) -> str:
+        """What the device says of itself beside its id; "" for nothing."""
+        return client_id_of(self._ids)
 
     def close(self, reason: CloseReason = CloseReason.HANDLER_CLOSED) -> None:
         """End the session; idempotent, the first reason wins."""

@@ -35,6 +35,8 @@ UNREAD = frozenset({CloseReason.HEARTBEAT_TIMEOUT, CloseReason.SLOW_READER})
 
 UNHEARD_LOOK_S = 1.0
 
+_NONE_YET = (0, 0)  # of control frames that nobody asked for: in which second, and how many
+
 # Looked up a few times for every ping; an enum's own look-up is slow in Python 3.11.
 _ACTIVE, _IDLE, _HEALTHY = State.ACTIVE, State.IDLE, Verdict.HEALTHY
 
@@ -47,12 +49,10 @@ class Connection(asyncio.Protocol):
     """The I/O shell around one `Lifecycle`; used once, never reopened."""
 
     __slots__ = (
-        "_control_count",
-        "_control_second",
+        "_control",
         "_holds",
         "_reader",
         "address",
-        "detail",
         "heartbeat",
         "last_activity",
         "last_sent",
@@ -82,14 +82,12 @@ class Connection(asyncio.Protocol):
         self.heartbeat = Heartbeat(last_rx=now)
         self.outbox: Outbox | None = None
         self.address = ""  # where the request came from
-        self.detail = ""  # of its ending: what the peer did, beyond the reason
         self.wheel_tick = -1
         self._reader = FrameReader(node.hello_limits, masked=True)
         self.last_activity = now
         self.last_sent = now  # data, as the device counts it
         self._holds = 0
-        self._control_second = 0
-        self._control_count = 0
+        self._control = _NONE_YET
 
     # -- inbound ---------------------------------------------------------------------------
 
@@ -170,7 +168,7 @@ class Connection(asyncio.Protocol):
 
     def _on_close(self, event: Close) -> None:
         if self.lifecycle.reason is None:
-            self.detail = "no code" if event.code is None else f"code {event.code}"
+            self.lifecycle.detail = "no code" if event.code is None else f"code {event.code}"
         # The answer echoes the peer's code (RFC 6455 §5.5.1); it is sent once.
         if self.lifecycle.state is not State.DISCONNECTING:
             self.transport.write(frames.close_frame(event.code))
@@ -182,12 +180,11 @@ class Connection(asyncio.Protocol):
         end_output(self.transport)
 
     def _may_send_control(self) -> bool:
-        second = int(self.node.ticker.now)
-        if second != self._control_second:
-            self._control_second = second
-            self._control_count = 0
-        self._control_count += 1
-        return self._control_count <= self.node.limits.control_frames_per_s
+        second, count = self._control
+        this_second = int(self.node.ticker.now)
+        count = count + 1 if second == this_second else 1
+        self._control = (this_second, count)
+        return count <= self.node.limits.control_frames_per_s
 
     # -- outbound --------------------------------------------------------------------------
 
@@ -359,7 +356,7 @@ class Connection(asyncio.Protocol):
     def close(self, reason: CloseReason, detail: str = "") -> None:
         """Begin the end; idempotent, the first reason wins."""
         if self.lifecycle.reason is None:
-            self.detail = detail
+            self.lifecycle.detail = detail
         self.advance(Event.CLOSE, reason)
 
     def fail(self, error: PeerError) -> None:

@@ -23,6 +23,7 @@ EACH: Final = 8
 
 REASONS: Final = {reason.cause: reason for reason in CloseReason}
 _DETAIL_CHARACTERS: Final = 200
+_json: Final = json.Encoder().encode
 _ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -58,8 +59,7 @@ class Ending(Struct, frozen=True, gc=False):
 
     def event(self) -> bytes:
         """Return what is kept of it as an event: what is told, and the transitions before it."""
-        passed = [step._asdict() for step in steps(self.history)]
-        return json.encode({**self.told(), "steps": passed})
+        return _json({**self.told(), "steps": steps(self.history)})
 
     def told(self) -> dict[str, object]:
         """Return what a log line tells of it; a part that not every ending has may be missing."""
@@ -202,7 +202,7 @@ def ending_of(connection: Connection, reason: CloseReason) -> Ending:
         newer_claim=None if newer is None or newer is receiver else newer.claim,
         session_id=receiver.session_id,
         address=connection.address,
-        detail=connection.detail[:_DETAIL_CHARACTERS],
+        detail=connection.lifecycle.detail[:_DETAIL_CHARACTERS],
         history=connection.lifecycle.history,
     )
 

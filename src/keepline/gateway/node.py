@@ -228,7 +228,7 @@ class Node:
         for text in left.undelivered:
             session.send_text(text)
         if identity.expires_at is not None and self.settings.auth.on_expiry == "close":
-            self.expiries.add(claim.session_id, identity.expires_at)
+            self.expiries.add(session, identity.expires_at)
         begin(session, left.snapshot)
         return session
 
@@ -251,7 +251,7 @@ class Node:
             return self.behind.make_session(connection, identity, hello, claim, opening)
         handler = self._made_handler()
         make_session = ThreadedSession if handler.threaded else Session
-        return make_session(self, connection, identity, hello, handler, claim=claim)
+        return make_session(connection, identity, hello, handler, claim=claim)
 
     def _made_handler(self) -> AnyHandler:
         try:

@@ -1,4 +1,4 @@
-"""Who is connected to this node: live sessions by session id and by device id."""
+"""Who is connected to this node: live sessions by device id."""
 
 from __future__ import annotations
 
@@ -16,33 +16,38 @@ class Registry:
     Capitals make no other device: else one that is enrolled could be thousands at once.
     """
 
-    __slots__ = ("_by_device", "_by_session", "_peak", "_shrink_below")
+    __slots__ = ("_by_device", "_peak", "_replaced", "_shrink_below")
 
     def __init__(self, *, shrink_below: int = 1_024) -> None:
         self._by_device: dict[str, Session] = {}
-        self._by_session: dict[str, Session] = {}
+        self._replaced: set[Session] = set()  # and on their way out
         self._peak = 0
         self._shrink_below = shrink_below
 
     def __len__(self) -> int:
-        return len(self._by_session)
+        return len(self._by_device) + len(self._replaced)
+
+    def __contains__(self, session: Session) -> bool:
+        """Whether that session has not been released yet."""
+        return session in self._replaced or self.by_device(session.device_id) is session
 
     def __iter__(self) -> Iterator[Session]:
         """Iterate over a copy: sessions leave while somebody looks."""
-        return iter(list(self._by_session.values()))
+        return iter([*self._replaced, *self._by_device.values()])
 
     def claim(self, session: Session) -> Session | None:
         """Make `session` its device's holder and return the holder before."""
         key = folded(session.device_id)
         older = self._by_device.get(key)
         self._by_device[key] = session
-        self._by_session[session.session_id] = session
-        self._peak = max(self._peak, len(self._by_session))
+        if older is not None:
+            self._replaced.add(older)
+        self._peak = max(self._peak, len(self._by_device))
         return older
 
     def release(self, session: Session) -> bool:
         """Forget `session`; True if it still held its device. Idempotent."""
-        self._by_session.pop(session.session_id, None)
+        self._replaced.discard(session)
         key = folded(session.device_id)
         held = self._by_device.get(key) is session
         if held:
@@ -54,16 +59,11 @@ class Registry:
         """Return the session that holds this device, or None."""
         return self._by_device.get(folded(device_id))
 
-    def by_session(self, session_id: str) -> Session | None:
-        """Return the session of this id, or None."""
-        return self._by_session.get(session_id)
-
     def _give_memory_back(self) -> None:
         # A dict never shrinks by deletion; copy it once most of a former crowd has left.
-        live = len(self._by_session)
+        live = len(self._by_device)
         if self._peak > self._shrink_below and live * 4 < self._peak:
             self._by_device = dict(self._by_device)
-            self._by_session = dict(self._by_session)
             self._peak = live
 
 

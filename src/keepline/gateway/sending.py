@@ -17,7 +17,7 @@ from keepline.wire.messages import Tts, encode_server_message
 if TYPE_CHECKING:
     from keepline.gateway.connection import Connection
     from keepline.gateway.handler import AnyHandler
-    from keepline.gateway.node import Node
+    from keepline.gateway.packed import Packed
     from keepline.gateway.speech import Parts
     from keepline.wire.messages import Hello, ServerMessage
 
@@ -25,26 +25,27 @@ if TYPE_CHECKING:
 class Sending(Calls):
     """The way from the handler to the device."""
 
-    __slots__ = ("_delivery", "_full_duplex", "_speaker", "audio_version", "hello")
+    __slots__ = ("_delivery", "_full_duplex", "_speaker", "hello")
 
     def __init__(
         self,
-        node: Node,
         connection: Connection,
         hello: Hello,
         handler: AnyHandler,
         *,
         device_id: str,
-        session_id: str,
+        ids: Packed,
     ) -> None:
-        super().__init__(
-            node, connection, handler, node.fence, device_id=device_id, session_id=session_id
-        )
+        super().__init__(connection, handler, device_id=device_id, ids=ids)
         self._delivery: Delivery | None = None
         self._full_duplex = False
         self._speaker: Speaker | None = None
         self.hello = hello
-        self.audio_version = hello.version or 1
+
+    @property
+    def audio_version(self) -> int:
+        """How its audio is framed: 1, 2 or 3."""
+        return self.hello.version or 1
 
     # -- for the handler -------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from keepline.errors import InvalidDataError
 from keepline.gateway import mistakes
 from keepline.gateway.calls import GONE, Call
 from keepline.gateway.handler import Handler
+from keepline.gateway.packed import pack
 from keepline.gateway.resumption import part, save_snapshot
 from keepline.gateway.sending import Sending
 from keepline.gateway.timers import Timer
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from keepline.gateway.connection import Connection
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
-    from keepline.gateway.node import Node
     from keepline.gateway.resumption import Parting
     from keepline.gateway.toolbox import Tool, ToolResult
     from keepline.hub.port import Claim
@@ -45,11 +45,10 @@ _PONG = Pong()
 class Session(Sending):
     """One device's turn on one connection."""
 
-    __slots__ = ("claim", "client_id", "opened_at", "outcome", "parting")
+    __slots__ = ("claim", "opened_at", "outcome", "parting")
 
     def __init__(
         self,
-        node: Node,
         connection: Connection,
         identity: Identity,
         hello: Hello,
@@ -58,17 +57,15 @@ class Session(Sending):
         claim: Claim,
     ) -> None:
         super().__init__(
-            node,
             connection,
             hello,
             handler,
             device_id=identity.device_id,
-            session_id=claim.session_id,
+            ids=pack(claim.session_id, identity.client_id),
         )
-        self.client_id = identity.client_id
         self.claim = claim.number
         self.outcome = claim.outcome
-        self.opened_at = node.ticker.now
+        self.opened_at = connection.node.ticker.now
         self.parting: Parting | None = None  # what it leaves, once its end has come
 
     @property

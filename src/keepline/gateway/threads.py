@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from keepline.gateway.connection import Connection
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
-    from keepline.gateway.node import Node
     from keepline.gateway.speech import Part, Parts, Speech
     from keepline.gateway.timers import Timer
     from keepline.gateway.toolbox import Tool, ToolResult
@@ -88,7 +87,6 @@ class ThreadedSession(Session):
 
     def __init__(
         self,
-        node: Node,
         connection: Connection,
         identity: Identity,
         hello: Hello,
@@ -96,11 +94,16 @@ class ThreadedSession(Session):
         *,
         claim: Claim,
     ) -> None:
-        super().__init__(node, connection, identity, hello, handler, claim=claim)
-        if node.thread_fence is None:
+        super().__init__(connection, identity, hello, handler, claim=claim)
+        if connection.node.thread_fence is None:
             raise HandlerError("a threaded handler needs threads, and this gateway was given none")
-        self._fence = node.thread_fence
         self.running: Future[object] | None = None
+
+    @property
+    def _fence(self) -> Fence:
+        fence = self.connection.node.thread_fence
+        assert fence is not None, "checked when the session was made"
+        return fence
 
     def send(self, message: ServerMessage) -> None:
         """Send one message of the device protocol."""

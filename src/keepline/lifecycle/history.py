@@ -6,14 +6,21 @@ bits), and the time spent in the state before, in tenths of a second (24 bits, 1
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from keepline.lifecycle.states import Event, State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 KEPT: Final = 8
 """Entries of one connection; who idles and wakes all day keeps the last four rounds of it."""
 
 _ENTRY_BYTES: Final = 4
+_BEGINNING_BYTES: Final = 3 * _ENTRY_BYTES
 _MOST_TENTHS: Final = (1 << 24) - 1
 _STATES: Final = tuple(State)
 _EVENTS: Final = tuple(Event)
@@ -24,7 +31,7 @@ _HEADS: Final = {
 }
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True, gc=False):
     """One transition: `event` led to `state` after `after_s` in the state before."""
 
     state: State
@@ -35,8 +42,25 @@ class Step(NamedTuple):
 def append(history: bytes, state: State, event: Event, after_s: float) -> bytes:
     """Return `history` with one more entry; the oldest goes when there are more than `KEPT`."""
     tenths = min(max(0, int(after_s * 10)), _MOST_TENTHS)
-    entry = (_HEADS[state, event] | tenths).to_bytes(_ENTRY_BYTES)
-    return history[-(KEPT - 1) * _ENTRY_BYTES :] + entry
+    word = _HEADS[state, event] | tenths
+    if len(history) < _BEGINNING_BYTES:
+        return _beginning(history, word)
+    return history[-(KEPT - 1) * _ENTRY_BYTES :] + word.to_bytes(_ENTRY_BYTES)
+
+
+@lru_cache(maxsize=256)
+def _beginning(history: bytes, word: int) -> bytes:
+    """Return the first entries of a life; a fleet has them in common, 64 bytes for each of it."""
+    return history + word.to_bytes(_ENTRY_BYTES)
+
+
+def latest_state(history: bytes, among: Collection[State]) -> State | None:
+    """Return the last of the states `among` these that was entered, None for none of them."""
+    for at in range(len(history) - _ENTRY_BYTES, -1, -_ENTRY_BYTES):
+        state = _STATES[history[at] >> 4]
+        if state in among:
+            return state
+    return None
 
 
 def steps(history: bytes) -> list[Step]:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from keepline.errors import IllegalTransitionError
-from keepline.lifecycle.history import append, steps
+from keepline.lifecycle.history import append, latest_state
 from keepline.lifecycle.states import TABLE, Effect, Event, State
 from keepline.reasons import CloseReason
 
@@ -33,24 +33,24 @@ class Transition(NamedTuple):
 
 
 class Lifecycle(Struct, eq=False, gc=False):
-    """Four words per connection.
+    """Five words per connection.
 
     `since` is when `state` was entered, `reason` why it ends, `history` the last transitions as
-    `history.steps` reads them.
+    `history.steps` reads them, `detail` what the peer did to be ended, beyond the reason.
     """
 
     since: float
     state: State = State.CONNECTING
     reason: CloseReason | None = None
     history: bytes = b""
+    detail: str = ""
 
     @property
     def ended_in(self) -> State | None:
         """In which state the end began, None while it has not."""
         if self.reason is None:
             return None
-        lived = [step.state for step in steps(self.history) if step.state in LIVING]
-        return lived[-1] if lived else State.CONNECTING
+        return latest_state(self.history, LIVING) or State.CONNECTING
 
     def receive(self, event: Event, now: float, reason: CloseReason | None = None) -> Transition:
         """Take `event` and say what is to be done; the first reason to end stays for good.

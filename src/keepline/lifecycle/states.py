@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 class State(StrEnum):
     """Where a connection is in its life."""
 
+    __hash__ = str.__hash__  # an enum's own is a call in Python, for every look at the table
+
     CONNECTING = "connecting"  # accepted; the request is being read
     AUTHENTICATING = "authenticating"  # being judged, then (after the 101) awaited to say hello
     ACTIVE = "active"  # has a session; data flows now and then
@@ -26,6 +28,8 @@ class State(StrEnum):
 
 class Event(StrEnum):
     """What can happen to a connection."""
+
+    __hash__ = str.__hash__  # an enum's own is a call in Python, for every look at the table
 
     REQUEST_ACCEPTED = "request_accepted"  # the head is read and checked
     REFUSED = "refused"  # an HTTP refusal was written, before the 101

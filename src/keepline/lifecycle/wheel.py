@@ -51,6 +51,7 @@ class TimingWheel(Generic[T]):
         "_far",
         "_middle",
         "_near",
+        "_numbers",
         "_open",
         "_spare",
         "_start",
@@ -65,6 +66,8 @@ class TimingWheel(Generic[T]):
         self._armed = 0
         self._entries = 0
         self._open: Iterator[T] = iter(())
+        # One integer for all who are armed for a tick: an own one would take 32 bytes of each.
+        self._numbers = [0] * (1 << _NEAR_BITS)
         self._spare: list[T] = []  # what `_open` runs over, then room for another slot
         self._clear()
 
@@ -90,6 +93,12 @@ class TimingWheel(Generic[T]):
         before = item.wheel_tick
         if before == tick:
             return
+        numbers = self._numbers
+        at = tick & _NEAR_MASK
+        if numbers[at] == tick:
+            tick = numbers[at]
+        else:
+            numbers[at] = tick
         item.wheel_tick = tick
         self._entries += 1
         if tick >> _NEAR_BITS == now >> _NEAR_BITS:

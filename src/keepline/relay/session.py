@@ -66,7 +66,7 @@ class RelaySession(Session):
         said: str,
     ) -> None:
         """`said` is its hello, word for word."""
-        super().__init__(connection.node, connection, identity, hello, _NO_HANDLER, claim=claim)
+        super().__init__(connection, identity, hello, _NO_HANDLER, claim=claim)
         self._relay = relay
         self.ahead: Link | None = None  # made before it was let in, until its hello is answered
         self._introduction = introduction

@@ -17,13 +17,11 @@ def session(session_id: str, device_id: str = "device") -> Session:
     return cast("Session", FakeSession(session_id, device_id))
 
 
-def test_a_session_is_found_by_both_of_its_names() -> None:
+def test_a_session_is_found_by_its_device() -> None:
     registry, one = Registry(), session("s1", "d1")
     assert registry.claim(one) is None
-    assert registry.by_session("s1") is one
     assert registry.by_device("d1") is one
     assert registry.by_device("d2") is None
-    assert registry.by_session("s2") is None
 
 
 def test_the_newest_claim_wins_and_the_former_holder_is_returned() -> None:
@@ -32,6 +30,9 @@ def test_the_newest_claim_wins_and_the_former_holder_is_returned() -> None:
     assert registry.claim(new) is old
     assert registry.by_device("device") is new
     assert len(registry) == 2  # the old one is still leaving
+    assert set(registry) == {old, new}
+    assert old in registry
+    assert new in registry
 
 
 def test_a_late_release_of_the_old_holder_leaves_the_new_one_alone() -> None:
@@ -41,6 +42,7 @@ def test_a_late_release_of_the_old_holder_leaves_the_new_one_alone() -> None:
     assert registry.release(old) is False
     assert registry.by_device("device") is new
     assert list(registry) == [new]
+    assert old not in registry
 
 
 def test_capitals_make_no_other_device() -> None:
@@ -85,5 +87,4 @@ def test_after_a_crowd_has_left_its_memory_goes_and_the_rest_is_still_found() ->
     for one in crowd[10:]:
         registry.release(one)
     assert registry._by_device.__sizeof__() < full / 10
-    assert registry._by_session.__sizeof__() < full / 10
     assert [registry.by_device(f"d{n}") for n in range(10)] == crowd[:10]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from keepline.lifecycle.history import KEPT, Step, append, steps
+from keepline.lifecycle.history import KEPT, Step, append, latest_state, steps
 from keepline.lifecycle.machine import Lifecycle
 from keepline.lifecycle.states import TABLE, Event, State
 from keepline.reasons import CloseReason
@@ -66,3 +66,23 @@ def test_an_event_that_changes_no_state_leaves_no_entry() -> None:
     before = lifecycle.history
     lifecycle.receive(Event.CLOSE, 101.0, CloseReason.SERVER_SHUTDOWN)
     assert lifecycle.history == before
+
+
+def test_a_fleet_has_the_beginning_of_its_histories_in_common() -> None:
+    def begun() -> bytes:
+        history = append(b"", State.AUTHENTICATING, Event.REQUEST_ACCEPTED, 0.0)
+        history = append(history, State.ACTIVE, Event.HELLO, 0.1)
+        return append(history, State.IDLE, Event.QUIET, 30.0)
+
+    assert begun() is begun()
+    assert len(steps(begun())) == 3
+
+
+def test_the_latest_of_some_states_is_found_behind_others() -> None:
+    history = append(b"", State.ACTIVE, Event.HELLO, 1.0)
+    history = append(history, State.IDLE, Event.QUIET, 1.0)
+    history = append(history, State.CLEANUP, Event.TRANSPORT_LOST, 1.0)
+    assert latest_state(history, {State.ACTIVE, State.IDLE}) is State.IDLE
+    assert latest_state(history, {State.ACTIVE}) is State.ACTIVE
+    assert latest_state(history, {State.REJECTED}) is None
+    assert latest_state(b"", {State.ACTIVE}) is None

@@ -48,6 +48,15 @@ def test_an_item_comes_back_once_when_it_is_due_and_not_before() -> None:
     assert wheel_.advance(START + 500, ALL) == []
 
 
+def test_all_who_are_armed_for_a_tick_share_its_number() -> None:
+    timing, one, other, later = wheel(), Item(), Item(), Item()
+    timing.arm(one, START + 40.0)
+    timing.arm(other, START + 40.0)
+    assert one.wheel_tick is other.wheel_tick
+    timing.arm(later, START + 40.0 + 51.2)  # has the same place in the next rotation
+    assert later.wheel_tick == one.wheel_tick + 512
+
+
 def test_a_due_time_between_two_ticks_waits_for_the_later() -> None:
     wheel_, item = wheel(), Item()
     wheel_.arm(item, START + 0.11)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from keepline.gateway.registry import Registry
     from keepline.gateway.session import Session
 
+    Entry = tuple[float, str, str]  # when, and the ids of device and session
+
 ENDS_PER_S: Final = 200
 """A fleet that was enrolled in one minute does not have to leave in one."""
 
@@ -33,17 +35,17 @@ class Expiries:
     def __init__(self, registry: Registry, *, grace_s: float) -> None:
         self._registry = registry
         self._grace_s = grace_s
-        self._heap: list[tuple[float, str]] = []
-        self._due: list[tuple[float, str]] = []  # expired, and in a conversation
+        self._heap: list[Entry] = []
+        self._due: list[Entry] = []  # expired, and in a conversation
 
     def __len__(self) -> int:
         return len(self._heap) + len(self._due)
 
-    def add(self, session_id: str, expires_at: float) -> None:
+    def add(self, session: Session, expires_at: float) -> None:
         """Have the session end when its token does."""
         if len(self) > 2 * len(self._registry) + SLACK:
             self._sweep()
-        heappush(self._heap, (expires_at, session_id))
+        heappush(self._heap, (expires_at, session.device_id, session.session_id))
 
     def each_second(self, now_wall: float) -> None:
         """End who has expired: at once when idle, else when its conversation or the grace is over.
@@ -51,7 +53,7 @@ class Expiries:
         Ends ENDS_PER_S at most; the others have the next turns.
         """
         left = ENDS_PER_S
-        waiting: list[tuple[float, str]] = []
+        waiting: list[Entry] = []
         for entry in self._due:
             left -= self._end_or_wait(entry, now_wall, waiting, may_end=left > 0)
         while left > 0 and self._heap and self._heap[0][0] <= now_wall:
@@ -60,15 +62,15 @@ class Expiries:
 
     def _end_or_wait(
         self,
-        entry: tuple[float, str],
+        entry: Entry,
         now_wall: float,
-        waiting: list[tuple[float, str]],
+        waiting: list[Entry],
         *,
         may_end: bool,
     ) -> bool:
         """Return whether a session was ended."""
-        expires_at, session_id = entry
-        session = self._registry.by_session(session_id)
+        expires_at = entry[0]
+        session = self._session_of(entry)
         if session is None:
             return False
         if not may_end or (is_talking(session) and now_wall < expires_at + self._grace_s):
@@ -78,9 +80,14 @@ class Expiries:
         return True
 
     def _sweep(self) -> None:
-        by_session = self._registry.by_session
-        self._heap = [entry for entry in self._heap if by_session(entry[1]) is not None]
+        self._heap = [entry for entry in self._heap if self._session_of(entry) is not None]
         heapify(self._heap)
+
+    def _session_of(self, entry: Entry) -> Session | None:
+        """Return the session, None when it has gone or was replaced by a newer one."""
+        _, device_id, session_id = entry
+        session = self._registry.by_device(device_id)
+        return None if session is None or session.session_id != session_id else session
 
 
 def is_talking(session: Session) -> bool:
