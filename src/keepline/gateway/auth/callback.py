@@ -18,6 +18,7 @@ import httpx
 import msgspec
 
 from keepline.errors import RefusedError, StartError
+from keepline.gateway.auth.answering import UnusableError, read_bounded
 from keepline.gateway.auth.answers import Answer, Answers, Question
 from keepline.gateway.auth.circuit import Circuit, dislikes_the_question
 from keepline.gateway.auth.credentials import TOKEN_CHARACTERS, presented_token
@@ -39,14 +40,6 @@ RETRY_AFTER_S: Final = 10  # what stock firmware waits between its tries anyway
 _SUCCESS: Final = range(200, 300)
 _REFUSALS: Final = frozenset({401, 403})
 _TOKEN: Final = re.compile(rf"[\x21-\x7e]{{0,{TOKEN_CHARACTERS}}}")
-
-
-class _NoAnswer(Exception):  # noqa: N818 (it is no error of ours)
-    """The callback said nothing that could be understood."""
-
-    def __init__(self, detail: str, *, is_well: bool = False) -> None:
-        super().__init__(detail)
-        self.is_well = is_well
 
 
 class _Body(msgspec.Struct):
@@ -141,7 +134,7 @@ class Callback:
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._exchange(question)
-        except (_NoAnswer, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except (UnusableError, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             self._on_failure(error)
             _unavailable("the callback gave no answer", RETRY_AFTER_S)
         except BaseException:  # above all, the device has left
@@ -162,12 +155,12 @@ class Callback:
         async with self._client.stream(
             self._method, self._url, headers=self._headers(question), content=self._body(question)
         ) as response:
-            body = await _read(response)
+            body = await read_bounded(response, ANSWER_BYTES)
             if response.status_code in _REFUSALS:
                 return Answer(admitted=False)
             if response.status_code not in _SUCCESS:
                 status = response.status_code
-                raise _NoAnswer(f"status {status}", is_well=dislikes_the_question(status))
+                raise UnusableError(f"status {status}", is_well=dislikes_the_question(status))
             if not response.headers.get("content-type", "").startswith("application/json"):
                 return Answer(admitted=True)
         try:
@@ -175,7 +168,7 @@ class Callback:
                 admitted=True, expires_at=msgspec.json.decode(body, type=_Body).expires_at
             )
         except (ValueError, RecursionError, msgspec.DecodeError):
-            raise _NoAnswer("no JSON object with a number expires_at") from None
+            raise UnusableError("no JSON object with a number expires_at") from None
 
     def _headers(self, question: Question) -> dict[str, str]:
         if self._method == "POST":
@@ -192,7 +185,7 @@ class Callback:
         return msgspec.json.encode(question._asdict()) if self._method == "POST" else None
 
     def _on_failure(self, error: Exception) -> None:
-        if isinstance(error, _NoAnswer) and error.is_well:
+        if isinstance(error, UnusableError) and error.is_well:
             self._circuit.succeeded()
             paused = False
         else:
@@ -219,16 +212,6 @@ def checked_url(url: str, method: str) -> httpx.URL:
             "set auth.callback_method to POST",
         )
     return parsed
-
-
-async def _read(response: httpx.Response) -> bytes:
-    """Return the body as sent. Raises _NoAnswer beyond ANSWER_BYTES."""
-    body = b""
-    async for part in response.aiter_raw():
-        body += part
-        if len(body) > ANSWER_BYTES:
-            raise _NoAnswer(f"an answer of more than {ANSWER_BYTES} bytes")
-    return body
 
 
 def _unavailable(detail: str, wait_s: float) -> NoReturn:

@@ -17,6 +17,7 @@ import httpx
 import msgspec
 
 from keepline.errors import RefusedError
+from keepline.gateway.auth.answering import UnusableError, read_bounded
 from keepline.gateway.auth.circuit import Circuit, dislikes_the_question
 from keepline.gateway.enrolment.policies import Verdict
 from keepline.reasons import CloseReason
@@ -38,14 +39,6 @@ RETRY_AFTER_S: Final = 10  # what stock firmware waits between its tries anyway
 _SUCCESS: Final = range(200, 300)
 _REFUSALS: Final = frozenset({401, 403, 404})
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,2048}")  # what fits into the device's flash
-
-
-class _NoAnswer(Exception):  # noqa: N818 (it is no error of ours)
-    """The callback said nothing that could be understood."""
-
-    def __init__(self, detail: str, *, is_well: bool = False) -> None:
-        super().__init__(detail)
-        self.is_well = is_well
 
 
 class _Body(msgspec.Struct):
@@ -99,7 +92,7 @@ class Callback:
         try:
             async with asyncio.timeout(self._timeout_s):
                 verdict = await self._ask(applicant)
-        except (_NoAnswer, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except (UnusableError, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             paused = self._note_failure(error)
             detail = f"{type(error).__name__}: {error}"  # no field of it is a token or the URL
             self._log.warning("enrolment_callback_failed", detail=detail, paused=paused)
@@ -116,7 +109,7 @@ class Callback:
 
     def _note_failure(self, error: Exception) -> bool:
         """Return whether it is left alone from now on."""
-        if isinstance(error, _NoAnswer) and error.is_well:
+        if isinstance(error, UnusableError) and error.is_well:
             self._circuit.succeeded()
             return False
         return self._circuit.failed(self._clock.now())
@@ -128,31 +121,21 @@ class Callback:
     async def _ask(self, applicant: Applicant) -> Verdict | None:
         content = msgspec.json.encode(applicant)
         async with self._client.stream("POST", self._url, content=content) as response:
-            body = await _read(response)
+            body = await read_bounded(response, ANSWER_BYTES)
             if response.status_code in _REFUSALS:
                 return None
             if response.status_code not in _SUCCESS:
                 status = response.status_code
-                raise _NoAnswer(f"status {status}", is_well=dislikes_the_question(status))
+                raise UnusableError(f"status {status}", is_well=dislikes_the_question(status))
             if not response.headers.get("content-type", "").startswith("application/json"):
                 return Verdict()
         try:
             token = msgspec.json.decode(body, type=_Body).token
         except (ValueError, RecursionError):
-            raise _NoAnswer("no JSON object with a text token") from None
+            raise UnusableError("no JSON object with a text token") from None
         if token is not None and not _TOKEN.fullmatch(token):
-            raise _NoAnswer("a token that no header can carry")
+            raise UnusableError("a token that no header can carry")
         return Verdict(token=token)
-
-
-async def _read(response: httpx.Response) -> bytes:
-    """Return the body as sent. Raises _NoAnswer beyond ANSWER_BYTES."""
-    body = b""
-    async for part in response.aiter_raw():
-        body += part
-        if len(body) > ANSWER_BYTES:
-            raise _NoAnswer(f"an answer of more than {ANSWER_BYTES} bytes")
-    return body
 
 
 def _refused() -> RefusedError:

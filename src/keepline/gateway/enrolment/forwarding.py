@@ -15,8 +15,9 @@ import httpx
 import msgspec
 
 from keepline.errors import RefusedError
+from keepline.gateway.auth.answering import UnusableError, read_bounded
 from keepline.gateway.auth.circuit import Circuit, dislikes_the_question
-from keepline.gateway.enrolment.rewriting import UnusableError, rewrite
+from keepline.gateway.enrolment.rewriting import rewrite
 from keepline.gateway.paths import ACTIVATION_PATH
 from keepline.reasons import CloseReason
 from keepline.wire.handshake import json_response
@@ -161,21 +162,11 @@ class Forwarding:
         ) as response:
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise UnusableError("an answer that is compressed")
-            body = await _read(response)
+            body = await read_bounded(response, ANSWER_BYTES)
             return _Answer(response.status_code, body, response.headers.get("retry-after", ""))
 
     def _on_failure(self, detail: str, *, paused: bool) -> None:
         self._log.warning("configuration_upstream_failed", detail=detail, paused=paused)
-
-
-async def _read(response: httpx.Response) -> bytes:
-    """Return the body as sent. Raises UnusableError beyond ANSWER_BYTES."""
-    body = b""
-    async for part in response.aiter_raw():
-        body += part
-        if len(body) > ANSWER_BYTES:
-            raise UnusableError(f"an answer of more than {ANSWER_BYTES} bytes")
-    return body
 
 
 def _is_refusal(status: int) -> bool:

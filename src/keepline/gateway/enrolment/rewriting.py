@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from keepline.gateway.auth.answering import UnusableError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,10 +18,6 @@ MOST_CONTAINERS: Final = 500
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{0,2048}")  # what fits into the device's flash
 _UNREADABLE: Final = (ValueError, RecursionError)
 _DECODER: Final = msgspec.json.Decoder()
-
-
-class UnusableError(Exception):
-    """An answer that cannot be passed on; says why."""
 
 
 class Rewritten(msgspec.Struct, frozen=True):
