@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from msgspec import Struct
 
@@ -29,6 +29,8 @@ _OF_THE_HOP: Final = frozenset(
     }
 )
 _OURS: Final = ("sec-websocket-", "proxy-", "x-forwarded-", "x-keepline-", "x-real-ip")
+# Said in a header or in the query; where in both, we went by the header.
+_WHO: Final = ("authorization", "client-id", "device-id", "protocol-version")
 _LINE: Final = "\r\n"
 
 
@@ -69,15 +71,19 @@ class Introduction(Struct, frozen=True, gc=False):
 
         `token` takes the place of the device's own, in header and query.
         """
+        said = request.headers
+        named = {part.strip(" \t").lower() for part in said.get("connection", "").split(",")}
         headers = {
             name.title(): value
-            for name, value in request.headers.items()
-            if name not in _OF_THE_HOP and not name.startswith(_OURS)
+            for name, value in said.items()
+            if name not in named and _is_the_devices(name)
         }
-        query = request.query
+        # An upstream that looks into the query first would else take it for another device.
+        unheard = {name for name in _WHO if said.get(name)}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-            query = {name: value for name, value in query.items() if name != "authorization"}
+            unheard.add("authorization")
+        query = {name: value for name, value in request.query.items() if name not in unheard}
         headers["X-Forwarded-For"] = request.address
         headers["X-Forwarded-Proto"] = "https" if request.secure else "http"
         headers["X-Keepline-Device-Id"] = identity.device_id
@@ -89,7 +95,7 @@ class Introduction(Struct, frozen=True, gc=False):
 
     def upgrade(self, place: Place, key: str) -> bytes:
         """Encode the request to one upstream; `key` is 16 unpredictable bytes in base64."""
-        query = "&".join(filter(None, (place.query, self.query)))
+        query = "&".join(filter(None, (place.query, self._query_beside(place))))
         headers = dict(line.split(": ", 1) for line in self.lines.split(_LINE))
         return upgrade_request(
             host=place.authority,
@@ -97,3 +103,17 @@ class Introduction(Struct, frozen=True, gc=False):
             headers=headers,
             key=key,
         )
+
+    def _query_beside(self, place: Place) -> str:
+        """Return what the device asks in its query, without what the upstream's own URL says."""
+        if not place.query or not self.query:
+            return self.query
+        own = {name for name, _ in parse_qsl(place.query, keep_blank_values=True)}
+        asked = parse_qsl(self.query, keep_blank_values=True)
+        return urlencode([each for each in asked if each[0] not in own], quote_via=quote)
+
+
+def _is_the_devices(name: str) -> bool:
+    """Whether a header is the device's to say; some servers take `_` for `-` in its name."""
+    name = name.replace("_", "-")
+    return name not in _OF_THE_HOP and not name.startswith(_OURS)

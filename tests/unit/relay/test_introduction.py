@@ -71,11 +71,40 @@ def test_what_belongs_to_the_connection_or_only_we_may_say_is_not() -> None:
 
 
 def test_both_queries_are_joined() -> None:
-    query = {"device-id": "02:00", "note": "a b&c"}
+    query = {"room": "02:00", "note": "a b&c"}
     assert asked("ws://v/p?k=1", query=query)[0] == (
-        "GET /p?k=1&device-id=02%3A00&note=a%20b%26c HTTP/1.1"
+        "GET /p?k=1&room=02%3A00&note=a%20b%26c HTTP/1.1"
     )
     assert asked("ws://v/p", query={"a": "b"})[0] == "GET /p?a=b HTTP/1.1"
+
+
+def test_a_device_cannot_say_otherwise_what_the_upstreams_own_query_says() -> None:
+    query = {"tenant": "mine", "key": "", "a b": "c&d"}
+    line = asked("ws://v/p?key=1&tenant=theirs", query=query)[0]
+    assert line == "GET /p?key=1&tenant=theirs&a%20b=c%26d HTTP/1.1"
+
+
+@pytest.mark.parametrize("name", ["authorization", "client-id", "device-id", "protocol-version"])
+def test_who_a_device_is_was_judged_by_its_header_and_so_it_is_told(name: str) -> None:
+    query = {name: "query", "a": "b"}
+    headers = {"host": "gateway", name: "header"}
+    assert asked(headers=headers, query=query)[0] == "GET /path?a=b HTTP/1.1"
+    for nothing in ({"host": "gateway"}, {"host": "gateway", name: ""}):
+        line = asked(headers=nothing, query=query)[0]
+        assert line == f"GET /path?{name}=query&a=b HTTP/1.1"
+
+
+def test_a_name_that_some_servers_take_for_another_is_not_passed_on() -> None:
+    names = ("x_keepline_device_id", "x_forwarded_for", "x-forwarded_for", "transfer_encoding")
+    text = "\n".join(asked(headers={"host": "gateway"} | dict.fromkeys(names, "forged")))
+    assert "forged" not in text
+
+
+def test_what_connection_names_ends_at_us() -> None:
+    headers = {"host": "gateway", "connection": "Upgrade ,\tX-Hop", "x-hop": "1", "x-end": "2"}
+    lines = asked(headers=headers)
+    assert "X-End: 2" in lines
+    assert not any("Hop" in line for line in lines)
 
 
 def test_a_token_of_ours_replaces_the_devices_wherever_it_stands() -> None:
