@@ -42,6 +42,7 @@ class Link(asyncio.Protocol):
         "_node",
         "_reader",
         "_settings",
+        "_unanswered",
         "code",
         "device",
         "greeted_at",
@@ -86,6 +87,7 @@ class Link(asyncio.Protocol):
         self._ending = False
         self._holds = 0
         self._is_full = False  # it does not read
+        self._unanswered: bytes | None = None  # its last ping while it did not
         self._lowest_at = now
         self._lowest_bytes = 0
         self._early = answered.early
@@ -130,6 +132,9 @@ class Link(asyncio.Protocol):
         self._is_full = False
         if self.device is not None:
             self.device.connection.resume_receiving()
+        payload, self._unanswered = self._unanswered, None
+        if payload is not None:
+            self._pong(payload)
 
     # -- from the upstream -----------------------------------------------------------------
 
@@ -168,7 +173,7 @@ class Link(asyncio.Protocol):
     def _on_event(self, event: Event) -> None:
         device = self.device
         if isinstance(event, Ping):
-            self.transport.write(encode_masked(Opcode.PONG, event.data, next(self._keys)))
+            self._on_ping(event.data)
         elif isinstance(event, Pong):
             pass  # it was life
         elif isinstance(event, Text):
@@ -185,6 +190,16 @@ class Link(asyncio.Protocol):
             self._counts = isinstance(event.error, ProtocolError)
             self._say_close(event.error.reason.code)
             self._end()
+
+    def _on_ping(self, payload: bytes) -> None:
+        """Answer it; of those of an upstream that does not read, the last (RFC 6455 §5.5.3)."""
+        if self._is_full:
+            self._unanswered = payload
+        else:
+            self._pong(payload)
+
+    def _pong(self, payload: bytes) -> None:
+        self.transport.write(encode_masked(Opcode.PONG, payload, next(self._keys)))
 
     def pause_reading(self) -> None:
         """The device does not read, so its upstream is not heard."""

@@ -80,6 +80,22 @@ async def test_a_ping_is_answered_and_heard_by_no_device() -> None:
     assert len(life.transport.written) == before
 
 
+async def test_pings_of_an_upstream_that_does_not_read_pile_up_no_answers() -> None:
+    world = Relayed()
+    world.come()
+    voice = world.succeed()
+    voice.link.pause_writing()
+    before = len(voice.transport.written)
+    for number in range(1_000):
+        voice.pings(number.to_bytes(2))
+    assert len(voice.transport.written) == before
+    voice.link.resume_writing()
+    assert voice.frames[-1] == (Opcode.PONG, (999).to_bytes(2))
+    assert len(voice.transport.written) == before + 1
+    voice.link.resume_writing()
+    assert len(voice.transport.written) == before + 1
+
+
 async def test_a_silent_upstream_is_pinged_once_and_then_given_up() -> None:
     world = Relayed(relay={"ping_interval_s": 20.0, "ping_timeout_s": 10.0})
     life = world.come()
