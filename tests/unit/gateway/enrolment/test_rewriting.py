@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from keepline.gateway.enrolment.rewriting import MOST_CONTAINERS, UnusableError, rewrite
+from keepline.gateway.auth.answering import UnusableError
+from keepline.gateway.enrolment.rewriting import MOST_CONTAINERS, rewrite
 
 URL = "wss://keepline.example/xiaozhi/v1/"
 THEIRS: dict[str, Any] = {
