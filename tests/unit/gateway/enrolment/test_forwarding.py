@@ -81,10 +81,9 @@ def asking(**fields: Any) -> Request:
         method="POST",
         path="/xiaozhi/ota/",
         key=None,
-        headers=SAID,
         body=b'{"version":2}',
         address="192.0.2.1",
-        **fields,
+        **{"headers": SAID} | fields,
     )
 
 
@@ -108,6 +107,22 @@ async def test_it_is_asked_in_the_device_s_words_and_no_others() -> None:
     assert passed.pop("accept-encoding") == "identity"
     assert passed.pop("host") == "voice.lan:8003"
     assert not any("geheim" in value for value in request.headers.values())
+
+
+async def test_a_header_that_is_no_ascii_is_passed_on_as_it_came() -> None:
+    asked = Asked(lambda: httpx.Response(200, json=ANSWER))
+    await asked.configure(asking(headers={**SAID, "user-agent": "caf\xe9/2"}))
+    sent = dict(asked.requests[0].headers.raw)
+    assert {name.lower(): value for name, value in sent.items()}[b"user-agent"] == b"caf\xe9/2"
+
+
+async def test_the_query_says_nobody_else_than_the_headers_and_no_token() -> None:
+    asked = Asked(lambda: httpx.Response(200, json=ANSWER))
+    query = {"device-id": "another", "authorization": "geheim", "room": "a b"}
+    await asked.configure(asking(query=query))
+    assert dict(asked.requests[0].url.params) == {"room": "a b"}
+    await asked.configure(asking(query=query, headers={"host": "keepline.lan"}))
+    assert dict(asked.requests[1].url.params) == {"device-id": "another", "room": "a b"}
 
 
 async def test_its_answer_is_passed_on_with_our_address() -> None:
