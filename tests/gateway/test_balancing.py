@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from keepline.gateway.auth.gate import Gate
 from keepline.relay.upstreams.upstream import Upstream
 from tests.conftest import RunningGateway, StartGateway
 from tests.gateway.peers import HELLO, dial, heard, identity, talk
@@ -172,6 +173,31 @@ async def test_the_connection_that_was_asked_on_is_the_one_that_is_used(
             await waiting.send(HELLO)
             assert (await heard(waiting))["session_id"] == "up-1"
         assert len(server.requests) == 1
+
+
+async def test_who_leaves_before_its_hello_holds_no_upstream(start_gateway: StartGateway) -> None:
+    async with voice_server() as server:
+        gateway = await start_gateway(**ASKED, upstream={"urls": [server.url]})
+        for number in range(5):
+            async with dial(gateway.port, headers=device(number)) as leaving:
+                leaving.transport.abort()
+        await eventually(lambda: len(server.ended) + len(server.devices) == 5)
+        await eventually(lambda: not server.devices, within_s=2)
+        async with dial(gateway.port, headers=device(6)) as staying:
+            await staying.send(HELLO)
+            assert await heard(staying)
+            assert len(server.devices) == 1
+
+
+async def test_who_is_let_in_by_the_upstream_and_not_by_us_holds_none(
+    start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with voice_server() as server:
+        gateway = await start_gateway(**ASKED, upstream={"urls": [server.url]})
+        monkeypatch.setattr(Gate, "is_revoked", lambda *_: True)
+        assert (await refused(gateway))[0] == 401
+        assert len(server.requests) == 1
+        await eventually(lambda: not server.devices, within_s=2)
 
 
 async def test_a_storm_is_let_through_little_by_little(start_gateway: StartGateway) -> None:

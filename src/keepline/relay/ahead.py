@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from keepline.gateway.identity import Identity
@@ -22,7 +23,7 @@ class Reached(Identity):
 class UpstreamJudge:
     """Lets in whom an upstream lets in; the connection is kept for the session.
 
-    A device that does not come for it within its hello's time leaves it to its bound.
+    It ends with the admission that asked when no session has taken it over.
     """
 
     def __init__(self, relay: Relay, ids: Ids) -> None:
@@ -33,6 +34,14 @@ class UpstreamJudge:
         """Return who it is. Raises RefusedError with the upstream's status, or 403 for a bad id."""
         identity = self._ids.read(request)
         link = await self._relay.reach_ahead(request, identity)
+        admission = asyncio.current_task()
+        assert admission is not None, "a coroutine runs in a task"
+        admission.add_done_callback(lambda _: _end_unused(link))
         reached = Reached(*identity)
         reached.link = link
         return reached
+
+
+def _end_unused(link: Link) -> None:
+    if link.device is None:
+        link.close("the device has left")
