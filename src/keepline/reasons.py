@@ -34,6 +34,8 @@ class CloseReason(Enum):
     the device ended it itself or nothing can be told.
     """
 
+    __hash__ = object.__hash__  # an enum's own is a call in Python, for every count
+
     # Ended by the device.
     DEVICE_CLOSED = ("device_closed", Initiator.DEVICE)  # FIN without Close: how firmware hangs up
     DEVICE_SAID_CLOSE = ("device_said_close", Initiator.DEVICE)  # a closing handshake

@@ -47,6 +47,7 @@ async def admit(door: Door) -> None:
                 connection = door.upgrade(request, greeting, profile)
                 door.pass_early_on()
                 hello = await greeting.hello()
+                node.departures.hasten(identity.device_id)  # what it leaves is asked for next
                 claim = await node.memory.claim(identity.device_id, node.make_session_id())
         # From here on nothing is awaited, so nothing can come between.
         opening = Opening(request, greeting.said)

@@ -364,6 +364,10 @@ class Connection(asyncio.Protocol):
         self.node.log.debug("peer_error", detail=error.detail, cause=error.reason.cause)
         self.close(error.reason, error.detail)
 
+    def eof_received(self) -> bool:
+        """The peer has hung up; True when so many do that this one is closed a little later."""
+        return self.node.departures.hang_up(self)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP is gone, whoever ended it; this comes exactly once."""
         self.advance(Event.TRANSPORT_LOST, reason_of_loss(exc))
@@ -395,7 +399,7 @@ class Connection(asyncio.Protocol):
             case Effect.ABORT_TRANSPORT:
                 abort(self.transport, discard=self.lifecycle.reason in UNREAD)
             case Effect.START_CLEANUP:
-                self.node.start_cleanup(self)
+                self.node.departures.begin(self)
 
     def _start_heartbeat(self) -> None:
         node = self.node

@@ -57,19 +57,14 @@ class Ending(Struct, frozen=True, gc=False):
         """The cause with all that belongs to it."""
         return REASONS[self.cause]
 
-    def event(self) -> bytes:
-        """Return what is kept of it as an event: what is told, and the transitions before it."""
-        return _json({**self.told(), "steps": steps(self.history)})
+    def event(self, told: dict[str, object] | None = None) -> bytes:
+        """Return what is kept of it as an event: what is `told`, and the transitions before it."""
+        return _json((told or self.told()) | {"steps": steps(self.history)})
 
     def told(self) -> dict[str, object]:
         """Return what a log line tells of it; a part that not every ending has may be missing."""
         reason = self.reason
-        parts = {
-            "code": reason.code,
-            "newer_claim": self.newer_claim,
-            "detail": self.detail or None,
-        }
-        return {
+        told: dict[str, object] = {
             "session_id": self.session_id,
             "claim": self.claim,
             "initiator": reason.initiator.value,
@@ -82,8 +77,14 @@ class Ending(Struct, frozen=True, gc=False):
             "pings": self.pings,
             "ping_failures": self.ping_failures,
             "address": self.address,
-            **{name: value for name, value in parts.items() if value is not None},
         }
+        if reason.code is not None:
+            told["code"] = reason.code
+        if self.newer_claim is not None:
+            told["newer_claim"] = self.newer_claim
+        if self.detail:
+            told["detail"] = self.detail
+        return told
 
 
 class Refusal(Struct, frozen=True, array_like=True, gc=False):

@@ -95,7 +95,7 @@ class Gateway:
         await self._close_sessions()
         # Whoever is on the way out has a deadline in the wheel, also those without a session.
         # No session pays for an event that only this wait would need.
-        while node.registry or node.cleanups or node.wheel.armed:  # noqa: ASYNC110
+        while node.registry or node.departures or node.cleanups or node.wheel.armed:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
         await self._close_gate()
         if self._certificates is not None:

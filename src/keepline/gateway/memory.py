@@ -156,14 +156,15 @@ class Memory:
         """Let the hub look at the clock."""
         self._hub.each_second()
 
-    def ended(self, session: Session, ending: Ending) -> None:
-        """Note how a session ended, and add it to its device's totals."""
+    def ended(self, session: Session, ending: Ending, told: dict[str, object]) -> None:
+        """Note how a session ended, as it was `told`, and add it to its device's totals."""
         heartbeat = session.connection.heartbeat
-        self._hub.emit(folded(session.device_id), "offline", ending.event())
+        device_id = folded(session.device_id)
+        self._hub.emit(device_id, "offline", ending.event(told))
         average_s = heartbeat.average_rtt_s
         pongs = heartbeat.pongs
         self._hub.tally(
-            folded(session.device_id),
+            device_id,
             Tally(
                 at=ending.at,
                 connected_s=ending.age_s,

@@ -13,7 +13,7 @@ from keepline.gateway.arrivals import Arrivals
 from keepline.gateway.auth import NobodyRevoked
 from keepline.gateway.auth.expiry import Expiries
 from keepline.gateway.auth.gate import Gate
-from keepline.gateway.cleanup import cleanup
+from keepline.gateway.departures import Departures
 from keepline.gateway.endings import Refusal, Refusals, ending_of
 from keepline.gateway.fence import Fence
 from keepline.gateway.greeting import HelloCache
@@ -75,6 +75,7 @@ class Node:
         "cleanups",
         "clock",
         "counters",
+        "departures",
         "draining",
         "enrolment",
         "executor",
@@ -176,7 +177,8 @@ class Node:
         self.arrivals = Arrivals(self)
         self.hub = hub
         self.memory = Memory(hub, settings.hub, log, self.registry)
-        self.cleanups: set[asyncio.Task[None]] = set()
+        self.departures = Departures(self)
+        self.cleanups: set[asyncio.Task[None]] = set()  # that have something to wait for
 
     # -- coming ----------------------------------------------------------------------------
 
@@ -199,6 +201,7 @@ class Node:
         except (ConnectionError, HandlerError):
             self.memory.give_back(claim)
             raise
+        self.departures.hasten(identity.device_id)
         record = self.memory.recollect(claim)
         older = self.registry.claim(session)
         session.outcome = found_by(claim, record, older)
@@ -273,12 +276,6 @@ class Node:
             session.close(CloseReason.REVOKED)
         return session is not None
 
-    def start_cleanup(self, connection: Connection) -> None:
-        """The transport is gone: release everything the connection held."""
-        rest = cleanup(connection)
-        if rest is not None:
-            self.hold(self.cleanups, rest)
-
     def on_ended(self, connection: Connection, reason: CloseReason) -> None:
         """Count an ending, and say who ended it, why, and what the connection was like."""
         self.counters.disconnects[reason] += 1
@@ -287,9 +284,10 @@ class Node:
         ending = ending_of(connection, reason)
         device_id = connection.receiver.device_id
         event = "device_disconnected" if ending.session_id else "device_left_before_hello"
-        self.log.info(event, device_id=device_id, **ending.told())
+        told = ending.told()
+        self.log.info(event, device_id=device_id, **told)
         if isinstance(connection.receiver, Session):
-            self.memory.ended(connection.receiver, ending)
+            self.memory.ended(connection.receiver, ending, told)
         else:
             left = Refusal(ending.at, ending.cause, device_id, ending.address, ending.detail)
             self.refusals.note(left)

@@ -177,7 +177,7 @@ async def test_a_session_that_leaves_in_the_middle_of_a_listing_does_no_harm(des
     page = await listing
     claims = [session.claim for session in page.sessions]
     assert all(one < other for one, other in pairwise(claims))
-    assert page.total == 0
+    assert page.total < len(lives)
 
 
 async def test_a_device_that_is_connected_is_told_with_its_former_endings(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -121,6 +122,7 @@ async def test_who_comes_and_goes_leaves_a_bounded_heap_behind() -> None:
     kept = connect(world, "kept", ttl_s=10_000.0)
     for number in range(500):
         connect(world, f"device-{number}", ttl_s=5_000.0 + number).loses_tcp()
+        await asyncio.sleep(0)
         assert len(world.node.expiries) <= 2 * 2 + SLACK + 1
     world.clock.advance(10_061.0)
     world.node.each_second()

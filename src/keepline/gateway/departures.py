@@ -1,0 +1,83 @@
+"""Who is on the way out: connections that are closed and cleaned up so many at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from keepline.gateway.cleanup import cleanup
+
+if TYPE_CHECKING:
+    from keepline.gateway.connection import Connection
+    from keepline.gateway.node import Node
+
+MOST_PER_TURN: Final = 64
+"""About 3 ms: when a whole fleet leaves at once, all others get their turns in between."""
+
+
+class Departures:
+    """Closes and cleans up at once, and in order; beyond the limit in the next turns of the loop.
+
+    Who waits for its cleanup still holds its device, so who comes back for it has to `hasten` it.
+    """
+
+    __slots__ = ("_hung_up", "_left", "_node", "_waiting")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._left = MOST_PER_TURN
+        self._hung_up: deque[Connection] = deque()  # to be closed
+        self._waiting: dict[Connection, None] = {}  # closed, to be cleaned up
+
+    def __len__(self) -> int:
+        """How many wait for their turn."""
+        return len(self._waiting) + len(self._hung_up)
+
+    def hang_up(self, connection: Connection) -> bool:
+        """The peer has ended its side; False to have it closed at once, True when that comes later.
+
+        Not for TLS, which closes by itself.
+        """
+        if self._takes_one() or not connection.transport.can_write_eof():
+            return False
+        self._hung_up.append(connection)
+        return True
+
+    def begin(self, connection: Connection) -> None:
+        """The transport is gone: release everything the connection held."""
+        if self._takes_one():
+            self._clean_up(connection)
+        else:
+            self._waiting[connection] = None
+
+    def hasten(self, device_id: str) -> None:
+        """Clean up now what still holds this device, if it waits for that."""
+        if not self._waiting:
+            return
+        session = self._node.registry.by_device(device_id)
+        if session is not None and session.connection in self._waiting:
+            del self._waiting[session.connection]
+            self._clean_up(session.connection)
+
+    def _takes_one(self) -> bool:
+        """Whether this turn has room for one more."""
+        if self._left == MOST_PER_TURN:
+            self._node.loop.call_soon(self._next_turn)
+        if not self._left:
+            return False
+        self._left -= 1
+        return True
+
+    def _next_turn(self) -> None:
+        self._left = MOST_PER_TURN
+        while self._waiting and self._takes_one():
+            connection = next(iter(self._waiting))
+            del self._waiting[connection]
+            self._clean_up(connection)
+        while self._hung_up and self._takes_one():
+            self._hung_up.popleft().transport.close()
+
+    def _clean_up(self, connection: Connection) -> None:
+        rest = cleanup(connection)
+        if rest is not None:
+            self._node.hold(self._node.cleanups, rest)
