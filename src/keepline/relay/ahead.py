@@ -44,4 +44,4 @@ class UpstreamJudge:
 
 def _end_unused(link: Link) -> None:
     if link.device is None:
-        link.close("the device has left")
+        link.close("nobody came for it")

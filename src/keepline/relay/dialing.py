@@ -95,6 +95,8 @@ async def dial(
             return Answered(transport, response, reader)
     except TimeoutError:
         raise UnreachableError("no answer in time") from None
+    except UnicodeError:
+        raise UnreachableError("no such name") from None
     except (OSError, PeerError) as error:  # ssl.SSLError is an OSError
         raise UnreachableError(_said(error)) from None
     finally:

@@ -148,6 +148,9 @@ class Relay:
         except UnreachableError:
             wait.avoid = upstream
             session.try_later(wait, has_failed=True)
+        except Exception as error:  # noqa: BLE001 (a fault of ours: it costs one try, not all)
+            self._node.log.error("relay_failed", error=error)
+            session.try_later(wait, has_failed=True)
         else:
             session.take(link)
 
