@@ -145,6 +145,16 @@ async def test_one_that_is_full_has_the_device_come_back_later(start_gateway: St
         assert gateway.logged("device_refused")[0]["cause"] == "upstream_unavailable"
 
 
+async def test_who_asks_too_often_has_no_upstream_ejected(start_gateway: StartGateway) -> None:
+    async with voice_server(refuses=HTTPStatus.TOO_MANY_REQUESTS) as strict, voice_server() as one:
+        gateway = await start_gateway(**ASKED, upstream={"urls": [strict.url, one.url]})
+        for number in range(12):
+            async with talk(gateway.port, headers=device(number)):
+                pass
+        assert strict.requests
+        assert [(each.failures, each.opening) for each in upstreams_of(gateway)] == [(0, 0), (0, 0)]
+
+
 async def test_another_is_asked_when_one_is_full(start_gateway: StartGateway) -> None:
     async with voice_server(refuses=HTTPStatus.SERVICE_UNAVAILABLE) as full, voice_server() as one:
         gateway = await start_gateway(**ASKED, upstream={"urls": [full.url, one.url]})

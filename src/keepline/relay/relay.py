@@ -48,6 +48,8 @@ REFUSALS: Final = {
 Whatever a device can bring about by what it sends is among them: else it could have every upstream
 ejected.
 """
+TOO_MANY: Final = 429
+"""Of this device, or of all: another upstream is tried, and it counts against none."""
 TURN_S: Final = 0.1  # between two looks for an upstream that has room for a connect
 
 
@@ -216,7 +218,10 @@ class Relay:
             if status in REFUSALS:
                 upstream.abandoned()
                 raise RefusedError(f"the upstream answered {status}", REFUSALS[status])
-            self._note_failure(upstream, f"HTTP {status}")
+            if status == TOO_MANY:
+                upstream.abandoned()
+            else:
+                self._note_failure(upstream, f"HTTP {status}")
             raise UnreachableError(f"HTTP {status}")
         upstream.opened(now)
         upstream.latency(now - began_at)
