@@ -83,7 +83,9 @@ class Introduction(Struct, frozen=True, gc=False):
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
             unheard.add("authorization")
-        query = {name: value for name, value in request.query.items() if name not in unheard}
+        query = {
+            name: value for name, value in request.query.items() if name.lower() not in unheard
+        }
         headers["X-Forwarded-For"] = request.address
         headers["X-Forwarded-Proto"] = "https" if request.secure else "http"
         headers["X-Keepline-Device-Id"] = identity.device_id

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import msgspec
+
 from keepline.wire.messages import ServerHello, parse_server_message
 
 _SESSION_ID: Final = re.compile(r'("session_id"\s*:\s*")([^"\\]*)(?=")')
@@ -20,7 +22,10 @@ def read_hello(text: str) -> ServerHello | None:
 
 def with_session_id(text: str, before: str, after: str) -> str:
     """Return a message that names session `before` with `after` in its place, others as it is."""
-    return _SESSION_ID.sub(lambda found: found[1] + after if found[2] == before else found[0], text)
+    written = msgspec.json.encode(after).decode()[1:-1]
+    return _SESSION_ID.sub(
+        lambda found: found[1] + written if found[2] == before else found[0], text
+    )
 
 
 def speaking(text: str, *, before: bool) -> bool:

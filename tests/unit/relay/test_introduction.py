@@ -88,7 +88,8 @@ def test_a_device_cannot_say_otherwise_what_the_upstreams_own_query_says() -> No
 def test_who_a_device_is_was_judged_by_its_header_and_so_it_is_told(name: str) -> None:
     query = {name: "query", "a": "b"}
     headers = {"host": "gateway", name: "header"}
-    assert asked(headers=headers, query=query)[0] == "GET /path?a=b HTTP/1.1"
+    both = query | {name.title(): "query"}
+    assert asked(headers=headers, query=both)[0] == "GET /path?a=b HTTP/1.1"
     for nothing in ({"host": "gateway"}, {"host": "gateway", name: ""}):
         line = asked(headers=nothing, query=query)[0]
         assert line == f"GET /path?{name}=query&a=b HTTP/1.1"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from keepline.relay.words import listening, read_hello, speaking, with_session_id
@@ -31,8 +33,10 @@ def test_only_the_one_session_id_is_exchanged(text: str, after: str) -> None:
     assert with_session_id(text, "a", "b") == after
 
 
-def test_an_id_that_looks_like_a_pattern_is_taken_word_for_word() -> None:
-    assert with_session_id('{"session_id":"x"}', "x", r"\1\g<2>") == r'{"session_id":"\1\g<2>"}'
+@pytest.mark.parametrize("after", [r"\1\g<2>", 'a"b', "\n", '","type":"tts', "☃"])
+def test_an_id_is_taken_word_for_word_whatever_it_looks_like(after: str) -> None:
+    message = with_session_id('{"session_id":"x","n":1}', "x", after)
+    assert json.loads(message) == {"session_id": after, "n": 1}
 
 
 @pytest.mark.parametrize(
