@@ -56,7 +56,11 @@ def gauges_of(node: Node) -> tuple[Gauge, ...]:
             "Handshakes under way.",
             lambda: len(node.arrivals.admissions),
         ),
-        Gauge("keepline_cleanups", "Cleanups under way.", lambda: len(node.cleanups) + len(node.departures)),
+        Gauge(
+            "keepline_cleanups",
+            "Cleanups under way.",
+            lambda: len(node.cleanups) + len(node.departures),
+        ),
         Gauge("keepline_deadlines", "Deadlines armed in the wheel.", lambda: node.wheel.armed),
         Gauge(
             "keepline_loop_lag_seconds_max",

@@ -19,7 +19,7 @@ from keepline.fleet.runner import run_fleet
 from keepline.gateway.mistakes import report_unawaited
 from keepline.gateway.sockets import allow_descriptors
 from keepline.handlers.echo import Echo
-from keepline.monitor.heap import Heap
+from keepline.monitor.heap import Heap, pace
 
 if TYPE_CHECKING:
     import socket
@@ -181,6 +181,7 @@ async def _start(gateway: Gateway) -> None:
     server = gateway.settings.server
     wanted = server.max_connections + server.max_admissions + OTHER_DESCRIPTORS
     allowed = allow_descriptors(wanted)
+    pace()
     await gateway.start()
     loop = asyncio.get_running_loop()
     log_faults(loop, gateway.log)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.gateway.backlog import Backlog, Put
 from keepline.gateway.beside import Beside
-from keepline.gateway.packed import client_id_of, session_id_of
+from keepline.gateway.packed import claim_of, client_id_of, session_id_of, with_claim
 from keepline.gateway.receiver import Receiver
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
@@ -107,6 +107,15 @@ class Calls(Receiver):
     def session_id(self) -> str:  # type: ignore[override]
         """The name of this session in logs and for operators."""
         return session_id_of(self._ids)
+
+    @property
+    def claim(self) -> int:
+        """The number under which it has its device."""
+        return claim_of(self._ids)
+
+    @claim.setter
+    def claim(self, number: int) -> None:
+        self._ids = with_claim(self._ids, number)
 
     @property
     def client_id(self) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from keepline.gateway.cleanup import cleanup
 
 if TYPE_CHECKING:
+    import asyncio
+
     from keepline.gateway.connection import Connection
     from keepline.gateway.node import Node
 
@@ -21,13 +23,14 @@ class Departures:
     Who waits for its cleanup still holds its device, so who comes back for it has to `hasten` it.
     """
 
-    __slots__ = ("_hung_up", "_left", "_node", "_waiting")
+    __slots__ = ("_hung_up", "_left", "_node", "_waiting", "tasks")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._left = MOST_PER_TURN
         self._hung_up: deque[Connection] = deque()  # to be closed
         self._waiting: dict[Connection, None] = {}  # closed, to be cleaned up
+        self.tasks: set[asyncio.Task[None]] = set()  # of cleanups that wait for something
 
     def __len__(self) -> int:
         """How many wait for their turn."""
@@ -80,4 +83,4 @@ class Departures:
     def _clean_up(self, connection: Connection) -> None:
         rest = cleanup(connection)
         if rest is not None:
-            self._node.hold(self._node.cleanups, rest)
+            self._node.hold(self.tasks, rest)

@@ -72,7 +72,6 @@ class Node:
         "behind",
         "breaker",
         "call_numbers",
-        "cleanups",
         "clock",
         "counters",
         "departures",
@@ -143,6 +142,8 @@ class Node:
         self.make_session_id = make_session_id
         self.profiles = Profiles(settings.profiles)
         self.registry = Registry()
+        self.expiries = Expiries(self.registry, grace_s=settings.auth.expiry_grace_s)
+        self._unwell = self._stalls_seen = 0
         self.heap = heap
         self.fence = Fence(log, counters)
         self.thread_fence = (
@@ -164,21 +165,23 @@ class Node:
         self.gate = Gate(
             authenticator, settings.auth, revocations or NobodyRevoked(), lambda: self.ticker.now
         )
-        self.expiries = Expiries(self.registry, grace_s=settings.auth.expiry_grace_s)
         self.port = settings.server.port
         self.draining = False
         self.call_numbers = count()  # of devices' tools, and of what is to be acknowledged
         self.refusals = Refusals(settings.history)
         self.behind: Behind | None = None  # in place of handlers
         self.presence: Presence | None = None  # where somebody wants to be told
-        self._unwell = self._stalls_seen = 0
         self.enrolment = enrolment
         self._giving_back: asyncio.Future[None] | None = None
         self.arrivals = Arrivals(self)
         self.hub = hub
         self.memory = Memory(hub, settings.hub, log, self.registry)
         self.departures = Departures(self)
-        self.cleanups: set[asyncio.Task[None]] = set()  # that have something to wait for
+
+    @property
+    def cleanups(self) -> set[asyncio.Task[None]]:
+        """Cleanups that have something to wait for."""
+        return self.departures.tasks
 
     # -- coming ----------------------------------------------------------------------------
 

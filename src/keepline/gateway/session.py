@@ -45,7 +45,7 @@ _PONG = Pong()
 class Session(Sending):
     """One device's turn on one connection."""
 
-    __slots__ = ("claim", "opened_at", "outcome", "parting")
+    __slots__ = ("opened_at", "outcome", "parting")
 
     def __init__(
         self,
@@ -61,9 +61,8 @@ class Session(Sending):
             hello,
             handler,
             device_id=identity.device_id,
-            ids=pack(claim.session_id, identity.client_id),
+            ids=pack(claim.number, claim.session_id, identity.client_id),
         )
-        self.claim = claim.number
         self.outcome = claim.outcome
         self.opened_at = connection.node.ticker.now
         self.parting: Parting | None = None  # what it leaves, once its end has come

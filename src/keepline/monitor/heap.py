@@ -43,6 +43,15 @@ class Heap:
         return not self._wait_s
 
 
+def pace() -> None:
+    """Have the collector look at new objects when there are 10,000 of them, not each 700.
+
+    Each device on its way in has dozens that are gone when it is in: a look at 200 devices' on
+    their way finds no garbage, and costs a twentieth of all that an accept does.
+    """
+    gc.set_threshold(10_000, 10, 10)
+
+
 def settle() -> None:
     """Keep the collector from looking at today's sessions in every full pass.
 

@@ -87,11 +87,15 @@ def split_target(target: bytes, limits: Limits) -> tuple[str, dict[str, str]]:
     """Return path (as sent) and query (decoded) of a request target; RefusedError for others."""
     try:
         url = httptools.parse_url(target)
-        query = parse_qsl(
-            (url.query or b"").decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=limits.head_lines,
+        query = (
+            parse_qsl(
+                url.query.decode("ascii"),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=limits.head_lines,
+            )
+            if url.query
+            else []
         )
         path = (url.path or b"/").decode("ascii")
     except (httptools.HttpParserError, ValueError):

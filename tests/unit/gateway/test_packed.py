@@ -4,9 +4,10 @@ import sys
 
 import pytest
 
-from keepline.gateway.packed import client_id_of, pack, session_id_of
+from keepline.gateway.packed import claim_of, client_id_of, pack, session_id_of, with_claim
 
 UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+MOST = (1 << 48) - 1
 
 
 @pytest.mark.parametrize("session_id", ["0123456789abcdef", "0" * 16, "f" * 16])
@@ -14,9 +15,13 @@ UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 def test_ids_of_the_usual_form_are_one_number_and_come_out_as_they_were(
     session_id: str, client_id: str
 ) -> None:
-    packed = pack(session_id, client_id)
+    packed = pack(7, session_id, client_id)
     assert isinstance(packed, int)
     assert (session_id_of(packed), client_id_of(packed)) == (session_id, client_id)
+    assert claim_of(packed) == 7
+    other = with_claim(packed, MOST)
+    assert (session_id_of(other), client_id_of(other)) == (session_id, client_id)
+    assert claim_of(other) == MOST
 
 
 @pytest.mark.parametrize(
@@ -32,9 +37,13 @@ def test_ids_of_the_usual_form_are_one_number_and_come_out_as_they_were(
     ],
 )
 def test_ids_of_another_form_are_kept_as_they_are(session_id: str, client_id: str) -> None:
-    packed = pack(session_id, client_id)
+    packed = pack(7, session_id, client_id)
     assert (session_id_of(packed), client_id_of(packed)) == (session_id, client_id)
+    assert claim_of(packed) == 7
+    other = with_claim(packed, MOST)
+    assert (session_id_of(other), client_id_of(other)) == (session_id, client_id)
+    assert claim_of(other) == MOST
 
 
 def test_the_number_takes_no_more_than_a_piece_of_64_bytes() -> None:
-    assert sys.getsizeof(pack("f" * 16, f"ffffffff{UUID[8:]}")) <= 64 - 8
+    assert sys.getsizeof(pack(MOST, "f" * 16, f"ffffffff{UUID[8:]}")) <= 64 - 8

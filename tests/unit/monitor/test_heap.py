@@ -3,7 +3,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from keepline.monitor.heap import CROWD, SETTLE_S, Heap, give_back, settle
+from keepline.monitor.heap import CROWD, SETTLE_S, Heap, give_back, pace, settle
 
 
 def answers(heap: Heap, sessions: int, times: int = 10) -> list[bool]:
@@ -71,3 +71,12 @@ def test_garbage_that_was_settled_is_collected_when_the_crowd_has_left() -> None
     give_back(0)
     assert garbage() is None
     gc.unfreeze()
+
+
+def test_the_collector_is_paced_for_crowds_on_their_way_in() -> None:
+    before = gc.get_threshold()
+    try:
+        pace()
+        assert gc.get_threshold()[0] > 200 * 30
+    finally:
+        gc.set_threshold(*before)
