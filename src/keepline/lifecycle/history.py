@@ -21,6 +21,7 @@ KEPT: Final = 8
 
 _ENTRY_BYTES: Final = 4
 _BEGINNING_BYTES: Final = 3 * _ENTRY_BYTES
+_LASTING: Final = frozenset({State.AUTHENTICATING, State.ACTIVE, State.IDLE})
 _MOST_TENTHS: Final = (1 << 24) - 1
 _STATES: Final = tuple(State)
 _EVENTS: Final = tuple(Event)
@@ -43,12 +44,12 @@ def append(history: bytes, state: State, event: Event, after_s: float) -> bytes:
     """Return `history` with one more entry; the oldest goes when there are more than `KEPT`."""
     tenths = min(max(0, int(after_s * 10)), _MOST_TENTHS)
     word = _HEADS[state, event] | tenths
-    if len(history) < _BEGINNING_BYTES:
+    if len(history) < _BEGINNING_BYTES and state in _LASTING:
         return _beginning(history, word)
     return history[-(KEPT - 1) * _ENTRY_BYTES :] + word.to_bytes(_ENTRY_BYTES)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _beginning(history: bytes, word: int) -> bytes:
     """Return the first entries of a life; a fleet has them in common, 64 bytes for each of it."""
     return history + word.to_bytes(_ENTRY_BYTES)

@@ -69,7 +69,10 @@ class TimingWheel(Generic[T]):
         # One integer for all who are armed for a tick: an own one would take 32 bytes of each.
         self._numbers = [0] * (1 << _NEAR_BITS)
         self._spare: list[T] = []  # what `_open` runs over, then room for another slot
-        self._clear()
+        self._near: list[list[T]] = [[] for _ in range(1 << _NEAR_BITS)]
+        self._middle: list[list[T]] = [[] for _ in range(_SLOT_MASK + 1)]
+        self._far: list[list[T]] = [[] for _ in range(_SLOT_MASK + 1)]
+        self._beyond: list[T] = []
 
     @property
     def armed(self) -> int:
@@ -213,13 +216,11 @@ class TimingWheel(Generic[T]):
             for item in slot
             if item.wheel_tick > self._tick
         }
-        self._clear()
+        # Emptied, not made anew: that happens while a fleet leaves, and hundreds of new lists
+        # would be spread over the memory that it gives back.
+        for level in levels:
+            for slot in level:
+                slot.clear()
         self._entries = len(kept)
         for item in kept.values():
             self._place(item, item.wheel_tick)
-
-    def _clear(self) -> None:
-        self._near: list[list[T]] = [[] for _ in range(1 << _NEAR_BITS)]
-        self._middle: list[list[T]] = [[] for _ in range(_SLOT_MASK + 1)]
-        self._far: list[list[T]] = [[] for _ in range(_SLOT_MASK + 1)]
-        self._beyond: list[T] = []
