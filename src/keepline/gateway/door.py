@@ -103,6 +103,7 @@ class Door(asyncio.Protocol):
             return
         if request is not None:
             self._early = self._reader.rest
+            del self._reader  # a crowd that waits for its claims need not hold its parsers
             self._request.set_result(request)
 
     def connection_lost(self, exc: Exception | None) -> None:
