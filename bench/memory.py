@@ -43,7 +43,7 @@ def show(
         raise typer.BadParameter(f"{candidate} is none of {', '.join(known)}")
     raise_open_files_limit()
     try:
-        plain, traced = _measure(known[candidate], sessions)
+        plain, traced = measure(known[candidate], sessions)
     except BenchError as error:
         print(f"failed: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
@@ -58,7 +58,7 @@ def show(
     console.print(_table("Objects the collector tracks", "objects", traced["types"], sessions))
 
 
-def _measure(candidate: Candidate, sessions: int) -> tuple[Holdings, Holdings]:
+def measure(candidate: Candidate, sessions: int) -> tuple[Holdings, Holdings]:
     """What sessions hold in an ordinary process, and what tracing says they hold."""
     plain = _growth(candidate, sessions, lambda server: {"rss": _rss(server)})
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
