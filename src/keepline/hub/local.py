@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from keepline.errors import HubDownError, NoAnswerError, NotConnectedError, ReplacedError
+from keepline.errors import HubDownError, ReplacedError
 from keepline.hub.operations import (
     PRUNE_ROWS,
     AddTally,
@@ -24,10 +23,11 @@ from keepline.hub.operations import (
     TakeClaim,
     TakeOver,
 )
-from keepline.hub.port import Claim, Whereabouts, check_size
+from keepline.hub.port import Claim, Whereabouts, carry, check_size
 from keepline.hub.writer import Writer
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
@@ -133,13 +133,7 @@ class LocalHub:
 
     async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
         """Carry a command to a device that is here; see `port.Hub`."""
-        if self._holder is None:
-            raise NotConnectedError(f"{device_id} is not connected")
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._holder.command(device_id, payload)
-        except TimeoutError:
-            raise NoAnswerError(f"{device_id} did not answer within {timeout_s:g} s") from None
+        return await carry(self._holder, device_id, payload, timeout_s)
 
     async def where(self, device_id: str) -> Whereabouts | None:
         """Return who holds a device; see `port.Hub`."""

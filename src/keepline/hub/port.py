@@ -6,8 +6,11 @@ out twice, so whoever holds an older one can neither save nor release.
 
 from __future__ import annotations
 
+import asyncio
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from keepline.errors import NoAnswerError, NotConnectedError
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -198,3 +201,14 @@ class Hub(Protocol):
 
     def each_second(self) -> None:
         """Do what has to be done from time to time; called about once a second."""
+
+
+async def carry(holder: Holder | None, device_id: str, payload: bytes, timeout_s: float) -> bytes:
+    """Carry a command to a device of this node; what `send` does where there is no other."""
+    if holder is None:
+        raise NotConnectedError(f"{device_id} is not connected")
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await holder.command(device_id, payload)
+    except TimeoutError:
+        raise NoAnswerError(f"{device_id} did not answer within {timeout_s:g} s") from None

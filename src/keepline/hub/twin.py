@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from keepline.errors import NoAnswerError, NotConnectedError, ReplacedError
+from keepline.errors import ReplacedError
 from keepline.hub.port import (
     Claim,
     Event,
@@ -14,6 +14,7 @@ from keepline.hub.port import (
     Tally,
     Totals,
     Whereabouts,
+    carry,
     check_size,
 )
 
@@ -99,13 +100,7 @@ class TwinHub:
 
     async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
         """Carry a command to a device that is here; see `port.Hub`."""
-        if self._holder is None:
-            raise NotConnectedError(f"{device_id} is not connected")
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._holder.command(device_id, payload)
-        except TimeoutError:
-            raise NoAnswerError(f"{device_id} did not answer within {timeout_s:g} s") from None
+        return await carry(self._holder, device_id, payload, timeout_s)
 
     async def where(self, device_id: str) -> Whereabouts | None:
         """Return who holds a device; see `port.Hub`."""
