@@ -1,8 +1,12 @@
-"""What one node watches of itself: a closed list of series, each with one number in each sample."""
+"""What one node watches of itself: a closed list of series, each with one number in each sample.
+
+A sample and the store have them by position: a new one is appended, none is moved or taken out.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Gauge(StrEnum):
@@ -31,3 +35,27 @@ class Gauge(StrEnum):
     RTT_P50_S = "rtt_p50_s"
     RTT_P95_S = "rtt_p95_s"
     HUB_LATENCY_S = "hub_latency_s"  # of a write, from its asking to its commit, mean
+    HUB_CPU_PERCENT = "hub_cpu_percent"  # of one core, the thread that remembers
+    LOG_CPU_PERCENT = "log_cpu_percent"  # of one core, the thread that writes the log
+    OTHER_CPU_PERCENT = "other_cpu_percent"  # of one core, all threads but those three
+    ADMISSIONS = "admissions"  # handshakes under way
+    DEPARTURES = "departures"  # connections that are being cleaned up
+    ACTIVE_CONNECTIONS = "active_connections"
+    ZOMBIE_CONNECTIONS = "zombie_connections"  # given up, and held by the breaker
+    INBOX_DEPTH = "inbox_depth"  # messages that wait for handlers
+    INBOX_BYTES = "inbox_bytes"
+    OUTBOX_DEPTH = "outbox_depth"  # frames that wait for devices
+    OUTBOX_BYTES = "outbox_bytes"
+    HUB_DEPTH = "hub_depth"  # writes that wait for the hub
+    HUB_BYTES = "hub_bytes"
+    LOG_DEPTH = "log_depth"  # lines that wait to be written
+    LOG_BYTES = "log_bytes"
+    ENDED_BY_DEVICE_PER_S = "ended_by_device_per_s"
+    ENDED_BY_NETWORK_PER_S = "ended_by_network_per_s"
+    ENDED_BY_US_PER_S = "ended_by_us_per_s"
+    ENDED_BY_OPERATOR_PER_S = "ended_by_operator_per_s"
+    ENDED_BY_UPSTREAM_PER_S = "ended_by_upstream_per_s"
+
+
+GAUGES: Final = tuple(Gauge)
+POSITION: Final = {gauge: position for position, gauge in enumerate(GAUGES)}
