@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,19 @@ async def test_a_storm_brings_everybody_back(gateway: Any) -> None:
     assert report.problems == []
 
 
+async def test_clients_with_receipts_acknowledge_what_they_hear_and_find_themselves_again(
+    start_gateway: Any,
+) -> None:
+    gateway = await start_gateway(Remembering)
+    habits = replace(IDLE, receipts=True)
+    faults = Faults(storm=Storm(share=1.0, every_s=1.0, within_s=0.2))
+    report = await run(gateway, habits, 1.7, faults=faults)
+    counts = report.counts
+    assert counts.outcomes == {"new": 30, "resumed": 30}
+    assert counts.receipts == counts.numbers_heard + counts.said_again > 30
+    assert report.problems == []
+
+
 async def test_stalls_and_slow_readers_are_lived_through_or_closed(gateway: Any) -> None:
     faults = Faults(
         stall=Lasting(share=0.3, every_s=0.5, for_s=(0.3, 0.6)),
@@ -120,6 +134,16 @@ async def test_stalls_and_slow_readers_are_lived_through_or_closed(gateway: Any)
     assert report.counts.faults["stall"] > 3
     assert report.counts.faults["slow_reader"] > 3
     assert report.problems == []
+
+
+class Remembering(Echo):
+    """Has something to be remembered by."""
+
+    def snapshot(self) -> bytes:
+        return b"seen"
+
+    def restore(self, state: bytes) -> None:
+        assert state == b"seen"
 
 
 class Forgetful(Echo):

@@ -64,6 +64,13 @@ SaysNumbers = Annotated[
     bool,
     typer.Option(help="Say numbered `custom` messages, which the echo handler says back."),
 ]
+Receipts = Annotated[
+    bool,
+    typer.Option(
+        "--receipts",
+        help="Be clients that acknowledge messages and ask what became of their last session.",
+    ),
+]
 FaultsFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="What is wrong with devices, in TOML.")
 ]

@@ -175,6 +175,11 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         losses = f"{counts.numbers_lost} lost, {counts.numbers_cut} cut off"
         heard = f"{counts.numbers_sent} sent, {counts.numbers_heard} heard"
         yield "messages", f"{heard}, {losses if report.echoes_numbers else 'no echo'}"
+    if counts.receipts:
+        again = f"{counts.said_again} said again, {counts.numbers_brought_back} brought back"
+        yield "acknowledged", f"{counts.receipts}, {again}"
+    if counts.outcomes:
+        yield "found of itself", _listed("", counts.outcomes).lstrip(": ")
     ended = counts.closed.total() + counts.lost
     yield "ended by the server", f"{ended}{_listed('', counts.closed)}"
     if counts.faults:

@@ -10,9 +10,12 @@ from enum import IntEnum
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from keepline.errors import PeerError
 from keepline.fleet.exchange import Exchange
 from keepline.fleet.reaction import NOTHING, Action, Phase, Reaction
+from keepline.fleet.receipts import Receipts
 from keepline.fleet.tools import Tools
 from keepline.wire import events
 from keepline.wire.audio import VERSIONS
@@ -20,6 +23,7 @@ from keepline.wire.client_handshake import ResponseReader
 from keepline.wire.frames import Opcode, encode_masked
 from keepline.wire.limits import Limits
 from keepline.wire.messages import (
+    Ack,
     Alert,
     AudioParams,
     Custom,
@@ -27,6 +31,7 @@ from keepline.wire.messages import (
     Malformed,
     Mcp,
     ServerHello,
+    System,
     Unknown,
     encode_device_message,
     parse_server_message,
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
 HANDSHAKE_TIMEOUT_S: Final = 10.0  # the firmware's: for the 101, and again for the server's hello
 _LIMITS: Final = Limits(message_bytes=1 << 20)  # the firmware takes any size
 _SWITCHING: Final = 101
+_LASTING: Final = (Alert, Custom, System)  # what has an id to be acknowledged by
 _CONNECTED: Final = frozenset({Phase.READY, Phase.SPEAKING, Phase.WAITING})
 _HELLOS: Final = {
     version: Hello(
@@ -50,6 +56,7 @@ _HELLOS: Final = {
     )
     for version in VERSIONS
 }
+_WITH_RECEIPTS: Final = {"mcp": True, "ack": True, "resume": True}
 
 
 class _Luck(IntEnum):
@@ -74,6 +81,7 @@ class Channel:
         "_person_at",
         "_random",
         "_reader",
+        "_receipts",
         "_response",
         "_session_id",
         "_tally",
@@ -102,6 +110,7 @@ class Channel:
         self._tally = tally
         self._tools: Tools | None = None
         self._exchange = Exchange() if habits.numbers else None
+        self._receipts = Receipts() if habits.receipts else None
         self._person_at = first_due  # when the person speaks next
         if habits.at_once < 1.0 and random.random() >= habits.at_once:
             self._person_at += _drawn_pause(habits, random, 0.0)
@@ -152,7 +161,10 @@ class Channel:
         self._tally.upgrade.add(now - self._asked_at)
         rest, self._response = self._response.rest, None
         self._enter(Phase.GREETING, now + HANDSHAKE_TIMEOUT_S)
-        hello = self._say(_HELLOS[self.identity.audio_version])
+        said = _HELLOS[self.identity.audio_version]
+        if self._receipts is not None:
+            said = replace(said, features=_WITH_RECEIPTS)
+        hello = self._say(said)
         early = self._receive_frames(rest, now)
         return Reaction(hello + early.data, early.action)
 
@@ -163,6 +175,8 @@ class Channel:
         counts.unlucky -= self._luck is _Luck.FAILED
         self._luck = _Luck.LET_IN
         self._session_id = hello.session_id
+        if hello.resume:
+            counts.outcomes[hello.resume] += 1
         self._backoff_s = self._habits.reconnect_s
         self._tally.hello.add(now - self._asked_at)
         self._enter(Phase.READY, max(self._person_at, now))
@@ -199,7 +213,7 @@ class Channel:
             case events.Binary(data):
                 self._hear_audio(data, now)
             case events.Text(text):
-                return self._hear_message(parse_server_message(text), now)
+                return self._hear_text(text, now)
             case events.Ping(data):
                 counts.pings_answered += 1
                 return Reaction(self._masked(Opcode.PONG, data))
@@ -214,6 +228,19 @@ class Channel:
                 counts.violations += 1
                 return self._give_up(now)
         return NOTHING
+
+    def _hear_text(self, text: str, now: float) -> Reaction:
+        message = parse_server_message(text)
+        if self._receipts is None or not isinstance(message, _LASTING) or not message.message_id:
+            return self._hear_message(message, now)
+        counts = self._tally.counts
+        counts.receipts += 1
+        receipt = self._say(Ack(message.message_id))
+        if not self._receipts.is_new(message.message_id):
+            counts.said_again += 1
+            return Reaction(receipt)
+        reaction = self._hear_message(message, now)
+        return Reaction(receipt + reaction.data, reaction.action)
 
     def _hear_audio(self, data: bytes, now: float) -> None:
         raise NotImplementedError

@@ -14,11 +14,12 @@ MOST_KEPT: Final = 64  # numbers of which one device remembers that they are und
 class Exchange:
     """One device's numbered messages, over all of its connections: numbers never repeat."""
 
-    __slots__ = ("_cut_below", "_lost", "_next", "_under_way")
+    __slots__ = ("_cut_below", "_dropped_below", "_lost", "_next", "_under_way")
 
     def __init__(self) -> None:
         self._next = 0
         self._cut_below = 0  # of what is below it nothing is expected any more
+        self._dropped_below = 0  # what is below it was said on a connection that is gone
         self._under_way: dict[int, float] = {}  # when each was said, in order
         self._lost: set[int] | None = None  # numbers that may still come
 
@@ -50,7 +51,10 @@ class Exchange:
             self._lost.discard(number)
             counts.numbers_lost -= 1
             counts.numbers_heard += 1
-            counts.numbers_reordered += 1
+            if number < self._dropped_below:
+                counts.numbers_brought_back += 1
+            else:
+                counts.numbers_reordered += 1
         elif number >= self._cut_below:
             counts.numbers_duplicated += 1
 
@@ -72,6 +76,7 @@ class Exchange:
         """Count what is under way as lost: the other side broke the connection."""
         for number in list(self._under_way):
             self._lose(number, tally)
+        self._dropped_below = self._next
 
     def _lose(self, number: int, tally: Tally) -> None:
         del self._under_way[number]

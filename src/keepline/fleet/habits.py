@@ -32,7 +32,8 @@ class Habits:
     `reconnect_s` is how long after a drop it comes back by itself, and with `reconnect_most_s` it
     waits twice as long each time it fails, up to that; None, as stock firmware: not before its
     person speaks again. `audio_versions` are those that a fleet's devices have. With `numbers`
-    they say numbered `custom` messages that the echo handler says back.
+    they say numbered `custom` messages that the echo handler says back. Those that have `receipts`
+    are no stock firmware: they acknowledge messages, and ask what became of their last session.
     """
 
     pause_s: tuple[float, float] = (3.0, 15.0)
@@ -47,6 +48,7 @@ class Habits:
     reconnect_most_s: float | None = None
     audio_versions: tuple[int, ...] = (1, 2, 3)
     numbers: bool = False
+    receipts: bool = False
 
     def __post_init__(self) -> None:
         assert self.kinds, "a conversation is made of something"
@@ -62,7 +64,12 @@ class Habits:
 
 
 def habits_of(
-    talk: float, reconnect: ReconnectKind, audio_versions: tuple[int, ...], *, numbers: bool
+    talk: float,
+    reconnect: ReconnectKind,
+    audio_versions: tuple[int, ...],
+    *,
+    numbers: bool,
+    receipts: bool = False,
 ) -> Habits:
     """Return the habits of devices of which a share of `talk` is in conversation at any time."""
     first_s, most_s = RECONNECTS[reconnect]
@@ -76,4 +83,5 @@ def habits_of(
         reconnect_most_s=most_s,
         audio_versions=audio_versions,
         numbers=numbers,
+        receipts=receipts,
     )

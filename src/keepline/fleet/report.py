@@ -156,7 +156,11 @@ class Report:
                 "reordered": counts.numbers_reordered,
                 "duplicated": counts.numbers_duplicated,
                 "cut": counts.numbers_cut,
+                "brought_back": counts.numbers_brought_back,
+                "receipts": counts.receipts,
+                "said_again": counts.said_again,
             },
+            "outcomes": dict(counts.outcomes),
             "answers": {
                 "pings": counts.pings_answered,
                 "tools": counts.tool_answers,

@@ -41,6 +41,10 @@ class Counts:
     numbers_reordered: int = 0  # came after they had been given up
     numbers_duplicated: int = 0
     numbers_cut: int = 0  # under way when the device itself broke off
+    numbers_brought_back: int = 0  # given up with their connection, and said on a later one
+    receipts: int = 0  # messages acknowledged
+    said_again: int = 0  # acknowledged before, as the device sees it
+    outcomes: Counter[str] = field(default_factory=Counter)  # `new`, `resumed` or `expired`
     pings_answered: int = 0
     tool_answers: int = 0  # to `mcp` requests, errors too
     alerts: int = 0

@@ -14,6 +14,7 @@ from keepline.wire.events import Pong
 from keepline.wire.handshake import RequestReader, upgrade_response
 from keepline.wire.limits import Limits
 from keepline.wire.messages import (
+    Ack,
     Alert,
     AudioParams,
     Custom,
@@ -457,6 +458,33 @@ def test_with_numbers_each_hello_and_each_turn_is_answered_by_a_custom_message()
     server.says(Custom({"n": 0}), Custom({"n": 1}))
     assert server.device._tally.counts.numbers_heard == 2
     assert server.device._tally.rtt.count == 2
+
+
+def test_one_with_receipts_says_so_in_its_hello_and_is_told_what_became_of_its_session() -> None:
+    server = Server(make_device(Habits(at_once=0.0, receipts=True)))
+    server.opens()
+    (hello,) = server.heard()
+    assert isinstance(hello, Hello)
+    assert hello.features == {"mcp": True, "ack": True, "resume": True}
+    server.says(ServerHello(session_id="s-1", audio_params=AudioParams(), resume="resumed"))
+    assert server.device._tally.counts.outcomes == {"resumed": 1}
+
+
+def test_one_with_receipts_acknowledges_every_message_and_hears_it_once() -> None:
+    server = Server(make_device(Habits(at_once=0.0, receipts=True)))
+    server.greets()
+    notice = Alert(status="info", message="hello", emotion="neutral", message_id="m-1")
+    server.says(notice, notice)
+    assert server.heard() == [Ack("m-1"), Ack("m-1")]
+    counts = server.device._tally.counts
+    assert (counts.receipts, counts.said_again, counts.alerts) == (2, 1, 1)
+
+
+def test_stock_firmware_acknowledges_nothing() -> None:
+    server = Server(make_device(Habits(at_once=0.0)))
+    server.greets()
+    server.says(Alert(status="info", message="hello", emotion="neutral", message_id="m-1"))
+    assert server.heard() == []
 
 
 def test_what_is_under_way_when_the_server_ends_it_is_lost() -> None:

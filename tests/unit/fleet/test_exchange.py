@@ -25,7 +25,7 @@ class Talk:
     @property
     def counted(self) -> dict[str, int]:
         counts = self.tally.counts
-        names = ("sent", "heard", "lost", "reordered", "duplicated", "cut")
+        names = ("sent", "heard", "lost", "reordered", "duplicated", "cut", "brought_back")
         found = {name: getattr(counts, f"numbers_{name}") for name in names}
         return {name: count for name, count in found.items() if count}
 
@@ -77,7 +77,7 @@ def test_what_is_under_way_when_the_server_ends_it_is_lost_until_it_comes_after_
     talk.exchange.drop(talk.tally)
     assert talk.counted == {"sent": 2, "lost": 2}
     talk.hears(0)  # delivered after a reconnect
-    assert talk.counted == {"sent": 2, "lost": 1, "heard": 1, "reordered": 1}
+    assert talk.counted == {"sent": 2, "lost": 1, "heard": 1, "brought_back": 1}
 
 
 def test_what_is_under_way_when_the_device_ends_it_is_nobody_s_loss() -> None:
