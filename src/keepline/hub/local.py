@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from keepline.errors import HubDownError, ReplacedError
 from keepline.hub.operations import (
@@ -51,8 +51,25 @@ class Retention(NamedTuple):
     bytes: int
 
 
+class Elder(Protocol):
+    """A process that leaves, and until it has left holds devices under the same file."""
+
+    name: str
+
+    async def give_up(self, device_id: str) -> None:
+        """Have it end its session of a device, if it has one, with all it leaves written.
+
+        It never raises and has a bound of its own.
+        """
+
+
 class LocalHub:
-    """See `port.Hub`. `events_lost` counts events that found no room."""
+    """See `port.Hub`. `events_lost` counts events that found no room.
+
+    `node` is the name of one life of one process. While an elder leaves there are two on one file:
+    what each writes is a transaction of its own, claims are numbered by the file, and one of the
+    two `keeps_house`, which forgets what is to be forgotten.
+    """
 
     def __init__(
         self,
@@ -66,6 +83,8 @@ class LocalHub:
         on_trouble: Callable[[Exception | None], None],
     ) -> None:
         self.events_lost = 0
+        self.keeps_house = True
+        self._elder: Elder | None = None
         self._retention = retention
         self._prune_at = clock.now() + PRUNE_EACH_S
         self._database = database
@@ -87,17 +106,28 @@ class LocalHub:
         """Why the store cannot be written now, None when it can."""
         return self._writer.trouble
 
-    async def start(self, holder: Holder, window_s: float) -> int:
-        """Begin a node's life; return how many devices its former life held.
+    async def start(self, holder: Holder, window_s: float, elder: Elder | None = None) -> int:
+        """Begin a node's life; return how many devices a former life held that ended unasked.
 
-        Their windows of `window_s` begin now: nobody knows when that life ended.
+        Their windows of `window_s` begin now: nobody knows when that life ended. What the `elder`
+        holds is left to it, and asked of it when its device comes here.
         """
         self._holder = holder
+        self._elder = elder
+        living = "" if elder is None else elder.name
+        taken = self._writer.ask(TakeOver(living, self._clock.wall() + window_s))
+        return cast("int", await taken)
+
+    async def outlive(self, window_s: float) -> int:
+        """The elder has ended: return how many devices it held to the end, which wait from now."""
+        self._elder = None
         taken = self._writer.ask(TakeOver(self._node, self._clock.wall() + window_s))
         return cast("int", await taken)
 
     async def claim(self, device_id: str, session_id: str) -> Claim:
         """Make this node's session the holder; see `port.Hub`."""
+        if self._elder is not None:
+            await self._elder.give_up(device_id)
         taking = TakeClaim(device_id, self._node, session_id, self._clock.wall())
         try:
             return cast("Claim", await self._writer.ask(taking, patient=False))
@@ -142,6 +172,8 @@ class LocalHub:
         if found is None or described is None:
             return None
         node, number, session_id, since = cast("tuple[str, int, str, float]", found)
+        if node != self._node:
+            return None  # its connection here lingers, and another process has it
         return Whereabouts(node, number, session_id, since, *described)
 
     async def nodes(self) -> Sequence[NodeView]:
@@ -186,6 +218,8 @@ class LocalHub:
         now, wall = self._clock.now(), self._clock.wall()
         jumped_s = wall - now - self._apart_s
         self._apart_s = wall - now
+        if not self.keeps_house:
+            return
         if abs(jumped_s) >= JUMP_S:
             self._writer.note(ShiftWindows(jumped_s))
         if now >= self._prune_at:

@@ -290,19 +290,24 @@ class ReadLatest(NamedTuple):
 
 
 class TakeOver(NamedTuple):
-    """A node starts: whatever it held under an earlier life is released, its windows begin now."""
+    """Whatever no living node holds is released, and its windows begin now.
 
-    node: str
+    `living` is the one that still lives, empty for none.
+    """
+
+    living: str
     until: float
     size_bytes: int = 200
 
     def run(self, transaction: Transaction) -> int:
         transaction.execute(
             "update state set until = ? where until is null and device_id in"
-            " (select device_id from own where node = ?)",
-            (self.until, self.node),
+            " (select device_id from own where node not in ('', ?))",
+            (self.until, self.living),
         )
-        return transaction.execute("update own set node = '' where node = ?", (self.node,)).rowcount
+        return transaction.execute(
+            "update own set node = '' where node not in ('', ?)", (self.living,)
+        ).rowcount
 
 
 class ShiftWindows(NamedTuple):
