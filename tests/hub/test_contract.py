@@ -8,7 +8,7 @@ import random
 import pytest
 
 from keepline.errors import NoAnswerError, NotConnectedError, ReplacedError
-from keepline.hub.port import STATE_BYTES, Outcome, Tally
+from keepline.hub.port import STATE_BYTES, Outcome, Row, Tally
 from tests.hub.conftest import Open, Under
 from tests.hub.stand_ins import WINDOW_S
 
@@ -331,3 +331,29 @@ async def test_a_life_that_is_over_cannot_save_over_the_next(open_hub: Open) -> 
     await after.hub.save(newer, b"newer")
     with pytest.raises(ReplacedError):
         await before.hub.save(older, b"older")
+
+
+async def test_rows_of_a_series_are_kept_in_order_by_step(under: Under) -> None:
+    rows = [Row(60.0, 2, b"b"), Row(5.0, 13, b"d"), Row(5.0, 12, b"c"), Row(60.0, 1, b"a")]
+    under.hub.keep_rows(rows, {5.0: (0, 20), 60.0: (0, 20)})
+    assert list(await under.hub.rows()) == sorted(rows)
+
+
+async def test_a_row_is_written_over_and_rows_outside_what_is_kept_are_forgotten(
+    under: Under,
+) -> None:
+    before = [Row(5.0, number, b"old") for number in range(6)] + [Row(7.0, 3, b"of another step")]
+    under.hub.keep_rows(before, {5.0: (0, 9), 7.0: (0, 9)})
+    under.hub.keep_rows([Row(5.0, 4, b"new")], {5.0: (2, 4)})
+    assert list(await under.hub.rows()) == [
+        Row(5.0, 2, b"old"),
+        Row(5.0, 3, b"old"),
+        Row(5.0, 4, b"new"),
+    ]
+
+
+async def test_nothing_waits_once_all_is_written(under: Under) -> None:
+    await under.hub.claim("device", "session-1")
+    writing = under.hub.writing()
+    assert (writing.waiting, writing.waiting_bytes) == (0, 0)
+    assert writing.waited_s >= 0

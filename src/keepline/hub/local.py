@@ -23,17 +23,18 @@ from keepline.hub.operations import (
     TakeClaim,
     TakeOver,
 )
-from keepline.hub.port import Claim, Whereabouts, carry, check_size
+from keepline.hub.port import Claim, Whereabouts, Writing, carry, check_size
+from keepline.hub.rows import KeepRows, ReadRows
 from keepline.hub.writer import Writer
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from keepline.clock import Clock
     from keepline.hub.database import Database
-    from keepline.hub.port import Amend, Event, Holder, NodeView, Tally, Totals
+    from keepline.hub.port import Amend, Event, Holder, NodeView, Row, Tally, Totals
 
 JUMP_S: Final = 2.0
 """What the wall clock may go apart from the monotonic one in a second: more is a jump."""
@@ -212,6 +213,19 @@ class LocalHub:
         """Return the newest events; see `port.Hub`."""
         read = ReadLatest(before, limit, device_id, kind)
         return cast("list[Event]", await self._writer.look(read))
+
+    def keep_rows(self, rows: Sequence[Row], kept: Mapping[float, tuple[int, int]]) -> None:
+        """Write rows; see `port.Hub`."""
+        self._writer.note(KeepRows(rows, kept))
+
+    async def rows(self) -> Sequence[Row]:
+        """Return every row; see `port.Hub`."""
+        return cast("list[Row]", await self._writer.look(ReadRows()))
+
+    def writing(self) -> Writing:
+        """Return how writing goes; see `port.Hub`."""
+        writer = self._writer
+        return Writing(len(writer), writer.waiting_bytes, writer.written, writer.waited_s)
 
     def each_second(self) -> None:
         """Keep windows true when the wall clock is set, and forget what is to be forgotten."""

@@ -14,7 +14,7 @@ from keepline.errors import NoAnswerError, NotConnectedError
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 STATE_BYTES = 131_072
 """What one device's saved state may take: its handler's snapshot and what was not yet delivered."""
@@ -104,6 +104,23 @@ class Totals(NamedTuple):
     pings: int
     ping_failures: int
     average_rtt_s: float | None
+
+
+class Row(NamedTuple):
+    """What a node measured of itself in one step of time; `number` is when, in steps."""
+
+    step_s: float
+    number: int
+    data: bytes
+
+
+class Writing(NamedTuple):
+    """What waits to be written, and how long it took so far: from asking to commit, in all."""
+
+    waiting: int
+    waiting_bytes: int
+    written: int
+    waited_s: float
 
 
 class Holder(Protocol):
@@ -198,6 +215,18 @@ class Hub(Protocol):
         kind: str | None = None,
     ) -> Sequence[Event]:
         """Return events with ids below `before`, newest first. Raises HubDownError."""
+
+    def keep_rows(self, rows: Sequence[Row], kept: Mapping[float, tuple[int, int]]) -> None:
+        """Write rows as `emit` notes an event, and forget all outside `kept`.
+
+        That has the first and last number that is kept, by step.
+        """
+
+    async def rows(self) -> Sequence[Row]:
+        """Return every row that is kept, of each step in order. Raises HubDownError."""
+
+    def writing(self) -> Writing:
+        """Return how writing goes."""
 
     def each_second(self) -> None:
         """Do what has to be done from time to time; called about once a second."""

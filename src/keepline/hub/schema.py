@@ -53,6 +53,14 @@ STEPS: Final = (
     );
     create index event_device on event (device_id, id);
     """,
+    """
+    create table series (           -- what a node measured of itself, a row for each step of time
+        step_s real not null,
+        number integer not null,
+        data blob not null,
+        primary key (step_s, number)
+    ) without rowid;
+    """,
 )
 
 

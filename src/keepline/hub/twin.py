@@ -14,15 +14,16 @@ from keepline.hub.port import (
     Tally,
     Totals,
     Whereabouts,
+    Writing,
     carry,
     check_size,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from keepline.clock import Clock
-    from keepline.hub.port import Amend, Holder, NodeView
+    from keepline.hub.port import Amend, Holder, NodeView, Row
 
 
 KEPT: Final = 1_000
@@ -47,6 +48,7 @@ class TwinHub:
         self._event_ids = 0
         self._events: deque[Event] = deque(maxlen=KEPT)
         self._totals: dict[str, Totals] = {}
+        self._rows: dict[tuple[float, int], Row] = {}
         self._rtts: dict[str, tuple[int, float]] = {}
 
     async def start(self, holder: Holder, window_s: float) -> int:  # noqa: ARG002 (no former life)
@@ -172,6 +174,22 @@ class TwinHub:
     async def totals(self, device_id: str) -> Totals | None:
         """Return a device's totals; see `port.Hub`."""
         return self._totals.get(device_id)
+
+    def keep_rows(self, rows: Sequence[Row], kept: Mapping[float, tuple[int, int]]) -> None:
+        """Keep rows; see `port.Hub`."""
+        self._rows |= {(row.step_s, row.number): row for row in rows}
+        for step_s, number in list(self._rows):
+            first, last = kept.get(step_s, (0, -1))
+            if not first <= number <= last:
+                del self._rows[step_s, number]
+
+    async def rows(self) -> Sequence[Row]:
+        """Return every row; see `port.Hub`."""
+        return [self._rows[key] for key in sorted(self._rows)]
+
+    def writing(self) -> Writing:
+        """Nothing ever waits."""
+        return Writing(0, 0, 0, 0.0)
 
     def each_second(self) -> None:
         """Nothing here follows the wall clock."""

@@ -32,6 +32,7 @@ PATIENCE_S: Final = 2.0
 class _Waiting(NamedTuple):
     operation: Operation
     future: asyncio.Future[object] | None
+    since: float  # on the loop's clock
 
 
 class Writer:
@@ -52,6 +53,8 @@ class Writer:
         most_bytes: int = 67_108_864,
     ) -> None:
         self.trouble: Exception | None = None
+        self.written = 0
+        self.waited_s = 0.0  # from asking to commit, all that were written together
         self._database = database
         self._loop = loop
         self._executor = executor
@@ -72,6 +75,11 @@ class Writer:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits takes."""
+        return self._waiting_bytes
+
     def ask(self, operation: Operation, *, patient: bool = True) -> asyncio.Future[object]:
         """Take one operation; the future has what it returns or raises. Raises HubDownError.
 
@@ -81,7 +89,7 @@ class Writer:
         if not self._has_room(operation.size_bytes, share=1.0):
             raise HubDownError(f"no room: {len(self._waiting)} writes wait already")
         future: asyncio.Future[object] = self._loop.create_future()
-        self._take(_Waiting(operation, future))
+        self._take(_Waiting(operation, future, self._loop.time()))
         if not patient:
             self._impatient.append((self._loop.time() + PATIENCE_S, future))
             if self._watch is None:
@@ -92,7 +100,7 @@ class Writer:
         """Take one that nobody waits for; False when there is no room."""
         if not self._has_room(operation.size_bytes, share=0.75):
             return False
-        self._take(_Waiting(operation, None))
+        self._take(_Waiting(operation, None, self._loop.time()))
         return True
 
     async def look(self, read: Operation) -> object:
@@ -151,7 +159,10 @@ class Writer:
         if error is not None:
             self._try_again(error)
             return
+        now = self._loop.time()
+        self.written += len(batch)
         for waiting, result in zip(batch, done.result(), strict=True):
+            self.waited_s += now - waiting.since
             self._waiting.popleft()
             self._waiting_bytes -= waiting.operation.size_bytes
             if waiting.future is not None and not waiting.future.done():

@@ -229,3 +229,17 @@ async def test_a_transaction_takes_no_more_than_its_share(store: Store) -> None:
         await asyncio.gather(*(writer.ask(note("k")) for _ in range(MOST_AT_ONCE + 1)))
         assert [len(batch) for batch in store.batches] == [MOST_AT_ONCE, 1]
         writer.stop()
+
+
+async def test_how_long_writes_took_counts_from_asking_to_commit(
+    store: Store, writer: Writer
+) -> None:
+    store.may_go_on.clear()
+    first, second = writer.ask(note("1")), writer.ask(note("2", size=1_000))
+    assert (len(writer), writer.written) == (2, 0)
+    assert writer.waiting_bytes >= 1_000
+    await eventually(store.begun.is_set)
+    store.may_go_on.set()
+    await asyncio.gather(first, second)
+    assert (len(writer), writer.written, writer.waiting_bytes) == (0, 2, 0)
+    assert writer.waited_s >= 2 * module.GATHER_S / 2
