@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from keepline.errors import CommandError, NotConnectedError
+from keepline.errors import CommandError, HubError, NotConnectedError
+from keepline.gateway.resumption import hand_over
 from keepline.hub.port import NodeView
 from keepline.reasons import CloseReason
 from keepline.wire.messages import (
@@ -17,6 +20,9 @@ from keepline.wire.messages import (
 
 if TYPE_CHECKING:
     from keepline.gateway.node import Node
+    from keepline.gateway.session import Session
+
+LOOK_S: Final = 0.01
 
 
 class NodeHolder:
@@ -27,11 +33,19 @@ class NodeHolder:
         self._name = name
 
     async def give_up(self, device_id: str) -> None:
-        """Let another node have the device; see `hub.port.Holder`."""
-        session = self._node.registry.by_device(device_id)
-        if session is not None:
-            await session.save_snapshot()
-            session.close(CloseReason.REPLACED)
+        """Let another process have the device; see `hub.port.Holder`.
+
+        Bounded by `session.snapshot_timeout_s`, as everything is that a device is made to wait for.
+        """
+        node = self._node
+        session = node.registry.by_device(device_id)
+        with suppress(TimeoutError, HubError):
+            async with asyncio.timeout(node.settings.session.snapshot_timeout_s):
+                if session is not None and session.connection.lifecycle.reason is None:
+                    await _hand_over(session)
+                elif session is not None:
+                    await _see_off(node, session)
+                await node.hub.where(device_id)  # which is behind all that was to be written
 
     async def command(self, device_id: str, payload: bytes) -> bytes:
         """Send the message in `payload` to a device; empty when it is on its way."""
@@ -54,6 +68,24 @@ class NodeHolder:
         node = self._node
         limit = node.settings.server.max_connections
         return NodeView(self._name, len(node.registry), limit, node.draining)
+
+
+async def _hand_over(session: Session) -> None:
+    """End a session that goes on elsewhere: it hears no more, and leaves what it has."""
+    left = session.parting = hand_over(session, None)
+    session.close(CloseReason.REPLACED)
+    if isinstance(left.snapshot, asyncio.Future):
+        await asyncio.wait({left.snapshot})
+    session.release()
+
+
+async def _see_off(node: Node, session: Session) -> None:
+    """Wait for no Close any more: the device has come back elsewhere, and asks for what it left."""
+    session.connection.transport.abort()
+    # No session pays for an event that only this wait would need.
+    while session in node.registry:
+        await asyncio.sleep(LOOK_S)
+        node.departures.hasten(session.device_id)
 
 
 def _message_in(payload: bytes) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from keepline.errors import CommandError, NotConnectedError
 from keepline.gateway.holder import NodeHolder
-from keepline.hub.port import NodeView, Whereabouts
+from keepline.hub.port import NodeView, Outcome, Whereabouts
 from keepline.reasons import CloseReason
+from keepline.wire.messages import Alert
 from tests.unit.gateway.fakes import World, settle
 from tests.unit.gateway.test_memory import Keeping, come
 
@@ -52,14 +55,60 @@ async def test_what_no_device_understands_is_sent_to_none(payload: bytes, words:
     assert len(life.heard) == 1
 
 
-async def test_a_device_that_is_given_up_is_saved_first_and_told_replaced() -> None:
+async def test_a_device_that_is_given_up_leaves_all_it_has_and_is_told_replaced() -> None:
     world = World(Keeping)
     life = await come(world)
-    holder = NodeHolder(world.node, "n")
-    await holder.give_up("device-1")
+    life.connection.pause_writing()
+    life.session.send(Alert(status="status", message="message", emotion="happy"))
+    await NodeHolder(world.node, "n").give_up("Device-1")
     assert life.transport.close_code == 4001
-    assert len(world.hub._kept) == 1
-    await holder.give_up("nobody")
+    assert life.session not in world.node.registry
+    later = await world.hub.claim("device-1", "session-2")
+    assert later.outcome is Outcome.RESUMED
+    record = world.node.memory.recollect(later)
+    assert record is not None
+    assert record.snapshot == b"state"
+    assert len(record.undelivered) == 1
+
+
+async def test_a_device_that_was_given_up_is_not_given_back_again_when_it_has_left() -> None:
+    world = World(Keeping)
+    life = await come(world)
+    await NodeHolder(world.node, "n").give_up("device-1")
+    heir = await world.hub.claim("device-1", "session-2")
+    await world.hub.save(heir, b"newer")
+    life.loses_tcp()
+    await settle()
+    assert (await world.hub.claim("device-1", "session-3")).state == b"newer"
+
+
+async def test_a_device_that_is_leaving_is_not_waited_for_when_it_is_elsewhere_already() -> None:
+    world = World(Keeping)
+    life = await come(world)
+    life.session.close(CloseReason.SERVER_SHUTDOWN)  # and its firmware keeps the connection
+    giving_up = asyncio.ensure_future(NodeHolder(world.node, "n").give_up("device-1"))
+    await settle()
+    assert life.transport.aborted
+    life.loses_tcp()
+    await giving_up
+    assert (await world.hub.claim("device-1", "session-2")).outcome is Outcome.RESUMED
+
+
+async def test_a_handler_that_gives_no_snapshot_holds_a_device_up_no_longer_than_its_bound() -> (
+    None
+):
+    class Dawdles(Keeping):
+        async def snapshot(self) -> bytes:  # type: ignore[override]
+            await asyncio.Event().wait()
+            return b""
+
+    world = World(Dawdles, session={"snapshot_timeout_s": 0.01})
+    await come(world)
+    await NodeHolder(world.node, "n").give_up("device-1")
+
+
+async def test_who_is_not_here_is_given_up_at_once() -> None:
+    await NodeHolder(World().node, "n").give_up("nobody")
 
 
 async def test_how_a_device_is_and_what_the_node_holds_is_told() -> None:
