@@ -161,12 +161,13 @@ class Channel:
         self._tally.upgrade.add(now - self._asked_at)
         rest, self._response = self._response.rest, None
         self._enter(Phase.GREETING, now + HANDSHAKE_TIMEOUT_S)
-        said = _HELLOS[self.identity.audio_version]
-        if self._receipts is not None:
-            said = replace(said, features=_WITH_RECEIPTS)
-        hello = self._say(said)
+        hello = self._say(self._hello())
         early = self._receive_frames(rest, now)
         return Reaction(hello + early.data, early.action)
+
+    def _hello(self) -> Hello:
+        said = _HELLOS[self.identity.audio_version]
+        return said if self._receipts is None else replace(said, features=_WITH_RECEIPTS)
 
     def _greet(self, hello: ServerHello, now: float) -> Reaction:
         counts = self._tally.counts
