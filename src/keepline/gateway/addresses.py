@@ -1,10 +1,10 @@
-"""How much of a node one address may take: connections at once, and new ones in a second."""
+"""How much of a node one address may take: connections and handshakes at once, and in a second."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keepline.gateway.refusals import address_full, too_often
+from keepline.gateway.refusals import address_full, too_many_at_once, too_often
 from keepline.gateway.throttle import Throttle, address_key
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ SHRINK_ABOVE = 1_024
 class _Place:
     """One IPv4 address or IPv6 /64 network that connections come from."""
 
-    __slots__ = ("connections", "key")
+    __slots__ = ("arriving", "connections", "key")
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.connections = 0
+        self.arriving = 0  # of these, not upgraded yet
 
 
 class Addresses:
@@ -33,11 +34,12 @@ class Addresses:
     is forgotten in seconds.
     """
 
-    __slots__ = ("_most", "_peak", "_places", "_throttle")
+    __slots__ = ("_most", "_most_arriving", "_peak", "_places", "_throttle")
 
     def __init__(self, settings: Server) -> None:
         rate = settings.accepts_per_address_per_s
         self._most = settings.connections_per_address
+        self._most_arriving = settings.handshakes_per_address
         self._places: dict[str, _Place] = {}
         self._peak = 0
         self._throttle = None
@@ -59,27 +61,44 @@ class Addresses:
         if not _is_this_machine(address):
             if self._most is not None and place is not None and place.connections >= self._most:
                 raise address_full()
+            if self._is_crowded(place):
+                raise too_many_at_once()
             if self._throttle is not None and not self._throttle.take(key, now):
                 raise too_often(self._throttle.wait_s(key, now))
         if place is None:
             place = self._places[key] = _Place(key)
             self._peak = max(self._peak, len(self._places))
         place.connections += 1
+        place.arriving += 1
         return place.key if place.key == address else address
 
-    def leave(self, address: str) -> None:
+    def upgraded(self, address: str) -> None:
+        """One that had entered is no handshake any more; who never entered changes nothing."""
+        place = self._places.get(address_key(address))
+        if place is not None:
+            place.arriving -= 1
+
+    def leave(self, address: str, *, arriving: bool = False) -> None:
         """A connection that had entered is gone; who never entered changes nothing."""
         key = address_key(address)
         place = self._places.get(key)
         if place is None:
             return
         place.connections -= 1
+        place.arriving -= arriving
         if not place.connections:
             del self._places[key]
             # A dict never shrinks by deletion.
             if self._peak > SHRINK_ABOVE and len(self._places) * 4 < self._peak:
                 self._places = dict(self._places)
                 self._peak = len(self._places)
+
+    def _is_crowded(self, place: _Place | None) -> bool:
+        return (
+            self._most_arriving is not None
+            and place is not None
+            and place.arriving >= self._most_arriving
+        )
 
     def each_second(self, now: float) -> None:
         """Forget how often somebody came who may come as often as ever again."""

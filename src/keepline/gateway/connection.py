@@ -15,6 +15,7 @@ from keepline.gateway import probing
 from keepline.gateway.backlog import Put
 from keepline.gateway.outbox import Outbox
 from keepline.gateway.sockets import abort, end_output, reason_of_loss
+from keepline.gateway.turns import LARGE_READ_BYTES
 from keepline.lifecycle.heartbeat import PINGED, Heartbeat, Verdict, means_of_asking
 from keepline.lifecycle.states import Effect, Event, State
 from keepline.reasons import CloseReason
@@ -43,6 +44,7 @@ _ACTIVE, _IDLE, _HEALTHY = State.ACTIVE, State.IDLE, Verdict.HEALTHY
 HOLD_OUTPUT = 1  # the peer does not read: hear it again when it does
 HOLD_TURN = 2  # its frames used up this loop turn: the others first
 HOLD_RECEIVER = 4  # who takes its messages takes no more for now
+HOLD_END = 8  # it was thrown out for saying too much: nothing more is heard
 
 
 class Connection(asyncio.Protocol):
@@ -106,11 +108,11 @@ class Connection(asyncio.Protocol):
         """Several frames or parts of them; what is beyond one turn's worth waits for the next."""
         for event in self._reader.receive(data):
             self._on_event(event)
-        if self._reader.pending:
+        if self._reader.pending or len(data) >= LARGE_READ_BYTES:
             self._hold(HOLD_TURN)
-            self.node.loop.call_soon(self._next_turn)
+            self.node.turns.give(self)
 
-    def _next_turn(self) -> None:
+    def next_turn(self) -> None:
         """Go on with what the last turn had no time for; not while the peer does not read."""
         if self._holds & ~HOLD_TURN or self.transport.is_closing():
             return
@@ -155,12 +157,12 @@ class Connection(asyncio.Protocol):
         if rtt_s is not None:
             node.counters.rtt.observe(rtt_s)
         elif not self._may_send_control():  # nobody asked for it
-            self.fail(FloodError("more control frames per second than allowed"))
+            self._end_flood()
 
     def _on_ping(self, payload: bytes) -> None:
         self.node.counters.pings_received += 1
         if not self._may_send_control():
-            self.fail(FloodError("more control frames per second than allowed"))
+            self._end_flood()
         elif self.outbox is not None:
             self.outbox.unanswered_ping = payload
         else:
@@ -178,6 +180,12 @@ class Connection(asyncio.Protocol):
         """Fail the connection: the reader takes nothing more, so no answer is awaited (§7.1.7)."""
         self.fail(error)
         end_output(self.transport)
+
+    def _end_flood(self) -> None:
+        """Throw it out, and do not hear for the bound of its Close what else it says."""
+        if not self._holds & HOLD_END:
+            self.fail(FloodError("more control frames per second than allowed"))
+            self._hold(HOLD_END)
 
     def _may_send_control(self) -> bool:
         second, count = self._control
@@ -241,7 +249,7 @@ class Connection(asyncio.Protocol):
         if self.outbox is None:
             self.receiver.resume_sending()
         if self._holds & HOLD_TURN:
-            self._next_turn()
+            self.next_turn()
 
     def pause_receiving(self) -> None:
         """Hear nothing more of the device until `resume_receiving`: its messages go nowhere."""
@@ -251,7 +259,7 @@ class Connection(asyncio.Protocol):
         """Hear the device again; idempotent."""
         self._unhold(HOLD_RECEIVER)
         if self._holds == HOLD_TURN:
-            self._next_turn()
+            self.next_turn()
 
     def _hold(self, why: int) -> None:
         if not self._holds:

@@ -162,6 +162,7 @@ class Door(asyncio.Protocol):
         high_bytes = self.node.settings.outbox.high_water_bytes
         self.transport.set_write_buffer_limits(high=high_bytes)
         self.transport.set_protocol(connection)
+        self.node.arrivals.addresses.upgraded(request.address)
         self.transport.write(upgrade_response(request))
         return connection
 
@@ -245,7 +246,7 @@ class Door(asyncio.Protocol):
     def _clean_up(self) -> None:
         self.node.wheel.cancel(self)
         if self._entered:
-            self.node.arrivals.addresses.leave(self.address)
+            self.node.arrivals.addresses.leave(self.address, arriving=True)
         if self.judging is not None:
             self.judging.cancel()
         if not self._request.done():

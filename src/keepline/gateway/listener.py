@@ -28,6 +28,9 @@ BATCH = 16
 More at once would make no storm shorter that matters, and scatter in memory what stays of each.
 """
 
+MOST_SEEN = 32
+"""How many are looked at for a batch: of a flood of connects most have hung up by then."""
+
 RESERVE = 64
 """Descriptors that no device gets: operators, the log and the handlers need some, too."""
 
@@ -79,8 +82,11 @@ class Listener:
     # -- accepting -------------------------------------------------------------------------
 
     def _accept(self, listening: socket.socket) -> None:
-        """Accept who waits, as far as one batch."""
-        for _ in range(BATCH):
+        """Accept who waits, as far as one batch, to which who has gone already does not count."""
+        accepted = 0
+        for seen in range(MOST_SEEN):
+            if accepted == BATCH:
+                return
             try:
                 sock, name = listening.accept()
             except (BlockingIOError, InterruptedError):
@@ -90,6 +96,11 @@ class Listener:
                     self._accept_the_last(listening)
                     return
                 continue  # this one has left already, or the network has a fault (accept(2))
+            if seen and _has_gone(sock):
+                self._node.counters.connections_accepted += 1
+                sock.close()
+                continue
+            accepted += 1
             if sock.fileno() < self._first_reserved:
                 self._short = False
                 self._pause_s = FIRST_PAUSE_S
@@ -147,6 +158,16 @@ class Listener:
         with contextlib.suppress(OSError):
             while len(self._spare) < SPARE:
                 self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+
+
+def _has_gone(sock: socket.socket) -> bool:
+    """Whether its peer has hung up without a word: a door for it would be a waste."""
+    try:
+        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _first_reserved() -> int:

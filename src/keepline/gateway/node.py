@@ -24,6 +24,7 @@ from keepline.gateway.resumption import Parting, begin, found_by, hand_over
 from keepline.gateway.session import Session
 from keepline.gateway.threads import ThreadedSession, ThreadFence
 from keepline.gateway.ticker import Due, Ticker
+from keepline.gateway.turns import Turns
 from keepline.lifecycle.breaker import SuspicionBreaker
 from keepline.lifecycle.heartbeat import Judge
 from keepline.lifecycle.states import State
@@ -104,6 +105,7 @@ class Node:
         "streaming_silence_s",
         "thread_fence",
         "ticker",
+        "turns",
         "wheel",
     )
 
@@ -177,6 +179,7 @@ class Node:
         self.hub = hub
         self.memory = Memory(hub, settings.hub, log, self.registry)
         self.departures = Departures(self)
+        self.turns = Turns(self)
 
     @property
     def cleanups(self) -> set[asyncio.Task[None]]:
@@ -322,6 +325,7 @@ class Node:
             self._giving_back = self.loop.run_in_executor(self.executor, give_back, sessions)
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
+        self.turns.each_second()
         self.gate.each_second()
         self.expiries.each_second(self.clock.wall())
         if self.presence is not None:

@@ -31,6 +31,15 @@ def address_full() -> RefusedError:
     )
 
 
+def too_many_at_once() -> RefusedError:
+    """Return the refusal of an address that has as many handshakes under way as one may have."""
+    return RefusedError(
+        "too many handshakes at once from this address",
+        CloseReason.ADDRESS_FULL,
+        retry_after_s=1,
+    )
+
+
 def too_often(wait_s: float) -> RefusedError:
     """Return the refusal of an address that connects more often than one may."""
     return RefusedError(

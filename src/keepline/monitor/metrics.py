@@ -86,6 +86,7 @@ class Counters:
         "messages_in",
         "messages_out",
         "outbox_audio_dropped",
+        "peers_held_back",
         "ping_failures",
         "pings_received",
         "pings_sent",
@@ -121,6 +122,7 @@ class Counters:
         self.audio_out = 0
         self.inbox_audio_dropped = 0
         self.outbox_audio_dropped = 0
+        self.peers_held_back = 0
         self.pings_sent = 0
         self.pings_received = 0
         self.pongs_received = 0
@@ -182,6 +184,10 @@ _PLAIN = {
     "keepline_outbox_audio_dropped": (
         "outbox_audio_dropped",
         "Audio frames dropped because the device was too slow.",
+    ),
+    "keepline_peers_held_back": (
+        "peers_held_back",
+        "Times a device that sent too much was not read for the rest of a second.",
     ),
     "keepline_pings_sent": ("pings_sent", "Pings sent to devices."),
     "keepline_pings_received": ("pings_received", "Pings received from devices."),

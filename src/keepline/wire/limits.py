@@ -19,8 +19,10 @@ class Limits:
     `hello_bytes` bounds each message of a device whose hello was not answered yet,
     `message_bytes` the later ones: the payload over all fragments, and `message_fragments` their
     number. `frames_per_turn` is how many frames one call of `FrameReader.receive` handles.
-    `control_frames_per_s` bounds pings and pongs together, as a rate and as a burst; it is applied
-    by the connection, which has a clock.
+    `full_turns_per_s` is how many turns full of frames, or reads of 32 KiB, a peer gets in a second
+    before it is not read for the rest of it; applied by the connection, which has a clock.
+    `control_frames_per_s` bounds pings and pongs together, as a rate and as a burst, in the
+    same way.
     """
 
     head_bytes: Positive = 8192
@@ -30,6 +32,7 @@ class Limits:
     message_bytes: Positive = 65_536
     message_fragments: Positive = 256
     frames_per_turn: Positive = 64
+    full_turns_per_s: Positive = 32
     control_frames_per_s: Positive = 20
 
     def before_hello(self) -> Limits:

@@ -101,3 +101,36 @@ def test_nothing_is_kept_of_who_has_left() -> None:
     assert len(addresses._throttle) == 5_000
     addresses.each_second(BURST_S + 0.1)
     assert len(addresses._throttle) == 0
+
+
+def test_an_address_may_have_as_many_handshakes_under_way_as_the_limit_and_no_more() -> None:
+    addresses = Addresses(Server(handshakes_per_address=3))
+    for _ in range(3):
+        addresses.enter(FAR, 0.0)
+    error = refused(addresses, FAR)
+    assert error.reason is CloseReason.ADDRESS_FULL
+    assert error.retry_after_s == 1
+    addresses.enter("192.0.2.8", 0.0)
+    addresses.upgraded(FAR)
+    addresses.enter(FAR, 0.0)
+    refused(addresses, FAR)
+
+
+def test_a_handshake_that_ends_makes_room_for_another_and_a_device_that_leaves_does_not() -> None:
+    addresses = Addresses(Server(handshakes_per_address=2))
+    addresses.enter(FAR, 0.0)
+    addresses.upgraded(FAR)
+    for _ in range(2):
+        addresses.enter(FAR, 0.0)
+    addresses.leave(FAR)  # the device
+    refused(addresses, FAR)
+    addresses.leave(FAR, arriving=True)
+    addresses.enter(FAR, 0.0)
+    refused(addresses, FAR)
+
+
+def test_this_machine_may_have_any_number_of_handshakes() -> None:
+    addresses = Addresses(Server(handshakes_per_address=1))
+    for _ in range(10):
+        addresses.enter("127.0.0.1", 0.0)
+    addresses.upgraded("192.0.2.99")  # never entered: nothing happens

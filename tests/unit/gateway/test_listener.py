@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from keepline.gateway import listener as listener_module
-from keepline.gateway.listener import BATCH, FIRST_PAUSE_S, LONGEST_PAUSE_S, SPARE, Listener
+from keepline.gateway.listener import (
+    BATCH,
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    MOST_SEEN,
+    SPARE,
+    Listener,
+)
 from keepline.gateway.sockets import open_listener
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World, settle
@@ -87,6 +94,22 @@ async def test_no_more_than_a_batch_is_accepted_in_one_turn(ways: list[Way], wai
     assert len(way.came) == min(waiting, BATCH)
     way.listener._accept(way.socket)
     assert len(way.came) == waiting
+
+
+async def test_of_a_flood_of_connects_who_has_hung_up_already_gets_no_door(
+    ways: list[Way],
+) -> None:
+    world = World()
+    way = Way(world)
+    ways.append(way)
+    way.knock(MOST_SEEN - 1 + 5)
+    for peer in way.peers[: MOST_SEEN - 1]:
+        peer.close()
+    way.listener._accept(way.socket)
+    assert len(way.came) == 2  # the first, who is not looked at, and one who is still there
+    assert world.counters.connections_accepted == MOST_SEEN - 2
+    way.listener._accept(way.socket)
+    assert len(way.came) == 2 + 4
 
 
 @pytest.mark.parametrize("number", [errno.ECONNABORTED, errno.EPROTO, errno.EPERM])

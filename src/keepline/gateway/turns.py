@@ -1,0 +1,49 @@
+"""How much of the loop one peer may have: who floods is read less, and only as long as it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from keepline.gateway.connection import Connection
+    from keepline.gateway.node import Node
+
+LARGE_READ_BYTES: Final = 32_768
+"""So much in one read is as good as a turn full of frames."""
+
+
+class Turns:
+    """Hands out the turns of those that send more than one turn can handle.
+
+    Nothing is kept of anybody else, and of these for a second. Beyond `wire.full_turns_per_s` a
+    connection is not read for the rest of the second: its peer's own TCP holds it back, and no
+    message is lost.
+    """
+
+    __slots__ = ("_node", "_taken", "_waiting")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._taken: dict[Connection, int] = {}
+        self._waiting: list[Connection] = []
+
+    def __len__(self) -> int:
+        """How many wait for the next second."""
+        return len(self._waiting)
+
+    def give(self, connection: Connection) -> None:
+        """Have `connection`, which is not read meanwhile, go on in its next turn."""
+        taken = self._taken.get(connection, 0) + 1
+        self._taken[connection] = taken
+        if taken <= self._node.limits.full_turns_per_s:
+            self._node.loop.call_soon(connection.next_turn)
+            return
+        self._node.counters.peers_held_back += 1
+        self._waiting.append(connection)
+
+    def each_second(self) -> None:
+        """Begin a new second: who was held goes on."""
+        waiting, self._waiting = self._waiting, []
+        self._taken.clear()
+        for connection in waiting:
+            self._node.loop.call_soon(connection.next_turn)
