@@ -33,6 +33,11 @@ class Backlog(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def size_bytes(self) -> int:
+        """What waits, as its owners count it."""
+        return self._bytes
+
     def put(self, item: T, size_bytes: int, *, audio: bool) -> Put:
         """Append `item`; at a limit drop the oldest audio, or refuse more control."""
         if not audio and len(self._items) - self._audio >= self._control_limit:

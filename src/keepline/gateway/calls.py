@@ -124,6 +124,16 @@ class Calls(Receiver):
 
     def close(self, reason: CloseReason = CloseReason.HANDLER_CLOSED) -> None:
         """End the session; idempotent, the first reason wins."""
+    @property
+    def inbox(self) -> Inbox | None:
+        """The calls that wait; there is none while no call is under way."""
+        return self._inbox
+
+    @property
+    def worker(self) -> asyncio.Task[None] | None:
+        """The task of the call under way, None while nothing is awaited."""
+        return self._worker
+
         self.connection.close(reason)
 
     def deliver(self, method: Callable[..., object], *arguments: object) -> None:

@@ -91,7 +91,7 @@ class Ticker:
         return self._clock.now() - self.stalled_s
 
     def take_worst_lag_s(self) -> float:
-        """Return by how much the latest tick since the last call was late."""
+        """Return by how much the latest tick since the last call was late; for one caller."""
         worst_s, self._worst_lag_s = self._worst_lag_s, 0.0
         return worst_s
 
@@ -124,6 +124,7 @@ class Ticker:
             self._counters.loop_stalls += 1
             self._counters.loop_stalled_s += lost_s
             self._on_stall(lost_s)
+        self._counters.loop_lag.observe(max(0.0, lost_s))
         self.now = reading - self.stalled_s
         now = self.now
         for item in self.wheel.advance(now, self._due_limit):

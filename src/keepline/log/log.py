@@ -94,6 +94,16 @@ class Log:
         self.lost = 0  # lines that could not be written
         self._told_lost = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many lines wait to be written."""
+        return self._writer.waiting_lines
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What they take."""
+        return self._writer.waiting_bytes
+
     def start(self) -> None:
         """Write from a thread from now on: a reader who does not read holds nobody up."""
         self._writer.start()

@@ -42,6 +42,16 @@ class Writer:
         self._ended = stream is None
 
     @property
+    def waiting_lines(self) -> int:
+        """How many lines wait."""  # no `__len__`: an empty one must not pass for none
+        return len(self._lines)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits takes."""
+        return self._bytes
+
+    @property
     def takes_lines(self) -> bool:
         """Whether the next line has room; else it is lost."""
         lines, size_bytes = len(self._lines), self._bytes

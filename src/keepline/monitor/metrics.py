@@ -32,22 +32,26 @@ RTT_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.
 
 
 class Histogram:
+# From the timer's own rounding to a stall in which devices would be given up.
+LAG_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
     """Counts of observations per bucket; the last bucket has no upper bound."""
 
-    __slots__ = ("_bounds", "counts", "sum")
+    __slots__ = ("bounds", "counts", "sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
-        self._bounds = bounds
+        self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
     def observe(self, value: float) -> None:
-        self.counts[bisect_left(self._bounds, value)] += 1
+        self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
     def cumulative(self) -> list[tuple[str, float]]:
         """Return Prometheus buckets: an upper bound, and how many observations were not above."""
-        bounds = [*map(str, self._bounds), "+Inf"]
+        bounds = [*map(str, self.bounds), "+Inf"]
         return list(zip(bounds, accumulate(self.counts), strict=True))
 
 
@@ -82,6 +86,7 @@ class Counters:
         "loop_stalls",
         "malformed_audio",
         "malformed_messages",
+        "loop_lag",
         "mass_suspicions",
         "messages_in",
         "messages_out",
@@ -143,6 +148,7 @@ class Counters:
         self.enrolment_proofs_refused = 0
         self.handler_failures = 0
         self.cleanup_failures = 0
+        self.loop_lag = Histogram(LAG_BOUNDS_S)
         self.loop_stalls = 0
         self.loop_stalled_s = 0.0
         self.log_lines_lost = 0
@@ -317,6 +323,12 @@ class Metrics(Collector):
 
     def _disconnects(self) -> Metric:
         text = "Upgraded connections that ended, by who ended them and why."
+        yield HistogramMetricFamily(
+            "keepline_loop_lag_seconds",
+            "By how much each tick of the loop was late; there are ten in a second.",
+            buckets=counters.loop_lag.cumulative(),
+            sum_value=counters.loop_lag.sum,
+        )
         family = CounterMetricFamily("keepline_disconnects", text, labels=["initiator", "cause"])
         for reason, count in self._counters.disconnects.items():
             if reason.status is None:
