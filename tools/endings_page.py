@@ -97,6 +97,22 @@ MEANINGS: dict[CloseReason, Meaning] = {
     R.HANDLER_FAILED: Meaning(
         "the handler raised an exception", "`handler_failed` in the log, with its traceback"
     ),
+    R.HANDLER_TIMEOUT: Meaning(
+        "a call of the handler took longer than `isolation.call_timeout_s`",
+        "`handler_failed` in the log: `at` is where it waits ([isolation](isolation.md))",
+    ),
+    R.HANDLER_OVER_BUDGET: Meaning(
+        "the handler had more tasks, timers or sends than one session may have (`isolation.*`)",
+        "`handler_failed` in the log; `keepline leaks`",
+    ),
+    R.HANDLER_SUSPENDED: Meaning(
+        "so many sessions of this handler's class failed that no more are begun for a while",
+        "`handler_suspended` in the log; `keepline handlers`",
+    ),
+    R.OUT_OF_MEMORY: Meaning(
+        "there was no memory for it; waiting audio and caches were given up",
+        "memory of the process and of the handler: `keepline leaks`",
+    ),
     R.INTERNAL_ERROR: Meaning(
         "a fault of Keepline's own", "`admission_failed` and other errors in the log; report it"
     ),
@@ -156,6 +172,10 @@ MEANINGS: dict[CloseReason, Meaning] = {
     ),
     R.AUTH_UNAVAILABLE: Meaning(
         "who judges devices could not be asked", "the server behind `auth.callback_url`"
+    ),
+    R.HANDLER_UNAVAILABLE: Meaning(
+        "so many sessions of the handler failed that no more are begun for a while",
+        "`handler_suspended` in the log; `keepline handlers`",
     ),
     R.UPSTREAM_UNAVAILABLE: Meaning(
         "no voice server could be asked, or it gave no usable configuration",

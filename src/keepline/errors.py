@@ -12,6 +12,9 @@ KeeplineError
     ├── StartError            cannot start; the message says what to do next
     │   └── SettingsError     a setting is wrong; names the field and the allowed values
     ├── HandlerError          the application's code failed
+    │   ├── HandlerTimeoutError   a call took too long
+    │   ├── BudgetError           it has more under way than a session may have
+    │   └── SuspendedError        so many of its kind have failed that no more are begun
     ├── ToolError             a device's tool did not do what it was called for
     │   ├── ToolTimeoutError  it did not answer in time
     │   └── NoToolsError      the device has none
@@ -123,6 +126,24 @@ class HandlerError(OurError):
     """The application's code raised; the original error is the `__cause__`."""
 
     reason = CloseReason.HANDLER_FAILED
+
+
+class HandlerTimeoutError(HandlerError):
+    """A handler's call took longer than `isolation.call_timeout_s`."""
+
+    reason = CloseReason.HANDLER_TIMEOUT
+
+
+class BudgetError(HandlerError):
+    """A session wanted more tasks, timers or sends than it may have; it ends."""
+
+    reason = CloseReason.HANDLER_OVER_BUDGET
+
+
+class SuspendedError(HandlerError):
+    """So many sessions of this handler have failed that no more are begun for a while."""
+
+    reason = CloseReason.HANDLER_SUSPENDED
 
 
 class ToolError(OurError):

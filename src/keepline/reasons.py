@@ -64,6 +64,10 @@ class CloseReason(Enum):
     TOKEN_EXPIRED = ("token_expired", Initiator.US, 4003, None, _BACK)  # with a new token
     HANDLER_CLOSED = ("handler_closed", Initiator.US, 1000, None, _BACK)  # when there is need
     HANDLER_FAILED = ("handler_failed", Initiator.US, 1011, None, _BACK)
+    HANDLER_TIMEOUT = ("handler_timeout", Initiator.US, 1011, None, _BACK)
+    HANDLER_OVER_BUDGET = ("handler_over_budget", Initiator.US, 1011, None, _BACK)
+    HANDLER_SUSPENDED = ("handler_suspended", Initiator.US, 1013, None, _BACK)
+    OUT_OF_MEMORY = ("out_of_memory", Initiator.US, 1013, None, _BACK)
     INTERNAL_ERROR = ("internal_error", Initiator.US, 1011, None, _BACK)
 
     # Ended by the operator.
@@ -92,6 +96,7 @@ class CloseReason(Enum):
     HEAD_TOO_LARGE = ("head_too_large", Initiator.US, None, 431, _AWAY)
     REFUSED_INTERNAL = ("refused_internal", Initiator.US, None, 500, _BACK)
     AUTH_UNAVAILABLE = ("auth_unavailable", Initiator.US, None, 503, _BACK)
+    HANDLER_UNAVAILABLE = ("handler_unavailable", Initiator.US, None, 503, _BACK)
     UPSTREAM_UNAVAILABLE = ("upstream_unavailable", Initiator.US, None, 503, _BACK)
     FULL = ("full", Initiator.US, None, 503, _BACK)
     DRAINING = ("draining", Initiator.US, None, 503, _BACK)

@@ -256,6 +256,52 @@ async def meets_a_broken_handler(gateway: RunningGateway) -> int | None:
     return await sends(gateway, text('{"type":"custom","payload":1}'))
 
 
+SAYS = '{"type":"custom","payload":1}'
+
+
+@proves(
+    CloseReason.HANDLER_TIMEOUT,
+    Hung,
+    isolation={"call_timeout_s": 0.3},
+    session={"closed_timeout_s": 0.1},
+)
+async def meets_a_handler_that_hangs(gateway: RunningGateway) -> int | None:
+    return await sends(gateway, text(SAYS))
+
+
+class Busy(Handler):
+    def text(self, session: Session, message: object) -> None:
+        for _ in range(5):
+            session.spawn(asyncio.sleep(3_600))
+
+
+@proves(CloseReason.HANDLER_OVER_BUDGET, Busy, isolation={"tasks": 4})
+async def meets_a_handler_that_wants_too_much(gateway: RunningGateway) -> int | None:
+    return await sends(gateway, text(SAYS))
+
+
+class Greedy(Handler):
+    def text(self, session: Session, message: object) -> None:
+        raise MemoryError
+
+
+@proves(CloseReason.OUT_OF_MEMORY, Greedy)
+async def meets_a_handler_without_memory(gateway: RunningGateway) -> int | None:
+    return await sends(gateway, text(SAYS))
+
+
+@proves(CloseReason.HANDLER_SUSPENDED, isolation={"failing_devices": 1})
+async def meets_one_of_two_kinds_that_fails(gateway: RunningGateway) -> int | None:
+    async with live(gateway.port, "another"):  # whose kind works
+        gateway.node.make_handler = lambda: Fails()
+        await sends(gateway, text(SAYS))
+        async with tcp(gateway.port) as peer:
+            await peer.send(request())
+            assert (await peer.answer())[0] == 101
+            await peer.send(text(HELLO))
+            return await peer.close_code()
+
+
 @proves(CloseReason.INTERNAL_ERROR)
 async def meets_a_broken_gateway(gateway: RunningGateway) -> int | None:
     def fail() -> str:
@@ -414,4 +460,10 @@ async def finds_no_room(gateway: RunningGateway) -> int:
 @proves(CloseReason.DRAINING)
 async def comes_while_the_gateway_leaves(gateway: RunningGateway) -> int:
     gateway.node.draining = True
+    return await refused(gateway, request())
+
+
+@proves(CloseReason.HANDLER_UNAVAILABLE, Fails, isolation={"failing_devices": 1})
+async def comes_for_a_handler_that_fails(gateway: RunningGateway) -> int:
+    await sends(gateway, text(SAYS))
     return await refused(gateway, request())

@@ -72,12 +72,11 @@ async def admit(door: Door) -> None:
         door.give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
         raise
     except HandlerError as error:
-        node.counters.handler_failures += 1
-        node.log.error("handler_failed", error=error)
+        node.isolation.not_begun(error, greeting.device_id)
         door.give_up(CloseReason.REFUSED_INTERNAL, error.reason)
     except Exception as error:  # noqa: BLE001 (a fault of ours ends one admission: a fence)
-        node.log.error("admission_failed", error=error)
-        door.give_up(CloseReason.REFUSED_INTERNAL, CloseReason.INTERNAL_ERROR)
+        reason = node.isolation.faults.of_ours(error, "admission_failed", greeting.device_id)
+        door.give_up(CloseReason.REFUSED_INTERNAL, reason)
 
 
 def _reschedule(deadline: asyncio.Timeout, before: Profile, after: Profile) -> None:
@@ -104,6 +103,7 @@ def _check(node: Node, request: Request) -> int:
         raise RefusedError("a WebSocket upgrade is expected", CloseReason.UPGRADE_REQUIRED)
     asked = asked_version(header_or_query(request, "protocol-version"))
     node.arrivals.check_open()
+    node.isolation.suspensions.check_open()
     return asked
 
 
@@ -116,7 +116,7 @@ async def _configuration(node: Node, request: Request) -> bytes:
     except RefusedError:
         raise
     except Exception as error:  # noqa: BLE001 (a fault of ours must not pass for the device's)
-        node.log.error("configuration_failed", error=error)
+        node.isolation.faults.of_ours(error, "configuration_failed")
         raise RefusedError("the configuration failed", CloseReason.REFUSED_INTERNAL) from None
 
 
@@ -137,7 +137,7 @@ async def _judge(door: Door, request: Request) -> Identity:
         raise ConnectionResetError("left while it was judged") from None
     except Exception as error:  # noqa: BLE001 (authenticators are outside code: a fence)
         # A ConnectionError or TimeoutError of its own must not pass for the device's.
-        node.log.error("admission_failed", error=error)
+        node.isolation.faults.of_ours(error, "admission_failed")
         raise RefusedError("the authenticator failed", CloseReason.REFUSED_INTERNAL) from None
     finally:
         door.judging = None

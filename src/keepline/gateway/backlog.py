@@ -65,6 +65,14 @@ class Backlog(Generic[T]):
         self._bytes -= size_bytes
         return item
 
+    def drop_audio(self) -> int:
+        """Give up all audio; return how many frames there were."""
+        dropped = self._audio
+        self._items = deque(each for each in self._items if not each[0])
+        self._audio = 0
+        self._bytes = sum(size_bytes for _, size_bytes, _ in self._items)
+        return dropped
+
     def control(self) -> list[T]:
         """Return what is no audio and still waits, in order."""
         return [item for audio, _, item in self._items if not audio]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.gateway.backlog import Backlog, Put
 from keepline.gateway.beside import Beside
+from keepline.gateway.isolation.growth import NOTHING, Load
 from keepline.gateway.packed import claim_of, client_id_of, session_id_of, with_claim
 from keepline.gateway.receiver import Receiver
 from keepline.lifecycle.states import State
@@ -122,6 +124,11 @@ class Calls(Receiver):
         """What the device says of itself beside its id; "" for nothing."""
         return client_id_of(self._ids)
 
+    @property
+    def worker(self) -> asyncio.Task[None] | None:
+        """The task of the call under way, None while nothing is awaited."""
+        return self._worker
+
     def close(self, reason: CloseReason = CloseReason.HANDLER_CLOSED) -> None:
         """End the session; idempotent, the first reason wins."""
     @property
@@ -168,9 +175,12 @@ class Calls(Receiver):
 
     async def _work(self, method: Callable[..., object], rest: Awaitable[object] | None) -> None:
         fence = self._fence
+        node = self._node
+        deadlines = node.isolation.deadlines
         try:
             while True:
                 if rest is not None:
+                    deadlines.begin(self, method, node.ticker.now)
                     await fence.wait(self, method, rest)
                 inbox = self._inbox
                 call = None if inbox is None else inbox.take()
@@ -180,8 +190,40 @@ class Calls(Receiver):
                 method = call.method
                 rest = fence.call(self, method, *call.ready())
         finally:
+            deadlines.end(self)
             self._worker = None
             self._inbox = None
+
+    def cancel_call(self) -> None:
+        """Cancel the call under way, and with it those that wait: its session is ending."""
+        if self._worker is not None:
+            self._worker.cancel()
+
+    def where(self) -> str:
+        """Return as FILE:LINE what the call under way waits for, empty when there is none."""
+        return self._fence.where(self)
+
+    def heard_for_s(self) -> float:
+        """Return how long what was said can still be heard, less than 0 for how long it was."""
+        return -inf
+
+    def load(self) -> Load:
+        """Return what it has under way, `NOTHING` for nothing."""
+        inbox, outbox, beside = self._inbox, self.connection.outbox, self._beside
+        if inbox is None and outbox is None and beside is None:
+            return NOTHING
+        tasks, timers = (0, 0) if beside is None else (len(beside.tasks), len(beside.timers))
+        queued_bytes = sum(each.size_bytes for each in (inbox, outbox) if each is not None)
+        return Load(tasks, timers, queued_bytes)
+
+    def drop_audio(self) -> int:
+        """Give up the audio that waits in either direction; return how many frames."""
+        inbox, outbox, counters = self._inbox, self.connection.outbox, self._node.counters
+        heard = 0 if inbox is None else inbox.drop_audio()
+        said = 0 if outbox is None else outbox.drop_audio()
+        counters.inbox_audio_dropped += heard
+        counters.outbox_audio_dropped += said
+        return heard + said
 
     # -- beside the calls ------------------------------------------------------------------
 
@@ -214,6 +256,7 @@ class Calls(Receiver):
         if self._beside is not None:
             self._beside.cancel()
             self._beside.toolbox = None  # which holds the session
+            self._node.isolation.strays.expect(self._beside.tasks, self, self.beside)
         if self._worker is not None:
             return self._end_in_turn(self._worker, reason)
         rest = self._fence.call(self, self.handler.closed, reason)
@@ -238,4 +281,5 @@ class Calls(Receiver):
                 "handler_too_slow_to_end", device_id=self.device_id, after_s=bound_s
             )
             task.cancel()
-            await asyncio.wait({task}, timeout=bound_s)
+            _, late = await asyncio.wait({task}, timeout=bound_s)
+            self._node.isolation.strays.expect(late, self, self.end)

@@ -56,8 +56,9 @@ async def _go_on(connection: Connection, steps: Iterator[Step], rest: Rest) -> N
 
 
 def _on_failure(connection: Connection, error: Exception) -> None:
-    connection.node.counters.cleanup_failures += 1
-    connection.node.log.error("cleanup_step_failed", error=error)
+    node = connection.node
+    node.counters.cleanup_failures += 1
+    node.isolation.faults.of_ours(error, "cleanup_step_failed", connection.receiver.device_id)
 
 
 def cancel_deadline(connection: Connection) -> None:
@@ -90,6 +91,11 @@ def account(connection: Connection) -> None:
     connection.node.on_ended(connection, _reason(connection))
 
 
+def tell_gone(connection: Connection) -> Rest:
+    """Tell who wants to know of every session that has gone."""
+    return connection.node.isolation.gone(connection, _reason(connection))
+
+
 def part(connection: Connection) -> None:
     """Part from the session: the two hold each other, and no collector should be needed."""
     connection.receiver = NOBODY
@@ -102,6 +108,7 @@ STEPS: tuple[Step, ...] = (
     release_claim,
     leave_address,
     account,
+    tell_gone,
     part,
 )
 

@@ -14,7 +14,7 @@ from keepline.errors import FloodError, PeerError
 from keepline.gateway import probing
 from keepline.gateway.backlog import Put
 from keepline.gateway.outbox import Outbox
-from keepline.gateway.sockets import abort, end_output, reason_of_loss
+from keepline.gateway.sockets import abort, end_output
 from keepline.gateway.turns import LARGE_READ_BYTES
 from keepline.lifecycle.heartbeat import PINGED, Heartbeat, Verdict, means_of_asking
 from keepline.lifecycle.states import Effect, Event, State
@@ -378,7 +378,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP is gone, whoever ended it; this comes exactly once."""
-        self.advance(Event.TRANSPORT_LOST, reason_of_loss(exc))
+        self.advance(Event.TRANSPORT_LOST, self.node.isolation.faults.of_socket(exc))
 
     def advance(self, event: Event, reason: CloseReason | None = None) -> None:
         """Put one event to the table and perform what it decides."""

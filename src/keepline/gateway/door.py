@@ -10,7 +10,7 @@ import msgspec
 from keepline.errors import PeerError, RefusedError
 from keepline.gateway.connection import Connection
 from keepline.gateway.refusals import RETRY_AFTER_S
-from keepline.gateway.sockets import end_output, reason_of_loss
+from keepline.gateway.sockets import end_output
 from keepline.lifecycle.machine import Lifecycle
 from keepline.lifecycle.states import Effect, Event
 from keepline.reasons import CloseReason
@@ -108,7 +108,7 @@ class Door(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The peer has left, or the answer is out."""
-        self.advance(Event.TRANSPORT_LOST, reason_of_loss(exc))
+        self.advance(Event.TRANSPORT_LOST, self.node.isolation.faults.of_socket(exc))
 
     def on_due(self, now: float) -> None:  # noqa: ARG002 (the wheel tells it)
         """The peer did not take its answer in time, or did not even ask."""
@@ -133,7 +133,7 @@ class Door(asyncio.Protocol):
         try:
             await self._way_in(self)
         except ConnectionError as error:
-            self.advance(Event.TRANSPORT_LOST, reason_of_loss(error))
+            self.advance(Event.TRANSPORT_LOST, self.node.isolation.faults.of_socket(error))
             raise
 
     def come_from(self, address: str) -> None:

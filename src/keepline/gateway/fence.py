@@ -9,26 +9,23 @@ import asyncio
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from keepline.errors import ReplacedError, SessionEndedError
-from keepline.gateway.mistakes import place_of, returned
-from keepline.reasons import CloseReason
+from keepline.gateway.isolation.places import place_of_task
+from keepline.gateway.mistakes import returned
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from keepline.gateway.calls import Calls
-    from keepline.log import Log
-    from keepline.monitor.metrics import Counters
+    from keepline.gateway.isolation.faults import Faults
 
 
 class Fence:
     """Calls handlers, and turns whatever they raise into the end of their session."""
 
-    __slots__ = ("_counters", "_log")
+    __slots__ = ("_faults",)
 
-    def __init__(self, log: Log, counters: Counters) -> None:
-        self._log = log
-        self._counters = counters
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
 
     def call(
         self, session: Calls, method: Callable[..., object], *arguments: object
@@ -70,23 +67,10 @@ class Fence:
     def on_failure(
         self, session: Calls, method: Callable[..., object], error: BaseException
     ) -> None:
-        """Count and log what a call raised, and end its session.
+        """End the session of a call that raised, as the table of faults says."""
+        self._faults.of_handler(session, method, error)
 
-        Who waited for the device when the session ended has not failed; neither has who saved
-        when another session had just taken the device over.
-        """
-        if isinstance(error, SessionEndedError) and session.connection.lifecycle.reason:
-            return
-        if isinstance(error, ReplacedError):
-            session.close(CloseReason.REPLACED)
-            return
-        self._counters.handler_failures += 1
-        self._log.error(
-            "handler_failed",
-            error=error,
-            call=getattr(method, "__qualname__", repr(method)),
-            at=place_of(error, method),
-            device_id=session.device_id,
-            session_id=session.session_id,
-        )
-        session.close(CloseReason.HANDLER_FAILED)
+    def where(self, session: Calls) -> str:
+        """Return as FILE:LINE what the call under way waits for, empty when there is none."""
+        worker = session.worker
+        return "" if worker is None else place_of_task(worker)

@@ -61,6 +61,7 @@ class Gateway:
         self.keep_time()
         self._listener = Listener(node, sockets, arrive)
         self._listener.start()
+        node.isolation.watchdog.start()
 
     def keep_time(self) -> None:
         """Have time pass for the node, from now until `stop`."""
@@ -100,6 +101,7 @@ class Gateway:
         await self._close_gate()
         if self._certificates is not None:
             await self._certificates.stop()
+        node.isolation.watchdog.stop()
         node.ticker.stop()
         if self._minder is not None:
             self._minder.cancel()
@@ -111,7 +113,7 @@ class Gateway:
             async with asyncio.timeout(GATE_CLOSE_S):
                 await self.node.gate.aclose()
         except Exception as error:  # noqa: BLE001 (a fence; TimeoutError, too)
-            self.node.log.error("authenticator_not_closed", error=error)
+            self.node.isolation.faults.of_ours(error, "authenticator_not_closed")
 
     async def _close_sessions(self) -> None:
         for count, session in enumerate(self.node.registry, start=1):

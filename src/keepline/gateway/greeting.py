@@ -34,6 +34,10 @@ class HelloCache:
         self._by_text: dict[str, Hello] = {}
         self._limit = limit
 
+    def forget(self) -> None:
+        """Give its memory back: a hello is parsed again."""
+        self._by_text.clear()
+
     def read(self, text: str) -> Hello:
         """Return the hello in `text`. Raises HelloError when it is no usable one."""
         hello = self._by_text.get(text)

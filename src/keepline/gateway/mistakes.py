@@ -24,6 +24,14 @@ MESSAGES: Final = frozenset(get_args(ServerMessage))
 
 _OURS: Final = str(Path(__file__).parents[1]) + os.sep
 _HANDLERS: Final = str(Path(__file__).parents[1] / "handlers") + os.sep
+_STDLIB: Final = str(Path(os.__file__).parent) + os.sep
+
+
+def is_application(file: str) -> bool:
+    """Return whether a source file is the application's: not ours, nor a library's."""
+    if file.startswith(_OURS):
+        return file.startswith(_HANDLERS)
+    return not (file.startswith((_STDLIB, "<")) or f"{os.sep}site-packages{os.sep}" in file)
 
 
 def place_of(error: BaseException, called: object) -> str:

@@ -17,6 +17,7 @@ from keepline.gateway.departures import Departures
 from keepline.gateway.endings import Refusal, Refusals, ending_of
 from keepline.gateway.fence import Fence
 from keepline.gateway.greeting import HelloCache
+from keepline.gateway.isolation.isolation import Isolation
 from keepline.gateway.memory import Memory
 from keepline.gateway.profiles import Profiles
 from keepline.gateway.registry import Registry
@@ -87,6 +88,7 @@ class Node:
         "hellos",
         "hub",
         "idle_after_s",
+        "isolation",
         "judge",
         "limits",
         "log",
@@ -147,10 +149,6 @@ class Node:
         self.expiries = Expiries(self.registry, grace_s=settings.auth.expiry_grace_s)
         self._unwell = self._stalls_seen = 0
         self.heap = heap
-        self.fence = Fence(log, counters)
-        self.thread_fence = (
-            None if handler_threads is None else ThreadFence(log, counters, handler_threads, loop)
-        )
         self.hellos = HelloCache()
         self.wheel: TimingWheel[Due] = TimingWheel(clock.now())
         self.judge = Judge(settings.heartbeat)
@@ -177,6 +175,13 @@ class Node:
         self._giving_back: asyncio.Future[None] | None = None
         self.arrivals = Arrivals(self)
         self.hub = hub
+        self.isolation = Isolation(self)
+        self.fence = Fence(self.isolation.faults)
+        self.thread_fence = (
+            None
+            if handler_threads is None
+            else ThreadFence(self.isolation.faults, handler_threads, loop)
+        )
         self.memory = Memory(hub, settings.hub, log, self.registry)
         self.departures = Departures(self)
         self.turns = Turns(self)
@@ -260,7 +265,9 @@ class Node:
             return self.behind.make_session(connection, identity, hello, claim, opening)
         handler = self._made_handler()
         make_session = ThreadedSession if handler.threaded else Session
-        return make_session(connection, identity, hello, handler, claim=claim)
+        session = make_session(connection, identity, hello, handler, claim=claim)
+        self.isolation.suspensions.begin(session)
+        return session
 
     def _made_handler(self) -> AnyHandler:
         try:
@@ -326,6 +333,7 @@ class Node:
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
         self.turns.each_second()
+        self.isolation.each_second(self.ticker.now)
         self.gate.each_second()
         self.expiries.each_second(self.clock.wall())
         if self.presence is not None:
@@ -349,12 +357,12 @@ class Node:
         owner.add(task)
         task.add_done_callback(owner.discard)
 
-    def _on_fault(self, item: Due, error: Exception) -> None:
-        self.log.error("deadline_failed", error=error)
-        item.transport.abort()
-
     def _on_stall(self, lost_s: float) -> None:
-        self.log.warning("loop_stalled", lost_s=round(lost_s, 3))
+        self.isolation.on_stall(lost_s)
+
+    def _on_fault(self, item: Due, error: Exception) -> None:
+        self.isolation.faults.of_ours(error, "deadline_failed")
+        item.transport.abort()
 
 
 def _hello_to(session: Session) -> ServerHello:

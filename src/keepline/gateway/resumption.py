@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
 
 from keepline.errors import HandlerError, HubError
 from keepline.gateway.calls import GONE
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from keepline.hub.port import Claim
 
 Promised: TypeAlias = asyncio.Future[bytes | None] | bytes | None
+
+# What a handler that ended so would say of itself is not to be trusted, or would never come.
+FAILED: Final = frozenset(
+    {
+        CloseReason.HANDLER_FAILED,
+        CloseReason.HANDLER_TIMEOUT,
+        CloseReason.HANDLER_OVER_BUDGET,
+        CloseReason.OUT_OF_MEMORY,
+    }
+)
 
 
 def ask_for_snapshot(session: Calls) -> Promised:
@@ -45,7 +55,7 @@ def part(session: Session, reason: CloseReason) -> Parting | None:
     """
     if not leaves_a_record(reason):
         return None
-    failed = reason is CloseReason.HANDLER_FAILED
+    failed = reason in FAILED
     return Parting(None if failed else _ask(session), session.undelivered(), is_failed=failed)
 
 
@@ -92,7 +102,7 @@ def hand_over(older: Session, record: Record | None) -> Parting:
     Of one whose handler has failed that is what it saved before: the `record` that the hub has.
     """
     left = older.parting or Parting(ask_for_snapshot(older), older.undelivered())
-    if older.connection.lifecycle.reason is CloseReason.HANDLER_FAILED:
+    if older.connection.lifecycle.reason in FAILED:
         return left._replace(snapshot=Parting.of(record).snapshot)
     return left
 
@@ -125,7 +135,7 @@ def _ask(session: Calls) -> Promised:
 def _may_be_asked(session: Calls) -> bool:
     return (
         type(session.handler).snapshot is not Handler.snapshot
-        and session.connection.lifecycle.reason is not CloseReason.HANDLER_FAILED
+        and session.connection.lifecycle.reason not in FAILED
     )
 
 

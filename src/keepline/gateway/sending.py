@@ -65,6 +65,7 @@ class Sending(Calls):
         """Send one text message as it is, with an id for a client that acknowledges."""
         if not isinstance(text, str):
             raise mistakes.not_text(text)
+        self._node.isolation.budgets.send(self)
         if self.hello.has("ack"):
             text = self._to_be_acknowledged(text)
         self._node.counters.messages_out += 1
@@ -118,6 +119,16 @@ class Sending(Calls):
         """Send a binary message now."""
         self._node.counters.audio_out += 1
         self.connection.send(frames.binary_frame(packet), audio=True)
+
+    def heard_for_s(self) -> float:
+        """Return how long what was said can still be heard, less than 0 for how long it was."""
+        return super().heard_for_s() if self._speaker is None else self._speaker.heard_for_s()
+
+    def drop_audio(self) -> int:
+        """Give up the audio that waits in either direction; return how many frames."""
+        waiting = 0 if self._speaker is None else self._speaker.drop_audio()
+        self._node.counters.outbox_audio_dropped += waiting
+        return waiting + super().drop_audio()
 
     def undelivered(self) -> tuple[str, ...]:
         """Return what the device has not got and will mean something on its next connection."""

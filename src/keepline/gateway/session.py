@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keepline.errors import InvalidDataError
+from keepline.errors import BudgetError, InvalidDataError
 from keepline.gateway import mistakes
 from keepline.gateway.calls import GONE, Call
 from keepline.gateway.handler import Handler
@@ -117,6 +117,7 @@ class Session(Sending):
         The timer ends with the session; `cancel` ends it sooner.
         """
         mistakes.check_timer(delay_s, method)
+        self._node.isolation.budgets.arm(self)
         timers = self.beside().timers
         timer = Timer(self, timers, delay_s, method, arguments)
         if self.connection.lifecycle.reason is not None:
@@ -132,6 +133,11 @@ class Session(Sending):
         if self.connection.lifecycle.state in GONE:
             work.close()
             return
+        try:
+            self._node.isolation.budgets.spawn(self)
+        except BudgetError:
+            work.close()
+            raise
         self.hold(work, self.spawn)
 
     # -- for the parts of a session --------------------------------------------------------

@@ -10,7 +10,6 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from keepline.errors import StartError
-from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,7 +20,6 @@ _LINGER_OFF = struct.pack("ii", 1, 0)
 _TCP_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux only
 _ANY_IPV4 = "0.0.0.0"  # noqa: S104 (looked for, not bound to)
 _LACKING = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-_RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}
 
 
 def is_loopback(host: str) -> bool:
@@ -134,18 +132,6 @@ def end_output(transport: asyncio.Transport) -> None:
         transport.write_eof()
     else:
         transport.close()
-
-
-def reason_of_loss(error: Exception | None) -> CloseReason:
-    """Tell who ended a TCP connection, from what the loop says of its loss."""
-    if error is None:
-        return CloseReason.DEVICE_CLOSED
-    number = error.errno if isinstance(error, OSError) else None
-    if number in _RESET:
-        return CloseReason.DEVICE_RESET
-    if number == errno.ETIMEDOUT or isinstance(error, TimeoutError):
-        return CloseReason.NETWORK_TIMEOUT
-    return CloseReason.NETWORK_LOST
 
 
 def set_kernel_timeout(sock: socket.socket, timeout_s: float | None) -> None:

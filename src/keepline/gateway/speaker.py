@@ -47,6 +47,14 @@ class Speaker:
         """Whether nothing is spoken and nothing waits."""
         return self.turn is None and self._surplus is None
 
+    def heard_for_s(self) -> float:
+        """Return how long what was sent can still be heard, less than 0 for how long it was."""
+        return self.pace.rest_s(self._now())
+
+    def drop_audio(self) -> int:
+        """Give up the packets that wait; return how many."""
+        return 0 if self._surplus is None else self._surplus.drop_audio()
+
     # -- packets at the pace ---------------------------------------------------------------
 
     def send(self, packet: bytes) -> None:
@@ -82,7 +90,9 @@ class Speaker:
         assert self._surplus is not None
         put = self._surplus.put(item, len(item), audio=audio)
         if put is Put.DROPPED_AUDIO:
-            self._session.connection.node.counters.outbox_audio_dropped += 1
+            node = self._session.connection.node
+            node.counters.outbox_audio_dropped += 1
+            node.isolation.budgets.send(self._session)
         elif put is Put.OVERFLOW:
             self._session.close(CloseReason.OUTBOX_OVERFLOW)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from keepline.errors import HandlerError, SessionEndedError
 from keepline.gateway.calls import GONE
 from keepline.gateway.fence import Fence
+from keepline.gateway.isolation.places import place_of_thread
 from keepline.gateway.session import Session
 from keepline.gateway.toolbox import CALL_TIMEOUT_S
 from keepline.reasons import CloseReason
@@ -25,12 +26,11 @@ if TYPE_CHECKING:
     from keepline.gateway.connection import Connection
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
+    from keepline.gateway.isolation.faults import Faults
     from keepline.gateway.speech import Part, Parts, Speech
     from keepline.gateway.timers import Timer
     from keepline.gateway.toolbox import Tool, ToolResult
     from keepline.hub.port import Claim
-    from keepline.log import Log
-    from keepline.monitor.metrics import Counters
     from keepline.wire.messages import Hello, ServerMessage
 
 T = TypeVar("T")
@@ -42,14 +42,13 @@ LOOP_ANSWERS_S = 30.0
 class ThreadFence(Fence):
     """The fence around calls in threads: of one session one at a time, so one thread at most."""
 
-    __slots__ = ("_loop", "_threads")
+    __slots__ = ("_idents", "_loop", "_threads")
 
-    def __init__(
-        self, log: Log, counters: Counters, threads: Executor, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        super().__init__(log, counters)
+    def __init__(self, faults: Faults, threads: Executor, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(faults)
         self._threads = threads
         self._loop = loop
+        self._idents: dict[Calls, int] = {}  # of the threads that are in a call
 
     def call(
         self, session: Calls, method: Callable[..., object], *arguments: object
@@ -63,16 +62,30 @@ class ThreadFence(Fence):
         if session.running is not None and not session.running.done():
             error = HandlerError("its thread did not come back; the calls that were left are lost")
             self.on_failure(session, method, error)
+            session.connection.node.isolation.strays.thread(
+                session.running, session, method, partial(self._place, session)
+            )
             return None
-        session.running = self._threads.submit(_made, method, session, arguments)
+        session.running = self._threads.submit(self._made, method, session, arguments)
         return asyncio.wrap_future(session.running, loop=self._loop)
 
+    def where(self, session: Calls) -> str:
+        """Return as FILE:LINE where the session's thread is; said, too, when it has none."""
+        return self._place(session) or "no thread was free (handlers.threads)"
 
-def _made(method: Callable[..., object], session: Calls, arguments: tuple[object, ...]) -> object:
-    try:
-        return method(session, *arguments)
-    except StopIteration as error:  # which no future can carry
-        raise HandlerError("the call raised StopIteration") from error
+    def _place(self, session: Calls) -> str:
+        return place_of_thread(self._idents.get(session))
+
+    def _made(
+        self, method: Callable[..., object], session: Calls, arguments: tuple[object, ...]
+    ) -> object:
+        self._idents[session] = threading.get_ident()
+        try:
+            return method(session, *arguments)
+        except StopIteration as error:  # which no future can carry
+            raise HandlerError("the call raised StopIteration") from error
+        finally:
+            self._idents.pop(session, None)
 
 
 class ThreadedSession(Session):

@@ -90,6 +90,11 @@ class Ticker:
         """Attentive time, uncoarsened."""
         return self._clock.now() - self.stalled_s
 
+    @property
+    def last_beat(self) -> float:
+        """When it last ticked, by the clock itself; any thread may look."""
+        return self._last
+
     def take_worst_lag_s(self) -> float:
         """Return by how much the latest tick since the last call was late; for one caller."""
         worst_s, self._worst_lag_s = self._worst_lag_s, 0.0

@@ -138,7 +138,8 @@ class Log:
         self._report_begun_by(self._clock.now())
 
     def _report_begun_by(self, past: float) -> None:
-        for event in [event for event, window in self._windows.items() if window.start <= past]:
+        windows = list(self._windows.items())  # another thread may log meanwhile
+        for event in [event for event, window in windows if window.start <= past]:
             self._report(event, self._windows.pop(event))
 
     def _log(self, level: Level, event: str, fields: dict[str, object]) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -22,6 +22,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from keepline.lifecycle.faults import Fault, Source
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Counters:
         "enrolment_codes_refused",
         "enrolment_proofs_refused",
         "enrolments",
+        "faults",
         "frames_in",
         "frames_out",
         "handler_failures",
@@ -146,6 +148,7 @@ class Counters:
         self.enrolments = 0
         self.enrolment_codes_refused = 0
         self.enrolment_proofs_refused = 0
+        self.faults = dict.fromkeys(product(Fault, Source), 0)
         self.handler_failures = 0
         self.cleanup_failures = 0
         self.loop_lag = Histogram(LAG_BOUNDS_S)
@@ -301,6 +304,7 @@ class Metrics(Collector):
         )
         yield self._refusals()
         yield self._disconnects()
+        yield self._faults()
         yield HistogramMetricFamily(
             "keepline_ping_rtt_seconds",
             "Time from a ping to its pong, or from a probe to its answer.",
@@ -319,6 +323,13 @@ class Metrics(Collector):
         for reason, count in self._counters.disconnects.items():
             if reason.status is not None and reason is not CloseReason.ANSWERED:
                 family.add_metric([reason.cause, str(reason.status)], count)
+        return family
+
+    def _faults(self) -> Metric:
+        text = "Exceptions that were caught, by their class and where they came from."
+        family = CounterMetricFamily("keepline_faults", text, labels=["fault", "source"])
+        for (fault, source), count in self._counters.faults.items():
+            family.add_metric([fault.value, source.value], count)
         return family
 
     def _disconnects(self) -> Metric:

@@ -16,6 +16,7 @@ from keepline.settings.enrolment import Enrolment
 from keepline.settings.handlers import Handlers
 from keepline.settings.history import History
 from keepline.settings.hub import Hub
+from keepline.settings.isolation import Isolation
 from keepline.settings.logging import Logging
 from keepline.settings.profiles import Profiles, built_in
 from keepline.settings.proxy import Proxy
@@ -45,6 +46,7 @@ class Settings(Section):
     inbox: Inbox = Inbox()
     outbox: Outbox = Outbox()
     handlers: Handlers = Handlers()
+    isolation: Isolation = Isolation()
     upstream: Upstreams = Upstreams()
     relay: Relay = Relay()
     hub: Hub = Hub()

@@ -9,6 +9,7 @@ import pytest
 
 from keepline.gateway import cleanup as cleanup_module
 from keepline.gateway.cleanup import STEPS
+from keepline.gateway.isolation.parting import Gone
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import Recorder, World, settle
@@ -78,6 +79,8 @@ async def test_every_other_step_has_done_its_part(
     steps, _ = broken_at(name, late=False)
     monkeypatch.setattr(cleanup_module, "STEPS", steps)
     world = World()
+    gone: list[Gone] = []
+    world.node.isolation.callbacks.add(gone.append)
     life = world.connect()
     life.connection.address = world.node.arrivals.addresses.enter("192.0.2.7", 0.0)
     life.connection.pause_writing()
@@ -89,6 +92,7 @@ async def test_every_other_step_has_done_its_part(
         "release_claim": len(world.node.registry) == 0,
         "leave_address": len(world.node.arrivals.addresses) == 0,
         "account": world.counters.disconnects[CloseReason.DEVICE_CLOSED] == 1,
+        "tell_gone": [each.device_id for each in gone] == ["device-1"],
         "part": life.connection.receiver is not life.session,
     }
     assert [step for step, done in did.items() if not done] == [name]

@@ -302,7 +302,7 @@ async def test_a_fin_without_close_is_how_a_device_hangs_up() -> None:
         (BrokenPipeError(32, "pipe"), CloseReason.DEVICE_RESET),
         (TimeoutError(110, "timed out"), CloseReason.NETWORK_TIMEOUT),
         (OSError(113, "no route"), CloseReason.NETWORK_LOST),
-        (RuntimeError("?"), CloseReason.NETWORK_LOST),
+        (RuntimeError("a fault of ours"), CloseReason.INTERNAL_ERROR),
     ],
 )
 async def test_other_losses_are_told_apart(error: Exception, reason: CloseReason) -> None:

@@ -16,7 +16,6 @@ from keepline.gateway.sockets import (
     only_this_machine,
     open_listener,
     open_listeners,
-    reason_of_loss,
 )
 from keepline.reasons import CloseReason
 from keepline.settings import Settings
@@ -204,10 +203,6 @@ def test_our_side_ends_alone_or_with_the_goodbye_of_tls() -> None:
     assert encrypted.closed
     assert not encrypted.ended
     assert not gone.ended
-
-
-def test_a_clean_end_is_the_devices() -> None:
-    assert reason_of_loss(None) is CloseReason.DEVICE_CLOSED
 
 
 def test_dropping_a_dead_peer_throws_away_what_the_kernel_still_holds() -> None:

@@ -1,0 +1,67 @@
+"""How long a handler's call may take that awaits something: one look a second at those under way.
+
+A plain call costs nothing here. One that awaits costs an entry in a dictionary, and no timer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keepline.errors import HandlerTimeoutError
+from keepline.gateway.isolation.places import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keepline.gateway.calls import Calls
+    from keepline.gateway.isolation.faults import Faults
+
+
+class Deadlines:
+    """The sessions with a call under way, the one that has waited longest first."""
+
+    __slots__ = ("_faults", "_limit_s", "_under_way")
+
+    def __init__(self, faults: Faults, limit_s: float) -> None:
+        self._faults = faults
+        self._limit_s = limit_s
+        self._under_way: dict[Calls, tuple[float, Callable[..., object]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def __contains__(self, session: Calls) -> bool:
+        return session in self._under_way
+
+    def begin(self, session: Calls, method: Callable[..., object], now: float) -> None:
+        """Note that a call awaits something from now on."""
+        self._under_way.pop(session, None)  # so that it goes to the end
+        self._under_way[session] = (now, method)
+
+    def end(self, session: Calls) -> None:
+        """Nothing is under way any more; idempotent."""
+        self._under_way.pop(session, None)
+
+    def each_second(self, now: float) -> None:
+        """End the sessions whose call has taken too long; the time it was heard does not count."""
+        overdue = []
+        for session, (since, method) in self._under_way.items():
+            if now - since < self._limit_s:
+                break
+            overdue.append((session, method, since))
+        for session, method, since in overdue:
+            heard_until = now + session.heard_for_s()
+            if session.connection.lifecycle.reason is not None:  # its end has bounds of its own
+                self._under_way.pop(session, None)
+            elif now - heard_until < self._limit_s and heard_until > since:
+                self.begin(session, method, heard_until)
+            else:
+                self._give_up(session, method)
+
+    def _give_up(self, session: Calls, method: Callable[..., object]) -> None:
+        self._under_way.pop(session, None)
+        error = HandlerTimeoutError(
+            f"{name_of(method)} has taken {self._limit_s:g} s (isolation.call_timeout_s)"
+        )
+        self._faults.of_handler(session, method, error, session.where())
+        session.cancel_call()

@@ -1,0 +1,107 @@
+"""The isolation of one node: everything that is looked at once a second, and what it is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import json
+
+from keepline.errors import SuspendedError
+from keepline.gateway.fence import Fence
+from keepline.gateway.isolation.budgets import Budgets
+from keepline.gateway.isolation.deadlines import Deadlines
+from keepline.gateway.isolation.faults import Faults
+from keepline.gateway.isolation.leaks import Leaks
+from keepline.gateway.isolation.parting import Callbacks, Gone
+from keepline.gateway.isolation.places import fence_codes
+from keepline.gateway.isolation.strays import Strays
+from keepline.gateway.isolation.suspensions import Suspensions
+from keepline.gateway.isolation.watchdog import Watchdog
+from keepline.gateway.session import Session
+from keepline.lifecycle.faults import Source, strategy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from keepline.errors import HandlerError
+    from keepline.gateway.connection import Connection
+    from keepline.gateway.node import Node
+    from keepline.reasons import CloseReason
+
+
+class Isolation:
+    """Keeps what a handler does from everybody else's session, and nothing for an idle one."""
+
+    __slots__ = (
+        "_node",
+        "budgets",
+        "callbacks",
+        "deadlines",
+        "faults",
+        "leaks",
+        "strays",
+        "suspensions",
+        "watchdog",
+    )
+
+    def __init__(self, node: Node) -> None:
+        limits = node.settings.isolation
+        self._node = node
+        self.faults = Faults(node)
+        self.deadlines = Deadlines(self.faults, limits.call_timeout_s)
+        self.suspensions = Suspensions(node)
+        self.budgets = Budgets(limits)
+        self.strays = Strays(node)
+        self.callbacks = Callbacks(node)
+        self.leaks = Leaks(node)
+        self.watchdog = Watchdog(
+            node.log,
+            node.clock,
+            lambda: node.ticker.last_beat,
+            fence_codes(Fence.call, Fence.wait),
+            loop_thread=node.loop_thread,
+            blocked_after_s=limits.blocked_after_s,
+        )
+
+    def each_second(self, now: float) -> None:
+        """Look at what has taken too long, at what should have ended, at what grows."""
+        self.deadlines.each_second(now)
+        self.suspensions.each_second(now)
+        self.budgets.each_second()
+        self.strays.each_second(now)
+        self.leaks.each_second(now)
+        self.faults.each_second()
+
+    def on_stall(self, lost_s: float) -> None:
+        """The loop stood still: say for how long, and who was seen on it."""
+        node = self._node
+        culprit = self.watchdog.take_culprit(lost_s)
+        told = {} if culprit is None else culprit.told()
+        node.log.warning("loop_stalled", lost_s=round(lost_s, 3), **told)
+        if culprit is not None and lost_s >= node.settings.isolation.blocked_after_s:
+            about = {"lost_s": round(lost_s, 3), **told}
+            node.hub.emit(culprit.device_id.lower(), "loop_blocked", json.encode(about))
+
+    def not_begun(self, error: HandlerError, device_id: str) -> None:
+        """A session could not be begun: its handler was not made, or none of its kind is."""
+        if isinstance(error, SuspendedError):
+            return
+        node, fault = self._node, strategy_of(error.__cause__ or error).fault
+        node.counters.handler_failures += 1
+        node.counters.faults[fault, Source.HANDLER] += 1
+        node.log.error("handler_failed", error=error, fault=fault, device_id=device_id)
+        self.suspensions.failed(node.make_handler, device_id)
+
+    def gone(self, connection: Connection, reason: CloseReason) -> Awaitable[None] | None:
+        """A session was cleaned up: forget it, and tell who wants to know."""
+        session = connection.receiver
+        if not isinstance(session, Session):
+            return None
+        self.faults.forget(session)
+        if not self.callbacks:
+            return None
+        age_s = round(self._node.ticker.now - session.opened_at, 1)
+        detail = connection.lifecycle.detail
+        return self.callbacks.call(
+            Gone(session.device_id, session.session_id, reason, detail, age_s)
+        )

@@ -1,0 +1,107 @@
+"""Whether more sessions of one handler are begun: after many failures none, then a few, to see.
+
+Counted are devices, not failures: one device whose words bring its handler down, again and again,
+must not have the others kept out. Nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from keepline.settings.isolation import Isolation
+
+P = TypeVar("P")
+
+PROBES: Final = 3
+"""Sessions that are begun to see whether it works again, at once."""
+
+SHARE: Final = 0.1
+"""Of the devices that are connected: so many failing are not the fault of a few of them."""
+
+
+class Standing(StrEnum):
+    """How a class of handlers stands."""
+
+    SERVING = "serving"
+    SUSPENDED = "suspended"
+    PROBING = "probing"
+
+
+class Suspension(Generic[P]):
+    """The failures of one class of handlers, and what follows from them. Times in seconds."""
+
+    __slots__ = ("_failed_at", "_limits", "_probes", "_until", "failures", "suspensions")
+
+    def __init__(self, limits: Isolation) -> None:
+        self._limits = limits
+        self._failed_at: dict[str, float] = {}  # by device, the oldest first
+        self._until: float | None = None
+        self._probes: dict[P, float] = {}
+        self.failures = 0
+        self.suspensions = 0
+
+    def standing(self, now: float) -> Standing:
+        """Return whether sessions are begun."""
+        if self._until is None:
+            return Standing.SERVING
+        return Standing.SUSPENDED if now < self._until else Standing.PROBING
+
+    def devices(self, now: float) -> int:
+        """Return how many devices' sessions have failed lately."""
+        self._forget_before(now - self._limits.failing_within_s)
+        return len(self._failed_at)
+
+    def wait_s(self, now: float) -> float:
+        """Return when to come again, 0 for now."""
+        return 0.0 if self._until is None else max(0.0, self._until - now)
+
+    def failed(self, device_id: str, now: float, connected: int) -> bool:
+        """Count the failure of a device's session; True when no more are begun from now on."""
+        self.failures += 1
+        self._failed_at.pop(device_id, None)
+        self._failed_at[device_id] = now
+        standing = self.standing(now)
+        if standing is Standing.SUSPENDED:
+            return False
+        most = max(self._limits.failing_devices, SHARE * connected)
+        if standing is Standing.SERVING and self.devices(now) < most:
+            return False
+        self._until = now + self._limits.suspended_for_s
+        self._probes.clear()
+        self._failed_at.clear()
+        self.suspensions += 1
+        return True
+
+    def may_begin(self, now: float) -> bool:
+        """Return whether one more session may begin."""
+        standing = self.standing(now)
+        if standing is Standing.PROBING:
+            return len(self._probes) < PROBES
+        return standing is Standing.SERVING
+
+    def begun(self, probe: P, now: float) -> None:
+        """Note a session that has begun: while it is not known how it goes, it is a probe."""
+        if self.standing(now) is Standing.PROBING:
+            self._probes[probe] = now
+
+    def probes(self) -> tuple[tuple[P, float], ...]:
+        """Return the sessions that are watched, and since when."""
+        return tuple(self._probes.items())
+
+    def left(self, probe: P) -> None:
+        """A probe has ended, and showed nothing."""
+        self._probes.pop(probe, None)
+
+    def proved(self) -> None:
+        """A probe went well: sessions are begun again."""
+        self._until = None
+        self._probes.clear()
+
+    def _forget_before(self, past: float) -> None:
+        while self._failed_at:
+            oldest = next(iter(self._failed_at))
+            if self._failed_at[oldest] > past:
+                return
+            del self._failed_at[oldest]
