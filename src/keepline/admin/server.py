@@ -13,6 +13,8 @@ from keepline.errors import StartError
 from keepline.gateway.sockets import open_listener
 
 if TYPE_CHECKING:
+    import socket
+
     from keepline.admin.guard import Application
 
 CONNECTIONS = 64  # operators are few
@@ -42,14 +44,14 @@ class AdminServer:
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
         self.port = port  # the one that was chosen, if `port` was 0
+        self.socket: socket.socket | None = None  # while it listens
 
-    async def start(self) -> None:
-        """Listen and answer from now on. Raises StartError when the port cannot be had."""
-        try:
-            sock = open_listener(self._host, self._port, _BACKLOG, None)
-        except StartError as error:
-            hint = "this is the admin port: free it, or choose with --admin-host and --admin-port"
-            raise StartError(error.problem, hint) from error
+    async def start(self, given: socket.socket | None = None) -> None:
+        """Answer from now on, on a socket that listens already or on our own.
+
+        Raises StartError when the port cannot be had.
+        """
+        sock = self.socket = given or self._opened()
         self.port = sock.getsockname()[1]
         config = uvicorn.Config(
             self._application,
@@ -71,11 +73,22 @@ class AdminServer:
         self._server = server
         self._task = asyncio.create_task(server.main_loop(), name="admin")
 
+    def _opened(self) -> socket.socket:
+        try:
+            return open_listener(self._host, self._port, _BACKLOG, None)
+        except StartError as error:
+            hint = "this is the admin port: free it, or choose with --admin-host and --admin-port"
+            raise StartError(error.problem, hint) from error
+
     def _make_protocol(self, **arguments: Any) -> AdminConnection:
         return AdminConnection(self._crowd, *self._bounds, **arguments)
 
     async def stop(self) -> None:
-        """Finish what is being answered, then close; idempotent."""
+        """Finish what is being answered, then close; idempotent.
+
+        Who waits to be accepted is reset only when no other process has the socket.
+        """
+        self.socket = None
         server, self._server = self._server, None
         if server is None or self._task is None:
             return

@@ -9,16 +9,23 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TextIO
 
+from keepline.app import line
 from keepline.app.data_directory import held
-from keepline.app.memory import begin_life, end_life, make_hub
+from keepline.app.elder import Elder
+from keepline.app.estate import NOTHING
+from keepline.app.memory import LIFE_PREFIX, begin_life, end_life, make_hub, outlive
 from keepline.app.operators import make_admin
 from keepline.app.telling import Telling
+from keepline.app.upgrades import Upgrades
 from keepline.clock import SystemClock
+from keepline.errors import StartError
 from keepline.gateway.auth import make_authenticator, make_issuer
 from keepline.gateway.auth.kept_key import with_kept_key
 from keepline.gateway.enrolment.making import make_enrolment, make_ledger
 from keepline.gateway.gateway import Gateway
+from keepline.gateway.holder import NodeHolder
 from keepline.gateway.node import Node
+from keepline.lifecycle.wheel import TICK_S
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
 from keepline.relay.standing import stand_before
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from keepline.admin.server import AdminServer
+    from keepline.app.estate import Estate
     from keepline.clock import Clock
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.handler import AnyHandler
@@ -50,6 +58,7 @@ class Composition:
         authenticator: Authenticator | None,
         has_admin: bool,
         heap: Heap | None,
+        estate: Estate | None = None,
     ) -> None:
         """Build; nothing listens yet. Raises StartError for settings that cannot be run."""
         clock = SystemClock()
@@ -74,7 +83,15 @@ class Composition:
             draw=secrets.token_bytes,
         )
         self._hub_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
-        self.hub = make_hub(settings, loop, self._hub_thread, clock, self.log)
+        self._life = LIFE_PREFIX + secrets.token_hex(4)
+        self.hub = make_hub(
+            settings,
+            self._life,
+            loop=loop,
+            executor=self._hub_thread,
+            clock=clock,
+            log=self.log,
+        )
         spread = random.Random()  # noqa: S311 (pings, upstreams; ids come from `secrets`)
         self.upkeep = (
             Upkeep(settings.upstream, clock=clock, log=self.log, random=spread.random)
@@ -99,33 +116,61 @@ class Composition:
             hub=self.hub,
             heap=heap,
         )
-        self.enrolment.ledger.on_void = self.node.revoke
+        self.holder = NodeHolder(self.node, self._life)
+        self.enrolment.ledger.on_void = self._revoke
         if self.upkeep is not None:
             self.relay = stand_before(self.node, self.upkeep.pool, secrets.token_bytes)
             self.upkeep.on_draining = self.relay.empty
-        self._telling = Telling(self.node)
+        self._is_a_process = estate is not None
+        self._estate = estate or NOTHING
+        self.elder: Elder | None = None
+        self._outliving: asyncio.Task[None] | None = None
+        self._telling = Telling(self.node, self._estate.run)
         self._has_started = False
+        self.upgrades: Upgrades | None = None
         self._data_directory = contextlib.ExitStack()
+        self.directory: int | None = None
         self.gateway = Gateway(self.node)
         self.admin: AdminServer | None = make_admin(self.node, self.upkeep) if has_admin else None
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
-        """Start in order: devices, then operators. Raises StartError; `stop` then."""
+        """Start in order: devices, then operators. Raises StartError; `stop` then.
+
+        An elder accepts as well until it is told to leave, by `take_over`.
+        """
         self.log.start()
-        self._data_directory.enter_context(held(self.node.settings.data_dir))
+        estate = self._estate
+        settings = self.node.settings
+        self.directory = self._data_directory.enter_context(
+            held(settings.data_dir, estate.directory)
+        )
         await self.enrolment.open()
-        await begin_life(self.hub, self.node)
+        if estate.line is not None:
+            loop, end = self.node.loop, self._on_elder_gone
+            self.elder = Elder(estate.line, estate.life, loop=loop, log=self.log, on_gone=end)
+        await begin_life(self.hub, self.holder, self.node, self.elder)
         if self.upkeep is not None:
             self.upkeep.start(self.relay.tls)
-        await self.gateway.start(sockets)
+        await self.gateway.start(sockets or estate.devices)
+        if settings.server.port not in {0, self.node.port}:
+            self.log.warning("given_another_port", port=self.node.port, wanted=settings.server.port)
         self._telling.start()  # in the same turn: no device can have come yet
         if self.admin is not None:
-            await self.admin.start()
+            await self.admin.start(estate.admin)
+        if self.elder is not None:
+            await self._take_over(self.elder)
+        if self._is_a_process and self.directory is not None and line.is_possible():
+            control = estate.control or line.listen(self.directory)
+            self.upgrades = Upgrades(self, control)
         self._has_started = True
 
     async def stop(self) -> None:
         """Stop in order: devices leave, then the operators' view of it, then the log."""
         await self.gateway.stop()
+        if self.elder is not None:
+            self.elder.close()
+        if self._outliving is not None:
+            await self._outliving
         if self.upkeep is not None:
             await self.upkeep.stop()
         await end_life(self.hub, self.node)
@@ -134,15 +179,68 @@ class Composition:
         if self.admin is not None:
             await self.admin.stop()
         await self.enrolment.aclose()
+        if self.upgrades is not None:
+            self.upgrades.leave_no_file()
         self._data_directory.close()
         if self._has_started:
             self.log.info("stopped")
+        if self.upgrades is not None:
+            self.upgrades.close()
         # Not on the loop: the log may wait for its reader.
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self.log.stop, LAST_LINES_S)
         self._executor.shutdown(wait=True)
         # A handler that blocks has been given its time, and must not keep what follows.
         self._handler_threads.shutdown(wait=False, cancel_futures=True)
+
+    # -- one process after another ---------------------------------------------------------
+
+    def bequest(self) -> tuple[dict[str, object], list[int]]:
+        """Return what an heir is told and given: sockets of devices and operators, directory."""
+        assert self.directory is not None
+        admin = None if self.admin is None else self.admin.socket
+        listening = [*self.gateway.sockets, *(() if admin is None else (admin,))]
+        told = {
+            "devices": len(self.gateway.sockets),
+            "admin": admin is not None,
+            "life": self._life,
+            "run": self._telling.run,
+        }
+        return told, [*(sock.fileno() for sock in listening), self.directory]
+
+    def hand_over(self) -> None:
+        """Accept no device any more, and leave to the heir what one of the two is to do."""
+        self.gateway.stop_accepting()
+        self.hub.keeps_house = False
+
+    async def settle(self) -> None:
+        """Return when nobody is on the way in any more: who was accepted here is let in here."""
+        if self.admin is not None:
+            await self.admin.stop()
+        # Bounded by their own deadlines; no admission pays for an event that is needed once.
+        while self.node.arrivals.admissions:  # noqa: ASYNC110
+            await asyncio.sleep(TICK_S)
+
+    async def _take_over(self, elder: Elder) -> None:
+        await elder.take_over()
+        self.hub.keeps_house = True
+        # It may have enrolled and revoked since it was read here.
+        await self.enrolment.ledger.reopen()
+
+    def _on_elder_gone(self) -> None:
+        self._outliving = self.node.loop.create_task(self._outlive())
+
+    async def _outlive(self) -> None:
+        await outlive(self.hub, self.node)
+        try:
+            await self.enrolment.ledger.reopen()  # its last devices were let in after the first
+        except StartError as error:
+            self.log.error("ledger_not_read", error=error)
+
+    def _revoke(self, device_id: str) -> None:
+        self.node.revoke(device_id)
+        if self.elder is not None:
+            self.elder.revoke(device_id)
 
 
 def _make_log(settings: Settings, stream: TextIO | None, clock: Clock) -> Log:

@@ -15,27 +15,34 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def held(directory: Path | None) -> Iterator[None]:
-    """Keep every other gateway out of `directory`, also one of this process.
+def held(directory: Path | None, inherited: int | None = None) -> Iterator[int | None]:
+    """Keep every other gateway out of `directory`, also one of this process; yield its descriptor.
 
     Two would each take the other's devices for those of a former life, and know nothing of the
-    other's revocations. The lock ends with the process, however that ends. Raises StartError.
+    other's revocations. The lock ends with the process, however that ends. What is `inherited` is
+    a directory that another process opened and locked: it is one lock, and ends with the last of
+    the two. Raises StartError.
     """
     if directory is None:
-        yield
+        yield None
         return
+    descriptor = _opened(directory) if inherited is None else inherited
     try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if inherited is None:
+            _lock(descriptor, directory)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _opened(directory: Path) -> int:
+    try:
+        return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise StartError(
             f"cannot keep state in {directory}: {error.strerror}",
             "data_dir is a directory that this process may read and write",
         ) from error
-    try:
-        _lock(descriptor, directory)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _lock(descriptor: int, directory: Path) -> None:

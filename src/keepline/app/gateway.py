@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
+    from keepline.app.estate import Estate
+    from keepline.app.upgrades import Upgrades
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.node import Node
@@ -48,6 +50,7 @@ class Gateway:
         log: TextIO | None = None,
         sockets: Sequence[socket.socket] = (),
         heap: Heap | None = None,
+        estate: Estate | None = None,
     ) -> None:
         """Check what is given; nothing is built yet. Raises SettingsError.
 
@@ -56,7 +59,8 @@ class Gateway:
         `auth.token`. Port 0 lets the system choose. Operators have a port only where `admin_port`
         is given. `authenticator` judges devices instead of what the settings say. Log lines go to
         `log`, without it to stderr. `sockets` that listen already stand for host and port. `heap`
-        is minded for the whole process.
+        is minded for the whole process, `estate` what it has from the one before it,
+        and a reason to leave it to the next.
         """
         self.settings = settings_from(
             settings,
@@ -70,6 +74,7 @@ class Gateway:
         self._stream = log
         self._sockets = sockets
         self._heap = heap
+        self._estate = estate
         self._built: Composition | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -98,6 +103,7 @@ class Gateway:
             authenticator=self._authenticator,
             has_admin=self._has_admin,
             heap=self._heap,
+            estate=self._estate,
         )
         try:
             await self._built.start(self._sockets)
@@ -116,6 +122,11 @@ class Gateway:
         if self._stopping is None:
             self._stopping = asyncio.get_running_loop().create_task(self._built.stop())
         await asyncio.shield(self._stopping)
+
+    @property
+    def upgrades(self) -> Upgrades | None:
+        """Whoever wants to replace this process speaks to these; None where nobody can."""
+        return self._running.upgrades
 
     def hurry(self) -> None:
         """Drop every connection at once, while `stop` is under way."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keepline.gateway.holder import NodeHolder
+from keepline.errors import HubError
 from keepline.hub.database import Database
 from keepline.hub.local import LocalHub, Retention
 
@@ -12,18 +12,22 @@ if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Executor
 
+    from keepline.app.elder import Elder
     from keepline.clock import Clock
+    from keepline.gateway.holder import NodeHolder
     from keepline.gateway.node import Node
     from keepline.log import Log
     from keepline.settings import Settings
 
 FILE_NAME: Final = "keepline.db"
-NODE_NAME: Final = "local"
+LIFE_PREFIX: Final = "local-"
 LAST_WRITES_S: Final = 5.0  # for what was saved at the end to reach the disk
 
 
 def make_hub(
     settings: Settings,
+    life: str,
+    *,
     loop: asyncio.AbstractEventLoop,
     executor: Executor,
     clock: Clock,
@@ -31,7 +35,7 @@ def make_hub(
 ) -> LocalHub:
     """Open the file in `data_dir`, or one that nobody sees and that ends with the process.
 
-    Raises StartError.
+    `life` is the name of this process in it, no other has it. Raises StartError.
     """
     path = None if settings.data_dir is None else settings.data_dir / FILE_NAME
     database = Database(path)
@@ -48,7 +52,7 @@ def make_hub(
     kept = settings.hub
     hub = LocalHub(
         database,
-        node=NODE_NAME,
+        node=life,
         loop=loop,
         executor=executor,
         clock=clock,
@@ -61,11 +65,25 @@ def make_hub(
     return hub
 
 
-async def begin_life(hub: LocalHub, node: Node) -> None:
+async def begin_life(
+    hub: LocalHub, holder: NodeHolder, node: Node, elder: Elder | None = None
+) -> None:
     """Start a node; what a former life held waits for its devices from now on."""
-    held = await hub.start(NodeHolder(node, NODE_NAME), node.settings.hub.resume_window_s)
+    hub.keeps_house = elder is None
+    held = await hub.start(holder, node.settings.hub.resume_window_s, elder)
     if held:
         node.log.warning("former_life_ended_abruptly", devices=held)
+
+
+async def outlive(hub: LocalHub, node: Node) -> None:
+    """The process before this one has ended: release what it held to its end."""
+    hub.keeps_house = True
+    try:
+        held = await hub.outlive(node.settings.hub.resume_window_s)
+    except HubError as error:
+        node.log.error("elder_not_buried", error=error)
+        return
+    node.log.info("elder_gone", devices=held)
 
 
 async def end_life(hub: LocalHub, node: Node) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from keepline.app import service
 from keepline.app.faults import log_faults
 from keepline.app.gateway import Gateway
 from keepline.fleet.endpoint import trusted
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import FrameType
 
+    from keepline.app.estate import Estate
     from keepline.fleet.plan import Plan
     from keepline.fleet.report import Report
     from keepline.gateway.auth import Authenticator
@@ -48,15 +50,19 @@ def serve(
     *,
     authenticator: Authenticator | None = None,
     sockets: Sequence[socket.socket] = (),
+    estate: Estate | None = None,
     announce: Announce | None = None,
 ) -> int:
     """Run a gateway until SIGTERM or SIGINT; return the exit status. Raises StartError.
 
-    `authenticator` judges devices instead of what the settings say, `sockets` listen already. A
+    `authenticator` judges devices instead of what the settings say. `sockets` listen already and
+    are lent; `estate` is what the process before this one has left, or systemd has given, and with
+    one this process can be replaced as well. A
     second signal drops every connection at once, a third ends the process. `announce` is called
     once the gateway listens. What follows the stop has FORCED_END_S to end the process.
     """
-    return _run(_serve(_gateway(settings, handler or Echo, authenticator, sockets), announce))
+    gateway = _gateway(settings, handler or Echo, authenticator, sockets, estate)
+    return _run(_serve(gateway, announce))
 
 
 def demo(
@@ -120,7 +126,12 @@ async def _serve(gateway: Gateway, announce: Announce | None) -> int:
     orders.on_hangup(gateway)
     if announce is not None:
         announce(gateway)
-    await orders.stop.wait()
+    service.tell("READY=1")
+    if gateway.upgrades is None:
+        await orders.stop.wait()
+    elif await gateway.upgrades.over(orders.stop):
+        return await _stop(gateway, orders)
+    service.tell("STOPPING=1")
     return await _stop(gateway, orders)
 
 
@@ -165,12 +176,14 @@ def _gateway(
     make_handler: Callable[[], AnyHandler],
     authenticator: Authenticator | None = None,
     sockets: Sequence[socket.socket] = (),
+    estate: Estate | None = None,
 ) -> Gateway:
     return Gateway(
         make_handler,
         settings,
         authenticator=authenticator,
         sockets=sockets,
+        estate=estate,
         admin_port=settings.admin.port,
         heap=Heap(),
     )

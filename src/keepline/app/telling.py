@@ -20,7 +20,10 @@ class Telling:
     Raises StartError for settings that cannot be used.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, run: str | None = None) -> None:
+        """Go on with the `run` of the process before this one, or begin one."""
+        self.run = run or secrets.token_hex(8)
+        self._begins = run is None
         self._webhook: Webhook | None = None
         settings = node.settings.webhook
         if settings.url is None:
@@ -30,7 +33,7 @@ class Telling:
 
         self._webhook = Webhook(
             settings,
-            run=secrets.token_hex(8),
+            run=self.run,
             clock=node.clock,
             draw=node.random.random,
             make_id=lambda: secrets.token_hex(16),
@@ -41,8 +44,8 @@ class Telling:
         self._presence = node.presence
 
     def start(self) -> None:
-        """Tell that no device is connected yet."""
-        if self._webhook is not None:
+        """Tell that no device is connected yet, which is not so while another process leaves."""
+        if self._webhook is not None and self._begins:
             self._presence.started()
 
     async def stop(self) -> None:

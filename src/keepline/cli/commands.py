@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 import keepline
-from keepline.cli import backup, devices, enrolment, events, fleet, serving, token, upstreams
+from keepline.cli import (
+    backup,
+    devices,
+    enrolment,
+    events,
+    fleet,
+    serving,
+    token,
+    upgrade,
+    upstreams,
+)
 from keepline.cli.allocator import use_system_allocator
 from keepline.cli.streams import hold_standard_streams
 
@@ -20,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # would show local variables, tokens among them
 )
 
-for commands in (serving, devices, events, enrolment, upstreams, token, fleet, backup):
+for commands in (serving, devices, events, enrolment, upstreams, token, fleet, backup, upgrade):
     commands.register(app)
 
 

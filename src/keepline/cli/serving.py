@@ -91,15 +91,18 @@ def serve(
         handler_class = load_handler(handler or "echo")
         judge = None if auth is None else load_authenticator(auth)
         # Here, since `keepline version` need not wait for all that.
-        from keepline.app.process import serve as run  # noqa: PLC0415
+        from keepline.app.estate import estate_of  # noqa: PLC0415
+        from keepline.app.process import serve as run  # noqa: PLC0415 - as above
         from keepline.app.reloading import given_sockets  # noqa: PLC0415 - as above
         from keepline.cli.welcome import welcome  # noqa: PLC0415 - as above
 
+        lent = given_sockets(os.environ)
         status = run(
             settings,
             handler_class,
             authenticator=judge,
-            sockets=given_sockets(os.environ),
+            sockets=lent,
+            estate=None if lent else estate_of(os.environ, settings.data_dir),
             announce=welcome if _is_watched() else None,
         )
     raise typer.Exit(status)

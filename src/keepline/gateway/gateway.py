@@ -63,6 +63,19 @@ class Gateway:
         self._listener.start()
         node.isolation.watchdog.start()
 
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """What is accepted on; empty once nobody is."""
+        return () if self._listener is None else self._listener.sockets
+
+    def stop_accepting(self) -> None:
+        """Accept nobody any more; who is here goes on. Another process may have the sockets, too.
+
+        Idempotent. What waits in the kernel is reset only when nobody else has them.
+        """
+        if self._listener is not None:
+            self._listener.close()
+
     def keep_time(self) -> None:
         """Have time pass for the node, from now until `stop`."""
         self.node.ticker.start(self.node.loop)

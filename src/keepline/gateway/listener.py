@@ -53,7 +53,7 @@ class Listener:
 
     def __init__(self, node: Node, sockets: Sequence[socket.socket], arrive: Arrive) -> None:
         self._node = node
-        self._sockets = sockets
+        self.sockets = sockets
         self._arrive = arrive
         self._spare: list[int] = []
         self._first_reserved = _first_reserved()
@@ -65,19 +65,22 @@ class Listener:
     def start(self) -> None:
         """Accept from now on."""
         self._keep_spares()
-        for sock in self._sockets:
+        for sock in self.sockets:
             self._node.loop.add_reader(sock, self._accept, sock)
 
     def close(self) -> None:
-        """Accept no more; who waits in the kernel is reset. Idempotent."""
-        for sock in self._sockets:
+        """Accept no more; who waits in the kernel is reset, unless another process has the sockets.
+
+        Idempotent.
+        """
+        for sock in self.sockets:
             self._node.loop.remove_reader(sock)
             sock.close()
         for pause in self._pauses.values():
             pause.cancel()
         while self._spare:
             os.close(self._spare.pop())
-        self._sockets = ()
+        self.sockets = ()
 
     # -- accepting -------------------------------------------------------------------------
 

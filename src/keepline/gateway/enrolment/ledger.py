@@ -41,6 +41,9 @@ class Entry(NamedTuple):
         return not self.client_digest and not self.revoked
 
 
+_UNKNOWN = Entry("")
+
+
 class Store(Protocol):
     """Where entries outlive the process. Blocks; called in an executor, one call at a time."""
 
@@ -90,6 +93,18 @@ class Ledger:
         """Read what the store has. Raises StartError."""
         entries = await self._loop.run_in_executor(self._executor, self._store.load)
         self._entries = {entry.device_id: entry for entry in entries}
+
+    async def reopen(self) -> None:
+        """Read the store again, where another process has written it; void what that revoked.
+
+        Raises StartError; then nothing has changed.
+        """
+        async with self._writing:
+            known = self._entries
+            await self.open()
+        for entry in self._entries.values():
+            if entry.not_before > known.get(entry.device_id, _UNKNOWN).not_before:
+                self.on_void(entry.device_id)
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield who is enrolled or revoked."""

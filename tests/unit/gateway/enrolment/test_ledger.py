@@ -179,3 +179,21 @@ async def test_changes_of_one_device_happen_one_after_the_other() -> None:
     )
     assert list(book) == list(disk.kept.values())
     assert book.is_enrolled(device("theirs"))
+
+
+async def test_what_another_process_has_written_is_read_again_and_void_what_it_revoked() -> None:
+    disk = Disk()
+    mine, theirs = ledger(disk), ledger(disk)
+    voided: list[str] = []
+    mine.on_void = voided.append
+    await mine.enrol(device(), "operator", NOW)
+    await mine.enrol(device(device_id="02:ab:00:00:00:02"), "operator", NOW)
+    await theirs.open()
+    await theirs.revoke(DEVICE, NOW)
+    await theirs.revoke("stranger", NOW)
+    await mine.reopen()
+    assert voided == [DEVICE, "stranger"]
+    assert not mine.is_enrolled(device())
+    assert mine.is_enrolled(device(device_id="02:ab:00:00:00:02"))
+    await mine.reopen()
+    assert len(voided) == 2

@@ -1,0 +1,99 @@
+"""What a process has from the one before it: sockets that listen, the lock, a line to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from keepline.app import line, service
+from keepline.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+    from pathlib import Path
+
+INHERITS: Final = "KEEPLINE_INHERITS"
+"""The variable that tells a process to take over from the one on its data directory."""
+
+ANSWER_S: Final = 10.0  # for a process that is busy with all its devices
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """Listening sockets of devices and operators, and from an elder what else makes a gateway.
+
+    That is its data directory, open and locked, the socket at which upgrades are asked for, a line
+    to it, and the names of its life in the hub and of its run in webhooks.
+    """
+
+    devices: tuple[socket.socket, ...] = ()
+    admin: socket.socket | None = None
+    directory: int | None = None
+    control: socket.socket | None = None
+    line: socket.socket | None = None
+    life: str = ""
+    run: str | None = None
+
+
+NOTHING: Final = Estate()
+
+
+def estate_of(environment: MutableMapping[str, str], data_dir: Path | None) -> Estate:
+    """Return what this process is given: by the one it takes over from, or by systemd.
+
+    Raises StartError when it is to take over and cannot.
+    """
+    if environment.pop(INHERITS, ""):
+        return _inherited(data_dir)
+    devices, admin = service.given_sockets(environment)
+    return Estate(tuple(devices), admin)
+
+
+def _inherited(data_dir: Path | None) -> Estate:
+    if data_dir is None or not line.is_possible():
+        raise StartError(
+            "there is nobody to take over from: no state is kept",
+            "the settings of this process are to name the data_dir of the one before it",
+        )
+    try:
+        sock = line.connect(data_dir, ANSWER_S)
+    except OSError as error:
+        raise StartError(
+            f"there is nobody to take over from in {data_dir}: {error.strerror or error}",
+            "is that the data_dir of the process before this one?",
+        ) from error
+    try:
+        line.send(sock, {"ask": "inherit", "version": line.VERSION})
+        told, descriptors = line.receive(sock)
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise StartError(f"the process before this one does not answer: {error}", "") from error
+    return _estate(sock, told, descriptors)
+
+
+def _estate(sock: socket.socket, told: line.Message, descriptors: list[int]) -> Estate:
+    """Return what was told of and handed over, in this order: devices', admin, directory, ours."""
+    count, has_admin = int(told.get("devices", 0)), told.get("admin") is True
+    if told.get("version") != line.VERSION or len(descriptors) != count + has_admin + 2:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        sock.close()
+        why = told.get("why", "it speaks another version of their language")
+        raise StartError(
+            f"the process before this one hands nothing over: {why}", "stop it, and start this one"
+        )
+    *listening, directory, control = descriptors
+    sockets = [socket.socket(fileno=each) for each in (*listening, control)]
+    for each in sockets:
+        each.setblocking(False)
+    return Estate(
+        devices=tuple(sockets[:count]),
+        admin=sockets[count] if has_admin else None,
+        directory=directory,
+        control=sockets[-1],
+        line=sock,
+        life=str(told.get("life")),
+        run=str(told.get("run")),
+    )

@@ -1,0 +1,231 @@
+"""A process that can be replaced while it runs: it starts its heir, hands over, and leaves.
+
+Until the heir says that it is ready nothing has changed here, so all that can go wrong by then is
+undone by ending the heir. From then on this process accepts nobody, and drains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from keepline.app import line, service
+from keepline.app.line import Line
+from keepline.app.successor import LOOK_S, Successor, command_line
+from keepline.errors import StartError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Coroutine
+
+    from keepline.app.composition import Composition
+    from keepline.app.line import Message
+
+MOST_LINES: Final = 8
+MOST_PATIENCE_S: Final = 3_600.0
+PROGRESS_EACH_S: Final = 0.5
+
+
+class Upgrades:
+    """Listens in the data directory for who asks for an upgrade, and for the heir.
+
+    `handed_over` is set once another process has taken over and this one is to leave.
+    """
+
+    def __init__(self, composition: Composition, control: socket.socket) -> None:
+        self.handed_over = asyncio.Event()
+        self._composition = composition
+        self._node = composition.node
+        self._loop = composition.node.loop
+        self._control: socket.socket | None = control
+        self._lines: set[Line] = set()
+        self._watching: Line | None = None  # who asked for the upgrade that is under way
+        self._heir: Line | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._giving_up: set[asyncio.Task[None]] = set()
+        self._progress: asyncio.TimerHandle | None = None
+        self._loop.add_reader(control, self._accept)
+
+    async def over(self, stop: asyncio.Event) -> bool:
+        """Return when this process is to leave: told to `stop`, or, True, replaced by another.
+
+        An upgrade that has not come so far when it is told to stop is undone.
+        """
+        await _first(stop.wait(), self.handed_over.wait())
+        if self._starting is not None and not self.handed_over.is_set():
+            self._starting.cancel()
+            await asyncio.wait({self._starting})
+        if not self.handed_over.is_set():
+            return False
+        await _first(stop.wait(), self._composition.settle())
+        return True
+
+    def leave_no_file(self) -> None:
+        """Remove our socket while the directory is still ours, unless the heir has it now."""
+        if not self.handed_over.is_set() and self._composition.directory is not None:
+            line.forget(self._composition.directory)
+
+    def close(self) -> None:
+        """Say that this process is gone now, and hear nobody any more."""
+        if self._progress is not None:
+            self._progress.cancel()
+        if self._watching is not None:
+            self._watching.say({"told": "done"})
+        self._stop_listening()
+        for each in tuple(self._lines):
+            each.close()
+
+    # -- who speaks to us ------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        assert self._control is not None
+        try:
+            sock, _ = self._control.accept()
+        except OSError:
+            return  # it has left already
+        if len(self._lines) >= MOST_LINES or not line.is_ours(sock):
+            sock.close()
+            return
+        self._lines.add(Line(sock, self._loop, self._on_message, self._on_end))
+
+    def _on_message(self, who: Line, message: Message) -> None:
+        match message.get("ask"):
+            case "upgrade":
+                self._begin(who, message)
+            case "inherit":
+                self._bequeath(who, message)
+            case "take_over" if who is self._heir:
+                self._hand_over(who)
+            case "give_up" if who is self._heir:
+                self._hold(self._give_up(who, str(message.get("device")), message.get("number")))
+            case "revoke" if who is self._heir:
+                self._node.revoke(str(message.get("device")))
+            case _:
+                _refuse(who, "this is not understood", "")
+
+    def _on_end(self, who: Line) -> None:
+        self._lines.discard(who)
+        if who is self._heir and not self.handed_over.is_set():
+            self._heir = None
+        if who is self._watching and self.handed_over.is_set():
+            self._watching = None  # it goes on with nobody to see it
+
+    def _hold(self, work: Coroutine[object, object, None]) -> None:
+        task = self._loop.create_task(work)
+        self._giving_up.add(task)
+        task.add_done_callback(self._giving_up.discard)
+
+    # -- who asks for an upgrade -----------------------------------------------------------
+
+    def _begin(self, who: Line, message: Message) -> None:
+        why = self._why_not(message)
+        if why:
+            _refuse(who, why, "nothing has changed")
+            return
+        program = message.get("program")
+        patience_s = min(float(message.get("patience_s") or 0), MOST_PATIENCE_S)
+        self._watching = who
+        self._starting = self._loop.create_task(
+            self._start(who, None if program is None else str(program), patience_s)
+        )
+
+    def _why_not(self, message: Message) -> str:
+        if message.get("version") != line.VERSION:
+            return "it speaks another version of this language"
+        if self._starting is not None or self.handed_over.is_set():
+            return "an upgrade is under way"
+        if self._node.draining:
+            return "the gateway is leaving"
+        if self._composition.elder is not None and self._composition.elder.is_here:
+            return "the process before this one has not left yet"
+        return ""
+
+    async def _start(self, who: Line, program: str | None, patience_s: float) -> None:
+        """Start the heir and wait until it has taken over; else undo it and say why."""
+        log = self._node.log
+        try:
+            successor = Successor(command_line(program))
+        except StartError as error:
+            self._starting = self._watching = None
+            _refuse(who, error.problem, error.hint)
+            return
+        try:
+            log.info("upgrade_begins", successor=successor.pid)
+            who.say({"told": "starting", "pid": successor.pid})
+            why = await self._wait(who, successor, patience_s)
+        except asyncio.CancelledError:
+            why = "this gateway was told to stop meanwhile"
+        self._starting = None
+        if self.handed_over.is_set():
+            return
+        self._watching = None
+        await successor.end()
+        log.error("upgrade_undone", why=why)
+        _refuse(who, why, "its lines in the gateway's log say more; the gateway goes on as before")
+
+    async def _wait(self, who: Line, successor: Successor, patience_s: float) -> str:
+        """Return why it is to be undone, once it is known whether it has taken over."""
+        until = self._loop.time() + patience_s
+        while not self.handed_over.is_set():
+            status = successor.status()
+            if status is not None:
+                return f"the new process ended with status {status}"
+            if not who.is_open:
+                return "who asked for it has gone"
+            if self._loop.time() >= until:
+                return f"the new process was not ready within {patience_s:g} s"
+            await asyncio.sleep(LOOK_S)
+        return ""
+
+    # -- the heir --------------------------------------------------------------------------
+
+    def _bequeath(self, who: Line, message: Message) -> None:
+        if message.get("version") != line.VERSION or self._starting is None or self._heir:
+            _refuse(who, "nobody has asked for it", "use `keepline upgrade`")
+            return
+        assert self._control is not None
+        told, descriptors = self._composition.bequest()
+        self._heir = who
+        who.say({"version": line.VERSION, **told}, (*descriptors, self._control.fileno()))
+
+    def _hand_over(self, heir: Line) -> None:
+        """The heir is ready: from here on it accepts, and this process leaves."""
+        if self._starting is None or not heir.say({"told": "yours"}):
+            return
+        self._node.log.info("handed_over", successor=heir.pid, connections=len(self._node.registry))
+        service.tell(f"MAINPID={heir.pid}")
+        self._stop_listening()
+        self._composition.hand_over()
+        self.handed_over.set()
+        if self._watching is not None:
+            self._watching.say({"told": "ready", "pid": heir.pid})
+        self._tell_progress()
+
+    async def _give_up(self, who: Line, device_id: str, number: object) -> None:
+        await self._composition.holder.give_up(device_id)
+        who.say({"told": "given_up", "number": number})
+
+    def _tell_progress(self) -> None:
+        if self._watching is not None:
+            self._watching.say({"told": "draining", "left": len(self._node.registry)})
+        self._progress = self._loop.call_later(PROGRESS_EACH_S, self._tell_progress)
+
+    def _stop_listening(self) -> None:
+        """Leave the socket to the heir, or to nobody; idempotent."""
+        control, self._control = self._control, None
+        if control is not None:
+            self._loop.remove_reader(control)
+            control.close()
+
+
+async def _first(*waits: Coroutine[object, object, object]) -> None:
+    """Return when one of them does, and end the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _refuse(who: Line, why: str, hint: str) -> None:
+    who.say({"told": "failed", "why": why, "hint": hint})
