@@ -67,11 +67,12 @@ def _keepline(start: Start) -> list[str]:
 
 FLOOR = "floor"
 KEEPLINE = "keepline"
+PICOWS = "picows"
 WEBSOCKETS = "websockets"
 CANDIDATES = (
     _peer(FLOOR, "floor"),
     Candidate(KEEPLINE, _keepline, has_metrics=True, packages=("uvloop", "httptools", "msgspec")),
-    _peer("picows", "picows_server", "picows", "aiofastnet"),
+    _peer(PICOWS, "picows_server", "picows", "aiofastnet"),
     _peer(WEBSOCKETS, "websockets_server", "websockets"),
     _peer("aiohttp", "aiohttp_server", "aiohttp"),
 )

@@ -34,6 +34,12 @@ class Plan:
     probe_repeats: int = 3
     woken: int = 200
 
+    good_devices: int = 500
+    good_every_s: float = 0.2
+    join_every_s: float = 0.05
+    quiet_s: float = 5.0
+    attack_s: float = 4.0
+
     @property
     def largest(self) -> int:
         return self.fleets[-1]
@@ -57,4 +63,7 @@ QUICK = Plan(
     probe_s=0.5,
     probe_repeats=2,
     woken=20,
+    good_devices=100,
+    quiet_s=0.5,
+    attack_s=0.5,
 )

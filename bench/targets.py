@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.candidates import FLOOR, KEEPLINE, WEBSOCKETS
+from bench.load.attack import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,9 @@ def targets(plan: Plan) -> list[Target]:
         _worst_wait(size),
         _relay(),
         _at_most("wake from IDLE to echo, p99", "wake_p99", 1, "ms"),
+        _good_devices(),
+        _at_worst("joins while one attacks, p95", "join_p95", 20, "ms"),
+        _at_worst("memory of one attacker", "grown", 2, "MiB"),
         *([_growth(plan.fleets[0], size)] if len(plan.fleets) > 1 else []),
     ]
 
@@ -155,6 +159,40 @@ def _worst_wait(size: int) -> Target:
         lambda look, who: look.worst("rtt_max", who),
         lambda look: look.worst("rtt_max") <= 10,
     )
+
+
+def _good_devices() -> Target:
+    figures = _of_each_attack("good_p99")
+
+    def is_met(look: Look) -> bool:
+        worst = max(look.median(figure) for figure in figures)
+        return worst <= 5 and worst <= 3 * look.median("good_p99_quiet")
+
+    return Target(
+        "round trip while one attacks, p99",
+        "≤ 5 ms,\n≤ 3 of quiet",
+        "ms",
+        figures,
+        lambda look, who: max(look.median(figure, who) for figure in figures),
+        is_met,
+    )
+
+
+def _at_worst(what: str, figure: str, limit: float, unit: str) -> Target:
+    """The worst of all attacks."""
+    figures = _of_each_attack(figure)
+    return Target(
+        what,
+        f"≤ {limit:g} {unit}",
+        unit,
+        figures,
+        lambda look, who: max(look.median(figure, who) for figure in figures),
+        lambda look: max(look.median(figure) for figure in figures) <= limit,
+    )
+
+
+def _of_each_attack(figure: str) -> tuple[str, ...]:
+    return tuple(f"{figure}_{kind}" for kind in KINDS)
 
 
 def _growth(few: int, many: int) -> Target:

@@ -22,9 +22,11 @@ _SHORT_S = 0.5  # below it, the machine's 10 ms ticks say nothing
 class Window:
     """A `with` block; the attributes are set when it ends."""
 
-    def __init__(self, server: Server, loads: Sequence[Load]) -> None:
+    def __init__(self, server: Server, loads: Sequence[Load], beside: Sequence[Load] = ()) -> None:
+        """`beside` are processes of ours that measure nothing: no strangers, and free to press."""
         self._server_pid = server.pid
         self._load_pids = [load.pid for load in loads]
+        self._beside_pids = [load.pid for load in beside]
         self.server = Cpu(0, 0)
         self.wall_ns = 0
 
@@ -38,8 +40,10 @@ class Window:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        wall, machine, own, server, loads = self._read()
-        wall_before, machine_before, own_before, server_before, loads_before = self._before
+        wall, machine, own, server, loads, beside = self._read()
+        wall_before, machine_before, own_before, server_before, loads_before, beside_before = (
+            self._before
+        )
         self.wall_ns = wall - wall_before
         self.server = server.since(server_before)
         self.server_share = self.server.ran_ns / self.wall_ns
@@ -47,7 +51,11 @@ class Window:
             now.since(then).ran_ns / self.wall_ns
             for now, then in zip(loads, loads_before, strict=True)
         ]
-        ours = self.server_share + sum(self.load_shares) + (own - own_before) / self.wall_ns
+        beside_ns = sum(
+            now.since(then).ran_ns for now, then in zip(beside, beside_before, strict=True)
+        )
+        ours_ns = own - own_before + beside_ns
+        ours = self.server_share + sum(self.load_shares) + ours_ns / self.wall_ns
         foreign = max(0.0, (machine - machine_before) / self.wall_ns - ours)
         self.foreign_share = foreign if self.wall_ns > _SHORT_S * 1e9 else 0.0
 
@@ -61,13 +69,14 @@ class Window:
             "server_waited_share": round(self.server.waited_ns / self.wall_ns, 3),
         }
 
-    def _read(self) -> tuple[int, int, int, Cpu, list[Cpu]]:
+    def _read(self) -> tuple[int, int, int, Cpu, list[Cpu], list[Cpu]]:
         return (
             time.monotonic_ns(),
             machine_busy_ns(),
             time.process_time_ns(),
             cpu(self._server_pid),
             [cpu(pid) for pid in self._load_pids],
+            [cpu(pid) for pid in self._beside_pids],
         )
 
 

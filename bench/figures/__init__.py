@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.figures.flow import measure_flow
+from bench.figures.hostile import measure_hostile
 from bench.figures.life import measure_life
 from bench.figures.relay import measure_relay
 from bench.figures.stall import measure_stall
@@ -23,4 +24,5 @@ FIGURES: dict[str, Callable[[Candidate, Plan], Readings]] = {
     "stall": measure_stall,
     "tls": measure_tls,
     "relay": measure_relay,
+    "hostile": measure_hostile,
 }

@@ -12,6 +12,9 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.certificate import client_context
+from bench.load.attack import attack
+from bench.load.crowd import Crowd
+from bench.load.device_bytes import Frames
 from bench.load.probe import probe
 from bench.load.swarm import Swarm, Target
 from bench.procfs import raise_open_files_limit
@@ -48,6 +51,20 @@ class Commands:
         found = probe(device, every_s=every_s, for_s=for_s, listen=self.swarm.listen_start())
         device.sock.close()
         return asdict(found)
+
+    def crowd(
+        self, *, port: int, token: str, every_s: float, join_every_s: float, for_s: float
+    ) -> Answer:
+        first, self._next_number = self._next_number, self._next_number + 65_536
+        target = Target(port, token)
+        crowd = Crowd(self.swarm.live(), target, Frames(first), first)
+        crowd.listen()
+        heard = crowd.talk(every_s=every_s, join_every_s=join_every_s, for_s=for_s)
+        return {"heard": asdict(heard)}
+
+    def attack(self, *, kind: str, port: int, token: str, for_s: float) -> Answer:
+        first, self._next_number = self._next_number, self._next_number + (1 << 18)
+        return {"done": asdict(attack(kind, port=port, token=token, first=first, for_s=for_s))}
 
     def leave(self) -> Answer:
         self.swarm.leave()

@@ -197,6 +197,10 @@ class Swarm:
         self._epoll.unregister(device.fd)
         return self.devices.pop(device.fd)
 
+    def live(self) -> list[Device]:
+        """The devices whose hello was answered; whoever uses them reads all they are sent."""
+        return list(self._live())
+
     def listen_start(self) -> bytes:
         """The message that makes a server echo audio at once, as bytes to be sent."""
         return next(self._frames.listen_start)

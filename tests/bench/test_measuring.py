@@ -11,8 +11,10 @@ import pytest
 
 from bench.candidates import CANDIDATES, FLOOR, KEEPLINE, Start
 from bench.figures.flow import measure_flow
+from bench.figures.hostile import measure_hostile
 from bench.figures.stall import measure_stall
 from bench.figures.tls import measure_tls
+from bench.load.attack import KINDS
 from bench.plan import QUICK
 from bench.procfs import tree
 from bench.readings import BenchError
@@ -33,6 +35,9 @@ TINY = replace(
     woken=3,
     encrypted=20,
     ping_windows=1,
+    good_devices=10,
+    quiet_s=0.2,
+    attack_s=0.2,
 )
 (FLOOR_SERVER,) = [candidate for candidate in CANDIDATES if candidate.name == FLOOR]
 
@@ -69,6 +74,17 @@ def test_tls_has_a_price_beside_the_same_without_it() -> None:
     assert set(readings) == names | {f"accept_{kind}_us" for kind in kinds}
     assert readings["accept_tls_us"].median > readings["accept_plain_us"].median
     assert measure_tls(FLOOR_SERVER, TINY) == {}
+
+
+def test_good_devices_are_heard_while_each_kind_of_attack_goes_on() -> None:
+    (keepline,) = [candidate for candidate in CANDIDATES if candidate.name == KEEPLINE]
+    readings = measure_hostile(keepline, TINY)
+
+    for kind in ("quiet", *KINDS):
+        facts = readings[f"good_p99_{kind}"].facts
+        assert facts["unanswered"] == facts["lost"] == facts["not_joined"] == 0
+    assert all(readings[f"grown_{kind}"].facts["opened"] > 0 for kind in KINDS)
+    assert measure_hostile(FLOOR_SERVER, TINY) == {}
 
 
 def test_a_server_that_cannot_start_is_named_with_its_last_words() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bench.load.attack import KINDS
 from bench.plan import FULL, QUICK
 from bench.readings import Measured, Reading, Results
 from bench.targets import Look, Target, targets, verdict
+
+FIGURES = ("good_p99", "join_p95", "grown")
 
 
 def results(**figures: dict[str, float]) -> Results:
@@ -49,6 +52,19 @@ def test_the_worst_of_all_repeats_decides_on_waiting() -> None:
     measured = {"keepline": Measured({"rtt_max": Reading("ms", [1.0, 11.0, 2.0])})}
 
     assert verdict(row("worst wait"), measured) is False
+
+
+def test_the_worst_attack_decides() -> None:
+    def judged(words: str, **figures: float) -> bool | None:
+        calm = {f"{figure}_{kind}": 1.0 for figure in FIGURES for kind in KINDS}
+        return verdict(row(words), results(keepline=calm | {"good_p99_quiet": 1.0} | figures))
+
+    assert judged("round trip while one attacks", good_p99_ping=3.0) is True
+    assert judged("round trip while one attacks", good_p99_ping=3.1) is False
+    assert judged("round trip while one attacks", good_p99_ping=5.1, good_p99_quiet=5) is False
+    assert judged("joins", join_p95_connect=20.0) is True
+    assert judged("joins", join_p95_connect=20.1) is False
+    assert judged("memory of one", grown_unread=2.1) is False
 
 
 def test_growth_is_the_worst_of_memory_ping_and_accept() -> None:
