@@ -1,0 +1,42 @@
+"""Who looks at a node: its sampler, and the process as this machine tells of it."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from keepline.gateway.census import look_around
+from keepline.monitor.process.elsewhere import reader_of
+from keepline.monitor.process.reading import HUB, LOG, LOOP
+from keepline.monitor.sampler import Sampler, Watched
+
+if TYPE_CHECKING:
+    from keepline.gateway.node import Node
+
+_BY_NAME: Final = {"hub": HUB, "keepline-log": LOG}
+"""How the names of our threads begin, and the group that is counted by itself."""
+
+
+def make_sampler(node: Node) -> Sampler:
+    """Return the sampler of the node whose loop runs in this thread; it does not look yet."""
+    threads = partial(groups_of_threads, threading.get_native_id())
+    watched = Watched(node.counters, node.hub, partial(look_around, node), reader_of(threads))
+    return Sampler(
+        watched,
+        interval_s=node.settings.monitor.interval_s,
+        clock=node.clock,
+        loop=node.loop,
+        executor=node.executor,
+        log=node.log,
+    )
+
+
+def groups_of_threads(loop_thread: int) -> dict[int, str]:
+    """Return the group of each thread that is counted by itself, by the system's number."""
+    found = {loop_thread: LOOP}
+    for thread in threading.enumerate():
+        for beginning, group in _BY_NAME.items():
+            if thread.native_id is not None and thread.name.startswith(beginning):
+                found[thread.native_id] = group
+    return found

@@ -1,0 +1,92 @@
+"""Counts the sessions of a node by state and health, and what waits in their queues."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from keepline.lifecycle.heartbeat import Verdict
+from keepline.lifecycle.states import State
+from keepline.monitor.gauges import Gauge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keepline.gateway.node import Node
+    from keepline.gateway.session import Session
+
+SLICE: Final = 250
+"""So many are looked at in a turn of the loop: less than 0.1 ms."""
+
+_ACTIVE, _IDLE = State.ACTIVE, State.IDLE
+_HEALTHY, _ZOMBIE = Verdict.HEALTHY, Verdict.ZOMBIE
+
+
+class Census:
+    """One count of all sessions; who comes or goes meanwhile is counted or not."""
+
+    __slots__ = (
+        "active",
+        "idle",
+        "inbox_bytes",
+        "inbox_depth",
+        "outbox_bytes",
+        "outbox_depth",
+        "suspicious",
+        "zombies",
+    )
+
+    def __init__(self) -> None:
+        self.active = self.idle = 0
+        self.suspicious = self.zombies = 0
+        self.inbox_depth = self.inbox_bytes = 0
+        self.outbox_depth = self.outbox_bytes = 0
+
+    def count(self, sessions: Sequence[Session]) -> None:
+        """Count these in. No session keeps numbers for this: looking costs it no byte."""
+        for session in sessions:
+            connection = session.connection
+            state = connection.lifecycle.state
+            if state is _IDLE:
+                self.idle += 1
+            elif state is _ACTIVE:
+                self.active += 1
+            verdict = connection.heartbeat.verdict
+            if verdict is not _HEALTHY:
+                self.zombies += verdict is _ZOMBIE
+                self.suspicious += verdict is not _ZOMBIE
+            inbox = session.inbox
+            if inbox is not None:
+                self.inbox_depth += len(inbox)
+                self.inbox_bytes += inbox.size_bytes
+            outbox = connection.outbox
+            if outbox is not None:
+                self.outbox_depth += len(outbox)
+                self.outbox_bytes += outbox.size_bytes
+
+
+async def look_around(node: Node) -> dict[Gauge, float | None]:
+    """Return what a node is like now, by gauge; others have their turns in between."""
+    census = Census()
+    sessions = list(node.registry)
+    for begin in range(0, len(sessions), SLICE):
+        census.count(sessions[begin : begin + SLICE])
+        await asyncio.sleep(0)
+    return {
+        Gauge.CONNECTIONS: len(node.registry),
+        Gauge.ACTIVE_CONNECTIONS: census.active,
+        Gauge.IDLE_CONNECTIONS: census.idle,
+        Gauge.SUSPICIOUS_CONNECTIONS: census.suspicious,
+        Gauge.ZOMBIE_CONNECTIONS: census.zombies,
+        Gauge.INBOX_DEPTH: census.inbox_depth,
+        Gauge.INBOX_BYTES: census.inbox_bytes,
+        Gauge.OUTBOX_DEPTH: census.outbox_depth,
+        Gauge.OUTBOX_BYTES: census.outbox_bytes,
+        Gauge.QUEUE_DEPTH: census.inbox_depth + census.outbox_depth,
+        Gauge.QUEUE_BYTES: census.inbox_bytes + census.outbox_bytes,
+        Gauge.ADMISSIONS: len(node.arrivals.admissions),
+        Gauge.DEPARTURES: len(node.cleanups) + len(node.departures),
+        Gauge.LOG_DEPTH: node.log.waiting,
+        Gauge.LOG_BYTES: node.log.waiting_bytes,
+        Gauge.LOOP_LAG_MAX_S: node.ticker.take_worst_lag_s(),
+    }

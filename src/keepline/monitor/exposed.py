@@ -1,0 +1,108 @@
+"""What Prometheus is shown of the latest sample, and of what the sampler keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from keepline.monitor.gauges import Gauge
+from keepline.monitor.metrics import Gauge as Shown
+from keepline.monitor.metrics import Tally
+from keepline.monitor.rates import unattributed_share
+from keepline.monitor.rings import MINUTE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from keepline.monitor.metrics import Counters
+    from keepline.monitor.sampler import Sampler
+
+_QUEUES: Final = {"inbox", "outbox", "hub", "log"}
+
+
+def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
+    """Return what is read at each scrape; without a value, a series is not there."""
+    return (
+        Shown(
+            "keepline_sessions_by_state",
+            "Live sessions at the latest sample, by state.",
+            _several(sampler, active=Gauge.ACTIVE_CONNECTIONS, idle=Gauge.IDLE_CONNECTIONS),
+            label="state",
+        ),
+        Shown(
+            "keepline_sessions_unhealthy",
+            "Live sessions at the latest sample that the heartbeat doubts, by its verdict.",
+            _several(
+                sampler, suspicious=Gauge.SUSPICIOUS_CONNECTIONS, zombie=Gauge.ZOMBIE_CONNECTIONS
+            ),
+            label="verdict",
+        ),
+        Shown(
+            "keepline_queue_depth",
+            "What waits at the latest sample, by queue.",
+            _several(sampler, **{queue: Gauge(f"{queue}_depth") for queue in sorted(_QUEUES)}),
+            label="queue",
+        ),
+        Shown(
+            "keepline_queue_bytes",
+            "Bytes that wait at the latest sample, by queue.",
+            _several(sampler, **{queue: Gauge(f"{queue}_bytes") for queue in sorted(_QUEUES)}),
+            label="queue",
+        ),
+        Shown(
+            "keepline_cpu_ratio",
+            "Share of one core in the latest sample, by group of threads.",
+            _several(
+                sampler,
+                0.01,
+                loop=Gauge.LOOP_CPU_PERCENT,
+                hub=Gauge.HUB_CPU_PERCENT,
+                log=Gauge.LOG_CPU_PERCENT,
+                other=Gauge.OTHER_CPU_PERCENT,
+            ),
+            label="threads",
+        ),
+        Shown(
+            "keepline_memory_bytes",
+            "Memory of the process in the latest sample, and its limit.",
+            _several(
+                sampler,
+                resident=Gauge.MEMORY_BYTES,
+                proportional=Gauge.MEMORY_PSS_BYTES,
+                limit=Gauge.MEMORY_LIMIT_BYTES,
+            ),
+            label="kind",
+        ),
+        Shown(
+            "keepline_loop_lag_seconds_max",
+            "By how much the loop's tick was late at most, in the last minute.",
+            lambda: worst_lag_s(sampler),
+        ),
+        Shown(
+            "keepline_disconnects_unattributed_ratio",
+            "Share of disconnects whose cause nobody knows.",
+            lambda: unattributed_share(counters.disconnects) or 0.0,
+        ),
+        Tally(
+            "keepline_samples_missed",
+            "Samples that were not taken, since the one before was not through.",
+            lambda: sampler.missed,
+        ),
+    )
+
+
+def worst_lag_s(sampler: Sampler) -> float:
+    """Return by how much the loop was late at most in the samples of the last minute."""
+    return max(sampler.rings.series(Gauge.LOOP_LAG_MAX_S, MINUTE_S).values, default=0.0)
+
+
+def _several(
+    sampler: Sampler, factor: float = 1.0, **gauges: Gauge
+) -> Callable[[], Mapping[str, float]]:
+    def read() -> dict[str, float]:
+        latest = sampler.latest
+        if latest is None:
+            return {}
+        values = {label: latest.value(gauge) for label, gauge in gauges.items()}
+        return {label: factor * value for label, value in values.items() if value is not None}
+
+    return read

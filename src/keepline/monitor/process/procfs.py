@@ -1,0 +1,101 @@
+"""Our own process as Linux tells of it, below /proc."""
+
+from __future__ import annotations
+
+import os
+import resource
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from keepline.monitor.process.cgroup import memory_limit_bytes
+from keepline.monitor.process.reading import Reading
+
+if TYPE_CHECKING:
+    from keepline.monitor.process.reading import Threads
+
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_KIB: Final = 1_024
+_RESIDENT: Final = 1  # among the fields of `statm`
+_USER, _SYSTEM = 11, 12  # among those of `stat` that follow the name
+
+
+class Procfs:
+    """Reads a handful of small files, 0.1 ms; `root` is "/", or a tree that stands for it."""
+
+    def __init__(self, threads: Threads, root: Path = Path("/")) -> None:
+        self._threads = threads
+        self._root = root
+        self._self = root / "proc/self"
+        self._pss_bytes: int | None = None
+        self._memory_limit_bytes: int | None = None
+        self._descriptors: int | None = None
+
+    def read(self, *, slow: bool) -> Reading:
+        """Return how the process is now; see `reading.Reader`."""
+        if slow:
+            self._read_slowly()
+        resident = self._field("statm", _RESIDENT)
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return Reading(
+            memory_bytes=None if resident is None else resident * _PAGE_BYTES,
+            pss_bytes=self._pss_bytes,
+            memory_limit_bytes=self._memory_limit_bytes,
+            cpu_s=_cpu_s(self._self / "stat"),
+            threads_s=self._threads_s(),
+            descriptors=self._count_descriptors() or self._descriptors,
+            descriptor_limit=None if limit == resource.RLIM_INFINITY else limit,
+        )
+
+    def _read_slowly(self) -> None:
+        # The kernel walks every page for the first, and lists every descriptor for the last.
+        self._pss_bytes = _kib_in(self._self / "smaps_rollup", "Pss:")
+        machine = _kib_in(self._root / "proc/meminfo", "MemTotal:")
+        group = memory_limit_bytes(self._root)
+        known = [limit for limit in (machine, group) if limit is not None]
+        self._memory_limit_bytes = min(known, default=None)
+        if not self._count_descriptors():
+            with suppress(OSError):
+                self._descriptors = sum(1 for _ in (self._self / "fd").iterdir())
+
+    def _count_descriptors(self) -> int:
+        """Return what Linux says from 6.2 on without a list of them; 0 before."""
+        try:
+            return (self._self / "fd").stat().st_size
+        except OSError:
+            return 0
+
+    def _threads_s(self) -> dict[str, float]:
+        used_s: dict[str, float] = {}
+        for number, group in self._threads().items():
+            cpu_s = _cpu_s(self._self / f"task/{number}/stat")
+            if cpu_s is not None:
+                used_s[group] = used_s.get(group, 0.0) + cpu_s
+        return used_s
+
+    def _field(self, name: str, position: int) -> int | None:
+        try:
+            return int((self._self / name).read_bytes().split()[position])
+        except (OSError, ValueError, IndexError):
+            return None
+
+
+def _cpu_s(stat: Path) -> float | None:
+    """Return user and system time; the name before them may hold spaces and brackets."""
+    try:
+        fields = stat.read_bytes().rpartition(b")")[2].split()
+        return (int(fields[_USER]) + int(fields[_SYSTEM])) / _TICKS_PER_S
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _kib_in(file: Path, name: str) -> int | None:
+    """Return the bytes in the line that begins with `name` and counts in KiB."""
+    try:
+        for line in file.read_text("ascii", "replace").splitlines():
+            if line.startswith(name):
+                return int(line.split()[1]) * _KIB
+    except (OSError, ValueError, IndexError):
+        pass
+    return None

@@ -1,0 +1,146 @@
+"""Looks at a node every few seconds, remembers what it saw, and tells who wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from keepline.errors import HubDownError
+from keepline.monitor.rates import Rates, Usage
+from keepline.monitor.rings import MINUTE_S, Rings
+from keepline.monitor.sample import Sample, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from concurrent.futures import Executor
+
+    from keepline.clock import Clock
+    from keepline.hub.port import Hub, Row
+    from keepline.log import Log
+    from keepline.monitor.gauges import Gauge
+    from keepline.monitor.metrics import Counters
+    from keepline.monitor.process.reading import Reader
+    from keepline.reasons import CloseReason
+
+AVERAGED: Final = 60
+"""So many samples are what `lately` means: five minutes of them."""
+
+
+class Watched(NamedTuple):
+    """The node as its sampler sees it; `look_around` says by gauge what only the node can count."""
+
+    counters: Counters
+    hub: Hub
+    look_around: Callable[[], Awaitable[Mapping[Gauge, float | None]]]
+    reader: Reader
+
+
+class Sampler:
+    """Takes a sample at each multiple of `interval_s` of wall time, from `start` to `stop`.
+
+    `latest` is the last one, `rings` what was before, `endings` what has ended in the last AVERAGED
+    of them. Who is in `on_sample` is called with each, on the loop, in order; one that raises costs
+    nobody else.
+    """
+
+    def __init__(
+        self,
+        watched: Watched,
+        *,
+        interval_s: float,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        executor: Executor | None,
+        log: Log,
+    ) -> None:
+        self.interval_s = interval_s
+        self.rings = Rings(interval_s)
+        self.latest: Sample | None = None
+        self.on_sample: list[Callable[[Sample], None]] = []
+        self.endings: deque[Mapping[CloseReason, int]] = deque(maxlen=AVERAGED)
+        self.missed = 0  # since the sample before was not through
+        self._watched = watched
+        self._clock = clock
+        self._loop = loop
+        self._executor = executor
+        self._log = log
+        self._rates = Rates(watched.counters, clock.now(), watched.hub.writing())
+        self._usage = Usage()
+        self._unsaved: list[Row] = []
+        self._save_at = self._read_slowly_at = clock.now()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take up what a former life has left in the hub, and look from now on."""
+        try:
+            self.rings.load(await self._watched.hub.rows(), self._clock.wall())
+        except HubDownError as error:
+            self._log.warning("series_unreadable", error=error)
+        self._rates = Rates(self._watched.counters, self._clock.now(), self._watched.hub.writing())
+        self._arm()
+
+    async def stop(self) -> None:
+        """Look no more, and leave what was seen to the hub; idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        self._unsaved += self.rings.close()
+        self._save()
+
+    def _arm(self) -> None:
+        # At multiples of the interval: a timer that each time is a little late would skip one.
+        wait_s = self.interval_s - self._clock.wall() % self.interval_s
+        if wait_s < self.interval_s / 2:
+            wait_s += self.interval_s
+        self._timer = self._loop.call_later(wait_s, self._begin)
+
+    def _begin(self) -> None:
+        self._arm()
+        if self._task is not None:
+            self.missed += 1
+            return
+        self._task = self._loop.create_task(self._take())
+        self._task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("sample_failed", error=error)
+
+    async def _take(self) -> None:
+        at, now = self._clock.wall(), self._clock.now()
+        slow = now >= self._read_slowly_at
+        if slow:
+            self._read_slowly_at = now + MINUTE_S
+        reading = self._loop.run_in_executor(
+            self._executor, partial(self._watched.reader.read, slow=slow)
+        )
+        rates, endings = self._rates.since(now, self._watched.hub.writing())
+        seen = await self._watched.look_around()
+        usage = self._usage.since(now, await reading)
+        self._keep(Sample(at, in_order({**rates, **usage, **seen}), endings), now)
+
+    def _keep(self, sample: Sample, now: float) -> None:
+        self.latest = sample
+        self.endings.append(sample.endings)
+        self._unsaved += self.rings.add(sample)
+        if now >= self._save_at:
+            self._save_at = now + MINUTE_S
+            self._save()
+        for tell in tuple(self.on_sample):
+            try:
+                tell(sample)
+            except Exception as error:  # noqa: BLE001 (one of several who listen)
+                self._log.error("sample_listener_failed", error=error)
+
+    def _save(self) -> None:
+        """Give the hub what it does not have yet; once a minute, so a kill costs that much."""
+        rows, self._unsaved = self._unsaved, []
+        if rows:
+            self._watched.hub.keep_rows(rows, self.rings.kept)

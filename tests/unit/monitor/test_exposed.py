@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from keepline.monitor.exposed import shown_of, worst_lag_s
+from keepline.monitor.metrics import Counters, Metrics
+from keepline.monitor.rings import Rings
+from keepline.monitor.sampler import Sampler
+from keepline.reasons import CloseReason
+from tests.unit.monitor.series import sample
+
+
+def sampler_with(*lags_s: float) -> Sampler:
+    rings, latest = Rings(5.0), None
+    for number, lag_s in enumerate(lags_s):
+        values: dict[str, Any] = {"loop_lag_max_s": lag_s, "inbox_depth": 7, "cpu_percent": 50}
+        latest = sample(5 * number, None, **values, loop_cpu_percent=25, idle_connections=3)
+        rings.add(latest)
+    return cast("Sampler", SimpleNamespace(rings=rings, latest=latest, missed=2))
+
+
+def page(sampler: Sampler, counters: Counters) -> list[str]:
+    metrics = Metrics(counters, shown_of(sampler, counters), version="1")
+    return asyncio.run(metrics.text()).decode().splitlines()
+
+
+def test_the_latest_sample_is_shown_with_its_labels() -> None:
+    counters = Counters()
+    counters.disconnects[CloseReason.DEVICE_CLOSED] = 3
+    counters.disconnects[CloseReason.INTERNAL_ERROR] = 1
+    lines = page(sampler_with(0.1, 0.2), counters)
+    for line in (
+        'keepline_sessions_by_state{state="idle"} 3.0',
+        'keepline_queue_depth{queue="inbox"} 7.0',
+        'keepline_cpu_ratio{threads="loop"} 0.25',
+        "keepline_disconnects_unattributed_ratio 0.25",
+        "keepline_samples_missed_total 2.0",
+    ):
+        assert line in lines
+    assert not any(line.startswith('keepline_cpu_ratio{threads="hub"}') for line in lines)
+
+
+def test_before_the_first_sample_there_is_a_page_too() -> None:
+    lines = page(sampler_with(), Counters())
+    assert "keepline_loop_lag_seconds_max 0.0" in lines
+    assert "keepline_disconnects_unattributed_ratio 0.0" in lines
+
+
+def test_the_worst_lateness_is_that_of_the_last_minute_however_often_it_is_read() -> None:
+    sampler = sampler_with(9.0, *[0.1] * 5, 0.4, *[0.1] * 11)
+    assert worst_lag_s(sampler) == worst_lag_s(sampler) == pytest.approx(0.4)
