@@ -17,6 +17,7 @@ from keepline.app.memory import LIFE_PREFIX, begin_life, end_life, make_hub, out
 from keepline.app.operators import make_admin
 from keepline.app.telling import Telling
 from keepline.app.upgrades import Upgrades
+from keepline.app.watching import make_sampler
 from keepline.clock import SystemClock
 from keepline.errors import StartError
 from keepline.gateway.auth import make_authenticator, make_issuer
@@ -130,8 +131,11 @@ class Composition:
         self.upgrades: Upgrades | None = None
         self._data_directory = contextlib.ExitStack()
         self.directory: int | None = None
+        self.sampler = make_sampler(self.node)
         self.gateway = Gateway(self.node)
-        self.admin: AdminServer | None = make_admin(self.node, self.upkeep) if has_admin else None
+        self.admin: AdminServer | None = (
+            make_admin(self.node, self.sampler, self.upkeep) if has_admin else None
+        )
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Start in order: devices, then operators. Raises StartError; `stop` then.
@@ -149,6 +153,7 @@ class Composition:
             loop, end = self.node.loop, self._on_elder_gone
             self.elder = Elder(estate.line, estate.life, loop=loop, log=self.log, on_gone=end)
         await begin_life(self.hub, self.holder, self.node, self.elder)
+        await self.sampler.start()
         if self.upkeep is not None:
             self.upkeep.start(self.relay.tls)
         await self.gateway.start(sockets or estate.devices)
@@ -173,6 +178,7 @@ class Composition:
             await self._outliving
         if self.upkeep is not None:
             await self.upkeep.stop()
+        await self.sampler.stop()
         await end_life(self.hub, self.node)
         self._hub_thread.shutdown(wait=False)
         await self._telling.stop()

@@ -9,9 +9,11 @@ from keepline.admin.devices import device_routes
 from keepline.admin.enrolment import enrolment_routes
 from keepline.admin.events import event_routes
 from keepline.admin.guard import Guard
+from keepline.admin.monitor import monitor_routes
 from keepline.admin.server import AdminServer
 from keepline.admin.upstreams import upstream_routes
 from keepline.gateway.enrolment.desk import Desk
+from keepline.monitor.exposed import shown_of
 from keepline.monitor.metrics import Gauge, Metrics
 from keepline.relay.upstreams.gauges import gauges_of as gauges_of_upstreams
 from keepline.version import __version__
@@ -19,15 +21,21 @@ from keepline.version import __version__
 if TYPE_CHECKING:
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.node import Node
+    from keepline.monitor.sampler import Sampler
     from keepline.relay.upstreams.upkeep import Upkeep
 
 
-def make_admin(node: Node, upkeep: Upkeep | None = None) -> AdminServer:
+def make_admin(node: Node, sampler: Sampler, upkeep: Upkeep | None = None) -> AdminServer:
     """Return the admin server of `node`, and of its upstreams; it does not listen yet."""
     settings = node.settings.admin
-    gauges = (*gauges_of(node), *(() if upkeep is None else gauges_of_upstreams(upkeep.pool)))
+    gauges = (
+        *gauges_of(node),
+        *shown_of(sampler, node.counters),
+        *(() if upkeep is None else gauges_of_upstreams(upkeep.pool)),
+    )
     metrics = Metrics(node.counters, gauges, version=__version__, executor=node.executor)
     routers = [device_routes(node), event_routes(node.hub)]
+    routers.append(monitor_routes(sampler, node.counters, node.clock, {}))
     if node.enrolment is not None:
         routers.append(enrolment_routes(Desk(node.enrolment, node.clock, node.counters)))
     if upkeep is not None:
@@ -62,11 +70,6 @@ def gauges_of(node: Node) -> tuple[Gauge, ...]:
             lambda: len(node.cleanups) + len(node.departures),
         ),
         Gauge("keepline_deadlines", "Deadlines armed in the wheel.", lambda: node.wheel.armed),
-        Gauge(
-            "keepline_loop_lag_seconds_max",
-            "By how much the loop's tick was late at most, since the last scrape.",
-            node.ticker.take_worst_lag_s,
-        ),
     )
 
 

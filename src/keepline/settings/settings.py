@@ -18,6 +18,7 @@ from keepline.settings.history import History
 from keepline.settings.hub import Hub
 from keepline.settings.isolation import Isolation
 from keepline.settings.logging import Logging
+from keepline.settings.monitor import Monitor
 from keepline.settings.profiles import Profiles, built_in
 from keepline.settings.proxy import Proxy
 from keepline.settings.relay import Relay
@@ -50,6 +51,7 @@ class Settings(Section):
     upstream: Upstreams = Upstreams()
     relay: Relay = Relay()
     hub: Hub = Hub()
+    monitor: Monitor = Monitor()
     history: History = History()
     webhook: Webhook = Webhook()
     log: Logging = Logging()

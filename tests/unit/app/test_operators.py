@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from keepline.app.operators import gauges_of, readiness_of
-from keepline.lifecycle.wheel import TICK_S
 from tests.unit.gateway.fakes import World
 
 
@@ -32,10 +31,3 @@ async def test_sessions_and_their_deadlines_are_counted_at_the_scrape() -> None:
     world.connect()
     assert (value(world, "keepline_sessions"), value(world, "keepline_deadlines")) == (1, 1)
     assert value(world, "keepline_admissions") == value(world, "keepline_cleanups") == 0
-
-
-async def test_the_worst_lag_is_that_since_the_last_scrape() -> None:
-    world = World()
-    world.stall(TICK_S + 2.0)
-    assert round(float(str(value(world, "keepline_loop_lag_seconds_max"))), 3) == 2.0
-    assert value(world, "keepline_loop_lag_seconds_max") == 0
