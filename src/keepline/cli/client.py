@@ -50,8 +50,8 @@ class AdminClient:
             transport=transport,
         )
 
-    def get(self, path: str, **query: str | float | None) -> Any:
-        """Return the answer, parsed. A query field that is None is left out."""
+    def get(self, path: str, **query: str | float | list[str] | None) -> Any:
+        """Return the answer, parsed. A query field of None is left out, a list is sent in parts."""
         given = {name: value for name, value in query.items() if value is not None}
         return self._ask("GET", path, params=given)
 

@@ -14,6 +14,7 @@ from keepline.cli import (
     enrolment,
     events,
     fleet,
+    monitor,
     serving,
     token,
     upgrade,
@@ -30,7 +31,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # would show local variables, tokens among them
 )
 
-for commands in (serving, devices, events, enrolment, upstreams, token, fleet, backup, upgrade):
+for commands in (
+    serving,
+    devices,
+    events,
+    monitor,
+    enrolment,
+    upstreams,
+    token,
+    fleet,
+    backup,
+    upgrade,
+):
     commands.register(app)
 
 
