@@ -135,9 +135,13 @@ class Rings:
 
     @property
     def kept(self) -> dict[float, tuple[int, int]]:
-        """The first and the last number that is worth keeping, by step."""
+        """The first and the last number that is worth keeping, by step.
+
+        What is a little ahead may be of another process on the same file.
+        """
         return {
-            ring.step_s: (ring.newest - ring.capacity + 1, max(ring.newest, 0)) for ring in self.all
+            ring.step_s: (ring.newest - ring.capacity + 1, ring.newest + ring.capacity)
+            for ring in self.all
         }
 
     # -- looking back ----------------------------------------------------------------------
