@@ -95,7 +95,8 @@ def sleeper(tmp_path: Path) -> str:
 class Fleet:
     """Devices that count what was acknowledged to them, and what else happened."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pause_s: float = PAUSE_S) -> None:
+        self._pause_s = pause_s
         self._url = f"ws://127.0.0.1:{port}/xiaozhi/v1/"
         self.is_over = False
         self.connects: Counter[str] = Counter()
@@ -110,7 +111,7 @@ class Fleet:
                 async with await self._connected(device_id) as connection:
                     while not self.is_over:
                         await self._count(device_id, connection)
-                        await asyncio.sleep(PAUSE_S)
+                        await asyncio.sleep(self._pause_s)
             except ConnectionClosed:
                 continue  # what was not acknowledged may be saved all the same
             except (OSError, WebSocketException) as error:
@@ -151,8 +152,10 @@ class Fleet:
         self.acknowledged[device_id] = count
 
 
-async def upgraded_under_a_fleet(served: Served, devices: int, upgrades: int = 1) -> Fleet:
-    fleet = Fleet((await served.started())["port"])
+async def upgraded_under_a_fleet(
+    served: Served, devices: int, upgrades: int = 1, pause_s: float = PAUSE_S
+) -> Fleet:
+    fleet = Fleet((await served.started())["port"], pause_s)
     async with asyncio.TaskGroup() as group:
         for number in range(devices):
             group.create_task(fleet.live(f"02:00:00:00:{number // 256:02x}:{number % 256:02x}"))
@@ -169,7 +172,7 @@ async def upgraded_under_a_fleet(served: Served, devices: int, upgrades: int = 1
         for _ in range(upgrades):
             status, said = await served.upgrade()
             assert status == 0, said
-        await asyncio.sleep(2 * PAUSE_S)
+        await asyncio.sleep(2 * pause_s)
         fleet.is_over = True
     return fleet
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from keepline.app import line
 from keepline.app.data_directory import held
 from keepline.app.elder import Elder
-from keepline.app.estate import NOTHING
+from keepline.app.estate import NOTHING, check_places
 from keepline.app.memory import LIFE_PREFIX, begin_life, end_life, make_hub, outlive
 from keepline.app.operators import make_admin
 from keepline.app.telling import Telling
@@ -26,6 +26,7 @@ from keepline.gateway.enrolment.making import make_enrolment, make_ledger
 from keepline.gateway.gateway import Gateway
 from keepline.gateway.holder import NodeHolder
 from keepline.gateway.node import Node
+from keepline.gateway.sockets import adopt
 from keepline.lifecycle.wheel import TICK_S
 from keepline.log import Log
 from keepline.monitor.metrics import Counters
@@ -62,6 +63,7 @@ class Composition:
         estate: Estate | None = None,
     ) -> None:
         """Build; nothing listens yet. Raises StartError for settings that cannot be run."""
+        check_places(estate or NOTHING, settings)
         clock = SystemClock()
         if authenticator is None:
             settings = with_kept_key(settings, secrets.token_bytes)
@@ -156,6 +158,8 @@ class Composition:
         await self.sampler.start()
         if self.upkeep is not None:
             self.upkeep.start(self.relay.tls)
+        for sock in estate.devices:
+            adopt(sock, settings.server.kernel_timeout_s)
         await self.gateway.start(sockets or estate.devices)
         if settings.server.port not in {0, self.node.port}:
             self.log.warning("given_another_port", port=self.node.port, wanted=settings.server.port)
@@ -230,16 +234,19 @@ class Composition:
     async def _take_over(self, elder: Elder) -> None:
         await elder.take_over()
         self.hub.keeps_house = True
-        # It may have enrolled and revoked since it was read here.
-        await self.enrolment.ledger.reopen()
+        await self._read_ledger()  # which it may have written since
 
     def _on_elder_gone(self) -> None:
         self._outliving = self.node.loop.create_task(self._outlive())
 
     async def _outlive(self) -> None:
         await outlive(self.hub, self.node)
+        await self._read_ledger()  # whoever was on the way in there has come in since
+
+    async def _read_ledger(self) -> None:
+        """Learn whom the elder has enrolled and revoked. From here on it is too late to fail."""
         try:
-            await self.enrolment.ledger.reopen()  # its last devices were let in after the first
+            await self.enrolment.ledger.reopen()
         except StartError as error:
             self.log.error("ledger_not_read", error=error)
 

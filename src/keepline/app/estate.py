@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from keepline.app import line, service
 from keepline.errors import StartError
+from keepline.gateway.sockets import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
     from pathlib import Path
+
+    from keepline.settings import Settings
 
 INHERITS: Final = "KEEPLINE_INHERITS"
 """The variable that tells a process to take over from the one on its data directory."""
@@ -49,6 +52,23 @@ def estate_of(environment: MutableMapping[str, str], data_dir: Path | None) -> E
         return _inherited(data_dir)
     devices, admin = service.given_sockets(environment)
     return Estate(tuple(devices), admin)
+
+
+def check_places(estate: Estate, settings: Settings) -> None:
+    """Raise StartError for sockets that others can reach while the settings say that nobody can.
+
+    Who is let in without a token is judged by the settings.
+    """
+    given = [(sock, "server.host", settings.server.host) for sock in estate.devices]
+    if estate.admin is not None:
+        given.append((estate.admin, "admin.host", settings.admin.host))
+    for sock, name, host in given:
+        address = str(sock.getsockname()[0])
+        if is_loopback(host) and not is_loopback(address):
+            raise StartError(
+                f"the socket that was given listens on {address}, and {name} is {host}",
+                f"set {name} to where others connect, so that they are asked for a token",
+            )
 
 
 def _inherited(data_dir: Path | None) -> Estate:

@@ -7,6 +7,7 @@ undone by ending the heir. From then on this process accepts nobody, and drains.
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Final
 
 from keepline.app import line, service
@@ -136,6 +137,8 @@ class Upgrades:
             return "an upgrade is under way"
         if self._node.draining:
             return "the gateway is leaving"
+        if os.getpid() == 1:
+            return "it is the first process of its container, which would end with it"
         if self._composition.elder is not None and self._composition.elder.is_here:
             return "the process before this one has not left yet"
         return ""

@@ -143,6 +143,13 @@ def set_kernel_timeout(sock: socket.socket, timeout_s: float | None) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int((timeout_s or 0) * 1000))
 
 
+def adopt(sock: socket.socket, kernel_timeout_s: float | None) -> None:
+    """Have a listening socket that somebody else opened be as our own are."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    set_kernel_timeout(sock, kernel_timeout_s)
+
+
 def _listen_on(
     host: str, port: int, backlog: int, kernel_timeout_s: float | None, *, dual: bool
 ) -> list[socket.socket]:

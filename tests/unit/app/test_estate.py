@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from keepline.app import line
-from keepline.app.estate import INHERITS, NOTHING, estate_of
+from keepline.app.estate import INHERITS, NOTHING, Estate, check_places, estate_of
 from keepline.errors import StartError
+from keepline.settings import Settings
 
 pytestmark = pytest.mark.skipif(not line.is_possible(), reason="packets with descriptors: Linux")
 
@@ -112,3 +113,18 @@ def test_an_heir_without_an_elder_does_not_start(tmp_path: Path) -> None:
         estate_of({INHERITS: "1"}, tmp_path)
     with pytest.raises(StartError, match="no state is kept"):
         estate_of({INHERITS: "1"}, None)
+
+
+def test_a_socket_that_others_can_reach_is_not_taken_for_this_machines_alone() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as listening:
+        with pytest.raises(StartError, match=r"server\.host is 127\.0\.0\.1"):
+            check_places(Estate(devices=(listening,)), Settings())
+        with pytest.raises(StartError, match=r"admin\.host is 127\.0\.0\.1"):
+            check_places(Estate(admin=listening), Settings())
+        said = Settings.model_validate({"server": {"host": "::"}})
+        check_places(Estate(devices=(listening,)), said)
+
+
+def test_a_socket_of_this_machine_alone_is_taken_whatever_the_settings_say() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        check_places(Estate(devices=(listening,), admin=listening), Settings())

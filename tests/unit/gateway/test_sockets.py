@@ -9,6 +9,7 @@ import pytest
 from keepline.errors import StartError
 from keepline.gateway.sockets import (
     abort,
+    adopt,
     allow_descriptors,
     bracketed,
     end_output,
@@ -17,7 +18,6 @@ from keepline.gateway.sockets import (
     open_listener,
     open_listeners,
 )
-from keepline.reasons import CloseReason
 from keepline.settings import Settings
 from tests.unit.gateway.fakes import FakeTransport
 
@@ -224,3 +224,12 @@ def test_dropping_what_has_gone_already_is_harmless() -> None:
     transport.close()
     abort(transport, discard=True)
     assert not transport.socket.options
+
+
+def test_a_socket_that_somebody_else_opened_is_as_our_own_are() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        adopt(sock, 7.5)
+        assert not sock.getblocking()
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7_500
