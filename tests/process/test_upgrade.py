@@ -20,14 +20,36 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from keepline.app import line
 from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, get
-from tests.process.test_memory import COUNTER
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not line.is_possible(), reason="hands sockets over as Linux does")
 
+COUNTER = """
+from keepline import Handler
+from keepline.messages import Custom
+
+
+class Counter(Handler):
+    def __init__(self):
+        self.count = 0
+
+    def restore(self, state):
+        self.count = int(state)
+
+    def snapshot(self):
+        return str(self.count).encode()
+
+    async def text(self, session, message):
+        self.count += 1
+        if message.payload == "save":
+            await session.save(str(self.count).encode())
+        session.send(Custom(payload=self.count))
+"""
+
 DEVICES = 200
 NEWCOMERS_PER_S = 20
 PAUSE_S = 0.5
+KEEPS = tuple("13579")
 
 
 class Served:
@@ -93,7 +115,10 @@ def sleeper(tmp_path: Path) -> str:
 
 
 class Fleet:
-    """Devices that count what was acknowledged to them, and what else happened."""
+    """Devices that count what was acknowledged to them, and what else happened.
+
+    What some of them are told is saved each time, what the others are told only at a session's end.
+    """
 
     def __init__(self, port: int, pause_s: float = PAUSE_S) -> None:
         self._pause_s = pause_s
@@ -142,10 +167,11 @@ class Fleet:
         return connection
 
     async def _count(self, device_id: str, connection: ClientConnection) -> None:
-        await connection.send('{"type":"custom","payload":1}')
+        wish = "keep" if device_id.endswith(KEEPS) else "save"
+        await connection.send(json.dumps({"type": "custom", "payload": wish}))
         async with asyncio.timeout(GIVE_UP_AFTER_S):
-            _, count = json.loads(await connection.recv())["payload"]
-        # One more may have been saved whose acknowledgement was under way when TCP ended.
+            count = json.loads(await connection.recv())["payload"]
+        # One more may have been counted whose acknowledgement was under way when TCP ended.
         before = self.acknowledged[device_id]
         if not before < count <= before + self.connects[device_id]:
             self.wrong.append(f"{device_id}: {count} after {before}")
@@ -267,7 +293,7 @@ async def test_a_process_that_is_killed_while_it_drains_leaves_its_devices_to_it
     fleet = Fleet((await served.started())["port"])
     async with asyncio.TaskGroup() as group:
         for number in range(5):
-            group.create_task(fleet.live(f"device-{number}"))
+            group.create_task(fleet.live(f"device-{2 * number}"))
         await eventually(lambda: len(fleet.acknowledged) == 5, within_s=GIVE_UP_AFTER_S)
         upgrading = asyncio.create_task(served.upgrade())
         await eventually(lambda: served.logged("handed_over"), within_s=GIVE_UP_AFTER_S)
