@@ -116,7 +116,10 @@ MEANINGS: dict[CloseReason, Meaning] = {
     R.INTERNAL_ERROR: Meaning(
         "a fault of Keepline's own", "`admission_failed` and other errors in the log; report it"
     ),
-    R.SERVER_SHUTDOWN: Meaning("the gateway was stopped", ""),
+    R.SERVER_SHUTDOWN: Meaning("the gateway leaves ([drain](drain.md))", ""),
+    R.SERVER_RESTART: Meaning(
+        "the gateway leaves, and this device comes back by itself ([drain](drain.md))", ""
+    ),
     R.KICKED: Meaning("an operator ended it: `keepline kick`", ""),
     R.REVOKED: Meaning("an operator revoked the device: `keepline enrol revoke`", ""),
     R.UPSTREAM_CLOSED: Meaning(
@@ -162,6 +165,15 @@ MEANINGS: dict[CloseReason, Meaning] = {
     R.ADDRESS_FULL: Meaning(
         "more connections from one address than `server.connections_per_address`",
         "a proxy that is not in `proxy.trusted`, or the limit",
+    ),
+    R.FLAPPING: Meaning(
+        "a device, or its whole address, that connects and leaves without end",
+        "`keepline bans list`; whether it crashes, and who else has its id"
+        " ([hostile peers](hostile-peers.md))",
+    ),
+    R.KICK_WAR: Meaning(
+        "two with one id have taken the device from each other; who holds it keeps it for a while",
+        "`kick_war` in the log: a cloned id, or two that were flashed alike",
     ),
     R.HEAD_TOO_LARGE: Meaning(
         "a head beyond `wire.head_bytes` or `wire.head_lines`", "the client, large cookies"

@@ -20,6 +20,7 @@ KeeplineError
     │   └── NoToolsError      the device has none
     ├── SessionEndedError     too late: what was asked of a session needs its device
     ├── LedgerError           who is enrolled could not be written down
+    ├── DrainError            a drain is not where what was asked of it can be done
     ├── HubError              the memory of all nodes
     │   ├── ReplacedError     a newer claim holds the device
     │   ├── NotConnectedError nobody holds the device
@@ -202,6 +203,10 @@ class HubDownError(HubError):
 
 class LedgerError(OurError):
     """Who is enrolled could not be written down; what was asked for has not been done."""
+
+
+class DrainError(OurError):
+    """A drain is not where what was asked of it can be done."""
 
 
 class IllegalTransitionError(OurError):

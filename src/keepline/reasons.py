@@ -72,6 +72,7 @@ class CloseReason(Enum):
 
     # Ended by the operator.
     SERVER_SHUTDOWN = ("server_shutdown", Initiator.OPERATOR, 1001, None, _BACK)
+    SERVER_RESTART = ("server_restart", Initiator.OPERATOR, 1012, None, _BACK)  # by itself
     KICKED = ("kicked", Initiator.OPERATOR, 4002, None, _AWAY)
     REVOKED = ("revoked", Initiator.OPERATOR, 4004, None, _AWAY)
 
@@ -93,6 +94,8 @@ class CloseReason(Enum):
     UPGRADE_REQUIRED = ("upgrade_required", Initiator.US, None, 426, _AWAY)
     RATE_LIMITED = ("rate_limited", Initiator.US, None, 429, _BACK)
     ADDRESS_FULL = ("address_full", Initiator.US, None, 429, _BACK)
+    FLAPPING = ("flapping", Initiator.US, None, 429, _BACK)  # comes and goes without end
+    KICK_WAR = ("kick_war", Initiator.US, None, 409, _BACK)  # another with its id has the device
     HEAD_TOO_LARGE = ("head_too_large", Initiator.US, None, 431, _AWAY)
     REFUSED_INTERNAL = ("refused_internal", Initiator.US, None, 500, _BACK)
     AUTH_UNAVAILABLE = ("auth_unavailable", Initiator.US, None, 503, _BACK)

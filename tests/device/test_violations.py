@@ -62,7 +62,7 @@ async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
 async def test_a_violation_is_answered_with_its_code_and_the_end_at_once(
     start_gateway: Callable[..., Any], frame: bytes, code: bytes
 ) -> None:
-    gateway = await start_gateway(profiles=PATIENT)
+    gateway = await start_gateway(profiles=PATIENT, drain={"limit_s": 90})
     reader, writer = await connect(gateway.port)
 
     writer.write(frame)
@@ -75,7 +75,7 @@ async def test_a_violation_is_answered_with_its_code_and_the_end_at_once(
 async def test_who_goes_on_sending_after_a_violation_still_hears_why(
     start_gateway: Callable[..., Any],
 ) -> None:
-    gateway = await start_gateway(profiles=PATIENT)
+    gateway = await start_gateway(profiles=PATIENT, drain={"limit_s": 90})
     reader, writer = await connect(gateway.port)
 
     writer.write(encode_masked(RESERVED_OPCODE, b"", KEY))

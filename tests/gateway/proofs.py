@@ -6,6 +6,7 @@ import asyncio
 import errno
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
 from keepline.gateway.handler import AnyHandler, Handler
@@ -293,7 +294,7 @@ async def meets_a_handler_without_memory(gateway: RunningGateway) -> int | None:
 @proves(CloseReason.HANDLER_SUSPENDED, isolation={"failing_devices": 1})
 async def meets_one_of_two_kinds_that_fails(gateway: RunningGateway) -> int | None:
     async with live(gateway.port, "another"):  # whose kind works
-        gateway.node.make_handler = lambda: Fails()
+        gateway.node.make_handler = Fails
         await sends(gateway, text(SAYS))
         async with tcp(gateway.port) as peer:
             await peer.send(request())
@@ -320,6 +321,16 @@ async def meets_a_broken_gateway(gateway: RunningGateway) -> int | None:
 
 @proves(CloseReason.SERVER_SHUTDOWN)
 async def is_there_when_the_gateway_leaves(gateway: RunningGateway) -> int | None:
+    async with live(gateway.port) as peer:
+        await gateway.gateway.stop()
+        return await peer.close_code()
+
+
+@proves(
+    CloseReason.SERVER_RESTART,
+    profiles={"xiaozhi": {"close_timeout_s": 0.2, "reconnect": "fixed", "reconnect_s": 10}},
+)
+async def comes_back_by_itself_when_the_gateway_leaves(gateway: RunningGateway) -> int | None:
     async with live(gateway.port) as peer:
         await gateway.gateway.stop()
         return await peer.close_code()
@@ -417,6 +428,26 @@ async def comes_from_where_too_many_come_from(gateway: RunningGateway) -> int:
         await first.send(request(X_Forwarded_For=ABROAD))
         assert (await first.answer())[0] == 101
         return await refused(gateway, request(X_Forwarded_For=ABROAD, Device_Id="another"))
+
+
+@proves(CloseReason.FLAPPING, flapping={"device_delay": 1, "device_deny": 2})
+async def comes_and_goes_without_end(gateway: RunningGateway) -> int:
+    async with live(gateway.port), live(gateway.port), live(gateway.port) as last:
+        last.fin()
+        await last.end()
+        await eventually(lambda: gateway.counters.holds["device", "denied"] == 1)
+        return await refused(gateway, request())
+
+
+@proves(CloseReason.KICK_WAR, flapping={"kicks": 1})
+async def fights_for_a_device(gateway: RunningGateway) -> int:
+    async with AsyncExitStack() as all_of_them:
+        for client in ("one", "another") * 2:
+            peer = await all_of_them.enter_async_context(tcp(gateway.port))
+            await peer.send(request(Client_Id=client) + text(HELLO))
+            assert (await peer.answer())[0] == 101
+            await peer.frame()
+        return await refused(gateway, request(Client_Id="one"))
 
 
 @proves(CloseReason.HEAD_TOO_LARGE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
@@ -21,6 +21,7 @@ class Readiness(NamedTuple):
 
     ready: bool
     reason: str = ""
+    drain: dict[str, Any] | None = None
 
 
 class Health(BaseModel):
@@ -29,11 +30,20 @@ class Health(BaseModel):
     status: str = "alive"
 
 
+class Leaving(BaseModel):
+    """How far a drain is: its phase, how many devices are left, how long it goes on at most."""
+
+    phase: str
+    left: int
+    eta_s: float
+
+
 class Ready(BaseModel):
-    """The answer of `/readyz`."""
+    """The answer of `/readyz`; `drain` is there only while the gateway leaves."""
 
     ready: bool
     reason: str
+    drain: Leaving | None = None
 
 
 def create_api(
@@ -58,7 +68,8 @@ def create_api(
     async def readyz() -> JSONResponse:
         """Tell whether devices should be sent here; 503 with a reason if not."""
         state = ready()
-        return JSONResponse(state._asdict(), status_code=200 if state.ready else 503)
+        told = {name: value for name, value in state._asdict().items() if value is not None}
+        return JSONResponse(told, status_code=200 if state.ready else 503)
 
     @api.get("/metrics", response_class=Response)
     async def prometheus() -> Response:

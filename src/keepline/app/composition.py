@@ -7,6 +7,7 @@ import contextlib
 import random
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
 from keepline.app import line
@@ -174,7 +175,7 @@ class Composition:
         self._has_started = True
 
     async def stop(self) -> None:
-        """Stop in order: devices leave, then the operators' view of it, then the log."""
+        """Stop in order: devices leave, then who asks and is told, the memory, and the log."""
         await self.gateway.stop()
         if self.elder is not None:
             self.elder.close()
@@ -182,18 +183,20 @@ class Composition:
             await self._outliving
         if self.upkeep is not None:
             await self.upkeep.stop()
+        if self.admin is not None:
+            await self.node.drain.last_look.wait(self.node.clock.now())
+            await self.admin.stop()
+        await self._telling.stop()
+        await self.enrolment.aclose()
         await self.sampler.stop()
         await end_life(self.hub, self.node)
         self._hub_thread.shutdown(wait=False)
-        await self._telling.stop()
-        if self.admin is not None:
-            await self.admin.stop()
-        await self.enrolment.aclose()
         if self.upgrades is not None:
             self.upgrades.leave_no_file()
         self._data_directory.close()
         if self._has_started:
-            self.log.info("stopped")
+            sessions = self.node.counters.sessions_opened
+            self.log.info("stopped", sessions=sessions, **asdict(self.node.drain.totals))
         if self.upgrades is not None:
             self.upgrades.close()
         # Not on the loop: the log may wait for its reader.

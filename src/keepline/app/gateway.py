@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from keepline.app.upgrades import Upgrades
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.handler import AnyHandler
+    from keepline.gateway.isolation.parting import OnGone
     from keepline.gateway.node import Node
     from keepline.gateway.session import Session
     from keepline.log import Log
@@ -75,6 +76,7 @@ class Gateway:
         self._sockets = sockets
         self._heap = heap
         self._estate = estate
+        self._on_gone: list[OnGone] = []
         self._built: Composition | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -105,6 +107,8 @@ class Gateway:
             heap=self._heap,
             estate=self._estate,
         )
+        for callback in self._on_gone:
+            self._built.node.isolation.callbacks.add(callback)
         try:
             await self._built.start(self._sockets)
         except BaseException:
@@ -114,8 +118,8 @@ class Gateway:
     async def stop(self) -> None:
         """Stop in order: devices leave, then the operators' view of it. Nothing is left behind.
 
-        Idempotent: later calls wait for the first. Every session is closed with 1001
-        `server_shutdown`; bounded by a profile's `close_timeout_s` and `session.closed_timeout_s`.
+        Idempotent: later calls wait for the first. Devices leave by a drain, conversations when
+        their turn is over; bounded by `drain.limit_s`.
         """
         if self._built is None:
             return
@@ -128,14 +132,32 @@ class Gateway:
         """Whoever wants to replace this process speaks to these; None where nobody can."""
         return self._running.upgrades
 
+    async def drain(self, *, target: str | None = None) -> bool:
+        """Have every device leave by plan, and wait until they have; False if it was aborted.
+
+        Joins a drain that is under way. Nobody is let in afterwards; `stop` does the rest. `target`
+        is where devices that can be told are to go.
+        """
+        drain = self._running.node.drain
+        drain.start("program", target=target)
+        return await drain.over()
+
     def hurry(self) -> None:
         """Drop every connection at once, while `stop` is under way."""
-        for session in self.sessions:
-            session.connection.transport.abort()
+        self._running.node.drain.hurry()
 
     def reload_certificate(self) -> bool:
         """Load the TLS certificate anew for connections to come; False when there is none."""
         return self._running.gateway.reload_certificate()
+
+    def on_gone(self, callback: OnGone) -> None:
+        """Have `callback(gone)` called for every session that has been cleaned up, from now on.
+
+        It may be async; then it has `session.closed_timeout_s`. What it raises is told in the log.
+        """
+        self._on_gone.append(callback)
+        if self._built is not None:
+            self._built.node.isolation.callbacks.add(callback)
 
     # -- what is going on ------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 DEMO_RAMP_PER_S = 2.0
 FORCED_END_S = 5.0
-HURRIED_END_S = 1.0  # for cleanups, once every connection was dropped
+HURRIED_END_S = 3.0  # for cleanups, once every connection was dropped, and for what they save
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 MOST_ORDERS = 2  # to stop, and to hurry
 OTHER_DESCRIPTORS = 256  # operators, logs, and what the handlers open
@@ -124,6 +124,7 @@ async def _serve(gateway: Gateway, announce: Announce | None) -> int:
     orders = Orders(asyncio.get_running_loop())
     await _start(gateway)
     orders.on_hangup(gateway)
+    gateway.node.drain.on_ended = orders.stop.set  # whoever has asked for it
     if announce is not None:
         announce(gateway)
     service.tell("READY=1")

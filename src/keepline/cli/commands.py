@@ -10,10 +10,14 @@ import typer
 import keepline
 from keepline.cli import (
     backup,
+    bans,
     devices,
+    drain,
     enrolment,
     events,
     fleet,
+    grace,
+    handlers,
     monitor,
     serving,
     token,
@@ -33,15 +37,19 @@ app = typer.Typer(
 
 for commands in (
     serving,
+    drain,
     devices,
     events,
     monitor,
+    handlers,
+    bans,
     enrolment,
     upstreams,
     token,
     fleet,
     backup,
     upgrade,
+    grace,
 ):
     commands.register(app)
 

@@ -30,6 +30,7 @@ from keepline.wire.messages import (
     Hello,
     Malformed,
     Mcp,
+    Reconnect,
     ServerHello,
     System,
     Unknown,
@@ -85,6 +86,7 @@ class Channel:
         "_response",
         "_session_id",
         "_tally",
+        "_told_back_at",
         "_tools",
         "due",
         "identity",
@@ -119,6 +121,7 @@ class Channel:
         self._asked_at = 0.0
         self._session_id = ""
         self._backoff_s = habits.reconnect_s
+        self._told_back_at: float | None = None  # by a server that leaves
         self._luck = _Luck.NEW
 
     @property
@@ -142,6 +145,7 @@ class Channel:
         self._response = ResponseReader(_LIMITS, key=key)
         self._reader = FrameReader(_LIMITS, masked=False)
         self.spoilt = False
+        self._told_back_at = None
         self._asked_at = now
         self._enter(Phase.UPGRADING, now + HANDSHAKE_TIMEOUT_S)
         return Reaction(self.identity.upgrade(key))
@@ -262,6 +266,9 @@ class Channel:
                     return Reaction(self._say(Mcp(answer, session_id=self._session_id)))
             case Alert():
                 counts.alerts += 1
+            case Reconnect(after_ms):
+                counts.hints += 1
+                self._told_back_at = now + after_ms / 1_000
             case Unknown() | Malformed():
                 counts.ignored += 1
         return NOTHING
@@ -308,6 +315,10 @@ class Channel:
             self._exchange.drop(self._tally)
         self._cut()
         person_at, back_s = self._next_person_at(now), self._backoff_s
+        if self._told_back_at is not None:
+            back_at, self._told_back_at = self._told_back_at, None
+            self._enter(Phase.OFF, max(back_at, now))
+            return
         most_s = self._habits.reconnect_most_s
         if back_s is not None and most_s is not None:
             self._backoff_s = min(2 * back_s, most_s)

@@ -165,6 +165,7 @@ class Report:
                 "pings": counts.pings_answered,
                 "tools": counts.tool_answers,
                 "alerts": counts.alerts,
+                "hints": counts.hints,
                 "ignored": counts.ignored,
             },
         }

@@ -48,6 +48,7 @@ class Counts:
     pings_answered: int = 0
     tool_answers: int = 0  # to `mcp` requests, errors too
     alerts: int = 0
+    hints: int = 0  # when to come back
     ignored: int = 0  # messages of unknown type, or no messages at all
     unsent: int = 0  # dropped here, while the other side took nothing
     hung_up: int = 0

@@ -125,13 +125,6 @@ class Calls(Receiver):
         return client_id_of(self._ids)
 
     @property
-    def worker(self) -> asyncio.Task[None] | None:
-        """The task of the call under way, None while nothing is awaited."""
-        return self._worker
-
-    def close(self, reason: CloseReason = CloseReason.HANDLER_CLOSED) -> None:
-        """End the session; idempotent, the first reason wins."""
-    @property
     def inbox(self) -> Inbox | None:
         """The calls that wait; there is none while no call is under way."""
         return self._inbox
@@ -141,6 +134,8 @@ class Calls(Receiver):
         """The task of the call under way, None while nothing is awaited."""
         return self._worker
 
+    def close(self, reason: CloseReason = CloseReason.HANDLER_CLOSED) -> None:
+        """End the session; idempotent, the first reason wins."""
         self.connection.close(reason)
 
     def deliver(self, method: Callable[..., object], *arguments: object) -> None:
@@ -274,7 +269,7 @@ class Calls(Receiver):
         )
 
     async def _wait(self, task: asyncio.Task[None]) -> None:
-        bound_s = self._node.settings.session.closed_timeout_s
+        bound_s = self._node.drain.end_bound_s(self._node.settings.session.closed_timeout_s)
         _, late = await asyncio.wait({task}, timeout=bound_s)
         if late:
             self._node.log.warning(

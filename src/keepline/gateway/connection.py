@@ -174,6 +174,8 @@ class Connection(asyncio.Protocol):
         # The answer echoes the peer's code (RFC 6455 §5.5.1); it is sent once.
         if self.lifecycle.state is not State.DISCONNECTING:
             self.transport.write(frames.close_frame(event.code))
+        else:
+            self.node.counters.closes_confirmed += 1
         self.advance(Event.PEER_CLOSED, CloseReason.DEVICE_SAID_CLOSE)
 
     def _on_violation(self, error: PeerError) -> None:
@@ -288,7 +290,9 @@ class Connection(asyncio.Protocol):
                 idle_due = inf
             self._look(now, idle_due)
         elif state is State.DISCONNECTING and self.wheel_tick < 0:
-            self.advance(Event.CLOSE_DUE)  # still armed: only the roll of the pinged was called
+            # (Were it still armed, only the roll of the pinged would have been called.)
+            self.node.counters.closes_timed_out += 1
+            self.node.departures.drop(self)
 
     def _look(self, now: float, idle_due: float) -> None:
         """Judge the silence, ping if it asks for it, and arm the next look."""

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from keepline.gateway.cleanup import cleanup
+from keepline.lifecycle.states import Event
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,18 +24,19 @@ class Departures:
     Who waits for its cleanup still holds its device, so who comes back for it has to `hasten` it.
     """
 
-    __slots__ = ("_hung_up", "_left", "_node", "_waiting", "tasks")
+    __slots__ = ("_hung_up", "_late", "_left", "_node", "_waiting", "tasks")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._left = MOST_PER_TURN
         self._hung_up: deque[Connection] = deque()  # to be closed
+        self._late: deque[Connection] = deque()  # to be dropped
         self._waiting: dict[Connection, None] = {}  # closed, to be cleaned up
         self.tasks: set[asyncio.Task[None]] = set()  # of cleanups that wait for something
 
     def __len__(self) -> int:
         """How many wait for their turn."""
-        return len(self._waiting) + len(self._hung_up)
+        return len(self._waiting) + len(self._hung_up) + len(self._late)
 
     def hang_up(self, connection: Connection) -> bool:
         """The peer has ended its side; False to have it closed at once, True when that comes later.
@@ -45,6 +47,13 @@ class Departures:
             return False
         self._hung_up.append(connection)
         return True
+
+    def drop(self, connection: Connection) -> None:
+        """The time for a civil end is over: drop its TCP."""
+        if self._takes_one():
+            connection.advance(Event.CLOSE_DUE)
+        else:
+            self._late.append(connection)
 
     def begin(self, connection: Connection) -> None:
         """The transport is gone: release everything the connection held."""
@@ -77,6 +86,8 @@ class Departures:
             connection = next(iter(self._waiting))
             del self._waiting[connection]
             self._clean_up(connection)
+        while self._late and self._takes_one():
+            self._late.popleft().advance(Event.CLOSE_DUE)
         while self._hung_up and self._takes_one():
             self._hung_up.popleft().transport.close()
 

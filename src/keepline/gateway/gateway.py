@@ -11,16 +11,12 @@ from keepline.gateway.listener import Listener
 from keepline.gateway.sockets import open_listeners
 from keepline.gateway.tls import Certificates
 from keepline.lifecycle.wheel import TICK_S
-from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
     from keepline.gateway.node import Node
-
-CLOSES_PER_TURN = 200
-"""How many connections are told to leave before the loop gets its turn again."""
 
 EACH_S = 1.0
 
@@ -54,6 +50,7 @@ class Gateway:
         def arrive(sock: socket.socket, address: str) -> None:
             node.arrivals.begin(Door(node, lambda door: entrance.open(door, sock, address)))
 
+        are_shared = bool(sockets)
         sockets = sockets or open_listeners(
             server.host, server.port, server.backlog, server.kernel_timeout_s
         )
@@ -61,7 +58,9 @@ class Gateway:
         self.keep_time()
         self._listener = Listener(node, sockets, arrive)
         self._listener.start()
-        node.isolation.watchdog.start()
+        if are_shared:  # who comes while we leave waits for whoever else has them
+            node.drain.on_refusing = self._listener.pause
+        node.isolation.start()
 
     @property
     def sockets(self) -> Sequence[socket.socket]:
@@ -89,10 +88,9 @@ class Gateway:
         return True
 
     async def stop(self) -> None:
-        """Close every connection in parallel, clean up, and return when nothing is left.
+        """Drain, or join the drain that is under way, and return when nothing is left.
 
-        Idempotent: later calls wait for the first. Bounded: a Close takes `close_timeout_s`, a
-        handler's end at most four times `closed_timeout_s`.
+        Idempotent: later calls wait for the first. Bounded by the drain's own limits.
         """
         if self._stopping is None:
             self._stopping = self.node.loop.create_task(self._stop())
@@ -100,13 +98,13 @@ class Gateway:
 
     async def _stop(self) -> None:
         node = self.node
-        node.draining = True
+        node.drain.start("stop", binding=True)
+        await node.drain.over()
         if self._listener is not None:
             self._listener.close()
         for _ in range(TURNS_TO_HTTP):  # who was just accepted can be answered then
             await asyncio.sleep(0)
         await _cancelled(node.arrivals.admissions | node.arrivals.turned_away)
-        await self._close_sessions()
         # Whoever is on the way out has a deadline in the wheel, also those without a session.
         # No session pays for an event that only this wait would need.
         while node.registry or node.departures or node.cleanups or node.wheel.armed:  # noqa: ASYNC110
@@ -114,7 +112,7 @@ class Gateway:
         await self._close_gate()
         if self._certificates is not None:
             await self._certificates.stop()
-        node.isolation.watchdog.stop()
+        node.isolation.stop()
         node.ticker.stop()
         if self._minder is not None:
             self._minder.cancel()
@@ -127,13 +125,6 @@ class Gateway:
                 await self.node.gate.aclose()
         except Exception as error:  # noqa: BLE001 (a fence; TimeoutError, too)
             self.node.isolation.faults.of_ours(error, "authenticator_not_closed")
-
-    async def _close_sessions(self) -> None:
-        for count, session in enumerate(self.node.registry, start=1):
-            session.tell_draining()
-            session.close(CloseReason.SERVER_SHUTDOWN)
-            if count % CLOSES_PER_TURN == 0:
-                await asyncio.sleep(0)
 
     def _each_second(self) -> None:
         self._minder = self.node.loop.call_later(EACH_S, self._each_second)

@@ -68,6 +68,16 @@ class Listener:
         for sock in self.sockets:
             self._node.loop.add_reader(sock, self._accept, sock)
 
+    def pause(self, wanted: bool) -> None:  # noqa: FBT001 (as a drain tells it)
+        """Leave who comes waiting in the kernel, or accept again; not while it is short."""
+        for sock in self.sockets:
+            if sock in self._pauses:
+                continue
+            if wanted:
+                self._node.loop.remove_reader(sock)
+            else:
+                self._node.loop.add_reader(sock, self._accept, sock)
+
     def close(self) -> None:
         """Accept no more; who waits in the kernel is reset, unless another process has the sockets.
 

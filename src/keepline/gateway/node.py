@@ -14,8 +14,10 @@ from keepline.gateway.auth import NobodyRevoked
 from keepline.gateway.auth.expiry import Expiries
 from keepline.gateway.auth.gate import Gate
 from keepline.gateway.departures import Departures
+from keepline.gateway.drain.drain import Drain
 from keepline.gateway.endings import Refusal, Refusals, ending_of
 from keepline.gateway.fence import Fence
+from keepline.gateway.flapping.flapping import Flapping
 from keepline.gateway.greeting import HelloCache
 from keepline.gateway.isolation.isolation import Isolation
 from keepline.gateway.memory import Memory
@@ -77,11 +79,13 @@ class Node:
         "clock",
         "counters",
         "departures",
+        "drain",
         "draining",
         "enrolment",
         "executor",
         "expiries",
         "fence",
+        "flapping",
         "gate",
         "heap",
         "hello_limits",
@@ -184,7 +188,9 @@ class Node:
         )
         self.memory = Memory(hub, settings.hub, log, self.registry)
         self.departures = Departures(self)
+        self.drain = Drain(self)
         self.turns = Turns(self)
+        self.flapping = Flapping(self)
 
     @property
     def cleanups(self) -> set[asyncio.Task[None]]:
@@ -218,6 +224,7 @@ class Node:
         session.outcome = found_by(claim, record, older)
         if older is not None:
             self.counters.takeovers += 1
+            self.flapping.on_takeover(session, older)
         connection.greet(session)
         session.answer_hello(_hello_to(session))
         self.counters.sessions_opened += 1
@@ -240,10 +247,10 @@ class Node:
         else:
             left = Parting.of(record)
         for text in left.undelivered:
-            session.send_text(text)
+            session.tell_text(text)
         if identity.expires_at is not None and self.settings.auth.on_expiry == "close":
             self.expiries.add(session, identity.expires_at)
-        begin(session, left.snapshot)
+        begin(session, left.snapshot, None if record is None else record.snapshot)
         return session
 
     def _check_still_wanted(self, connection: Connection, identity: Identity) -> None:
@@ -304,6 +311,7 @@ class Node:
         else:
             left = Refusal(ending.at, ending.cause, device_id, ending.address, ending.detail)
             self.refusals.note(left)
+        self.flapping.on_ended(device_id, ending)
         if self.presence is not None and ending.session_id:
             self.presence.offline(device_id, ending, self.ticker.now)
 
@@ -333,8 +341,10 @@ class Node:
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
         self.turns.each_second()
+        self.flapping.each_second()
         self.isolation.each_second(self.ticker.now)
         self.gate.each_second()
+        self.drain.each_second()
         self.expiries.each_second(self.clock.wall())
         if self.presence is not None:
             self.presence.each_second(self.ticker.now)

@@ -53,23 +53,15 @@ class Sending(Calls):
         """Send one message of the device protocol."""
         if type(message) not in mistakes.MESSAGES:
             raise mistakes.not_a_message(message)
-        if type(message) is Tts and message.state == "start" and not self._full_duplex:
-            # A speaking device records nothing (except in realtime): its silence proves nothing.
-            self.connection.expect_audio(flowing=False)
-        text = encode_server_message(message)
-        if type(message) is Tts and self._speaker is not None and self._speaker.keep_behind(text):
-            return
-        self.send_text(text)
+        self._node.isolation.budgets.send(self)
+        self.tell(message)
 
     def send_text(self, text: str) -> None:
         """Send one text message as it is, with an id for a client that acknowledges."""
         if not isinstance(text, str):
             raise mistakes.not_text(text)
         self._node.isolation.budgets.send(self)
-        if self.hello.has("ack"):
-            text = self._to_be_acknowledged(text)
-        self._node.counters.messages_out += 1
-        self.connection.send(frames.text_frame(text))
+        self.tell_text(text)
 
     def send_audio(self, frame: bytes, timestamp_ms: int = 0) -> None:
         """Send one Opus frame, at most `session.packets_ahead` of them ahead of real time.
@@ -108,6 +100,25 @@ class Sending(Calls):
             self._speaker.interrupt()
 
     # -- for the parts of a session --------------------------------------------------------
+
+    def tell(self, message: ServerMessage) -> None:
+        """Send a message that no budget of the handler is charged with."""
+        if type(message) is Tts and message.state == "start" and not self._full_duplex:
+            # A speaking device records nothing (except in realtime): its silence proves nothing.
+            self.connection.expect_audio(flowing=False)
+        if type(message) is Tts and message.state == "stop" and self._node.draining:
+            self._node.drain.turn_is_over(self)
+        text = encode_server_message(message)
+        if type(message) is Tts and self._speaker is not None and self._speaker.keep_behind(text):
+            return
+        self.tell_text(text)
+
+    def tell_text(self, text: str) -> None:
+        """Send a text as `tell` sends a message."""
+        if self.hello.has("ack"):
+            text = self._to_be_acknowledged(text)
+        self._node.counters.messages_out += 1
+        self.connection.send(frames.text_frame(text))
 
     def pack(self, frame: bytes, timestamp_ms: int) -> bytes:
         """Return the binary message for a frame in the device's audio version."""

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from keepline.errors import BudgetError, InvalidDataError
 from keepline.gateway import mistakes
 from keepline.gateway.calls import GONE, Call
+from keepline.gateway.drain.turn import ANSWER_S, RECORDED_S, Talk
 from keepline.gateway.handler import Handler
 from keepline.gateway.packed import pack
 from keepline.gateway.resumption import part, save_snapshot
 from keepline.gateway.sending import Sending
 from keepline.gateway.timers import Timer
 from keepline.gateway.toolbox import CALL_TIMEOUT_S, Toolbox, answered_call
+from keepline.lifecycle.states import State
 from keepline.wire.audio import unpack
 from keepline.wire.messages import (
     Abort,
@@ -150,7 +152,7 @@ class Session(Sending):
 
     def answer_hello(self, hello: ServerHello) -> None:
         """Answer the device's hello."""
-        self.send(hello)
+        self.tell(hello)
 
     # -- from the connection ---------------------------------------------------------------
 
@@ -181,7 +183,7 @@ class Session(Sending):
             return
         elif type(message) in _AMONG_US:
             if type(message) is Ping:
-                self.send(_PONG)
+                self.tell(_PONG)
             elif type(message) is Ack and self._delivery is not None:
                 self._delivery.acknowledge(message.message_id)
             return
@@ -251,6 +253,23 @@ class Session(Sending):
         if self.connection.lifecycle.reason is None:
             self.deliver(self.handler.draining)
 
+    def talk(self, now: float) -> Talk:
+        """Return whether the device is in a conversation."""
+        connection = self.connection
+        if self._speaker is not None and not self._speaker.is_quiet:
+            return Talk.ANSWERING
+        if self._worker is not None:
+            return Talk.ASKING
+        if connection.lifecycle.state is State.IDLE:
+            return Talk.SILENT
+        silent_s = now - connection.last_activity
+        if connection.heartbeat.streaming and silent_s < RECORDED_S:
+            return Talk.ASKING
+        is_at_work = self._beside is not None and bool(self._beside.tasks)
+        if connection.last_sent < connection.last_activity and (is_at_work or silent_s < ANSWER_S):
+            return Talk.ASKING  # it said something, and has got nothing since
+        return Talk.SILENT
+
     # -- the end, called by cleanup --------------------------------------------------------
 
     def end(self, reason: CloseReason) -> Awaitable[None] | None:
@@ -265,7 +284,7 @@ class Session(Sending):
         if not self._node.registry.release(self):
             return
         record = None if self.parting is None else self.parting.record()
-        if record is None and self.parting is not None and self.parting.undelivered:
+        if record is None and self.parting is not None:
             self._node.memory.leave_messages(self, self.parting.undelivered)
         else:
             self._node.memory.leave(self, record)

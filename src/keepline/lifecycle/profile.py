@@ -71,6 +71,11 @@ class Profile:
             raise ValueError(f"reconnect_s must be given when reconnect is {self.reconnect}")
 
     @property
+    def returns_by_itself(self) -> bool:
+        """Whether it comes back after an end without being told when."""
+        return self.reconnect != "never" and self.notice != "reconnect"
+
+    @property
     def quiet_s(self) -> float:
         """How long no data need be sent; infinite without keepalives."""
         return inf if self.keepalive_s is None else self.keepalive_s * (1 - KEEPALIVE_SPREAD)

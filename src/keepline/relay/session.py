@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from keepline.gateway.backlog import Put
+from keepline.gateway.drain.turn import RECORDED_S, Talk
 from keepline.gateway.handler import Handler
 from keepline.gateway.session import Session
 from keepline.lifecycle.states import State
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from keepline.wire.messages import Hello
 
 _NO_HANDLER = Handler[Session]()
+
+UPSTREAM_ANSWER_S = 3.0  # what it may need to begin its answer, and between two parts of it
 
 URGENT_SHARE = 0.1  # of the time within which everybody is connected anew: for who was talking
 
@@ -182,6 +185,7 @@ class RelaySession(Session):
         self._pass_down(text)
         if was_speaking and not self._speaking:
             self.leave_draining()
+            self._node.drain.turn_is_over(self)
 
     def _pass_down(self, text: str) -> None:
         self._node.counters.messages_out += 1
@@ -367,6 +371,19 @@ class RelaySession(Session):
             code, words = self._code
             return (1000, "") if code == 1005 else (code, words)  # noqa: PLR2004 (RFC 6455 §7.1.5)
         return super().farewell(reason)
+
+    def talk(self, now: float) -> Talk:
+        """Return whether the device is in a conversation with its upstream."""
+        connection = self.connection
+        if self._speaking:
+            return Talk.ANSWERING
+        if connection.lifecycle.state is State.IDLE:
+            return Talk.SILENT
+        if self._listen is not None and now - connection.last_activity < RECORDED_S:
+            return Talk.ASKING
+        is_used = self._waiting is not None or (self._link is not None and self._link.is_used)
+        said_s = now - max(connection.last_activity, connection.last_sent)
+        return Talk.ASKING if is_used and said_s < UPSTREAM_ANSWER_S else Talk.SILENT
 
     def undelivered(self) -> tuple[str, ...]:
         """What an upstream said is not said again by another."""

@@ -12,7 +12,9 @@ from pydantic import Field, model_validator
 
 from keepline.lifecycle.heartbeat import HeartbeatPolicy
 from keepline.settings.auth import Auth
+from keepline.settings.drain import Drain, check_end, check_waves
 from keepline.settings.enrolment import Enrolment
+from keepline.settings.flapping import Flapping
 from keepline.settings.handlers import Handlers
 from keepline.settings.history import History
 from keepline.settings.hub import Hub
@@ -22,6 +24,7 @@ from keepline.settings.monitor import Monitor
 from keepline.settings.profiles import Profiles, built_in
 from keepline.settings.proxy import Proxy
 from keepline.settings.relay import Relay
+from keepline.settings.rules import Rules
 from keepline.settings.section import Section
 from keepline.settings.server import Admin, Server
 from keepline.settings.session import Inbox, Outbox, Session
@@ -39,6 +42,7 @@ class Settings(Section):
     proxy: Proxy = Proxy()
     admin: Admin = Admin()
     auth: Auth = Auth()
+    flapping: Flapping = Flapping()
     enrolment: Enrolment = Enrolment()
     wire: Limits = Limits()
     session: Session = Session()
@@ -48,11 +52,13 @@ class Settings(Section):
     outbox: Outbox = Outbox()
     handlers: Handlers = Handlers()
     isolation: Isolation = Isolation()
+    drain: Drain = Drain()
     upstream: Upstreams = Upstreams()
     relay: Relay = Relay()
     hub: Hub = Hub()
     monitor: Monitor = Monitor()
     history: History = History()
+    rules: Rules = Rules()
     webhook: Webhook = Webhook()
     log: Logging = Logging()
     data_dir: Path | None = None
@@ -70,4 +76,11 @@ class Settings(Section):
                 f"inbox.bytes must be at least wire.message_bytes ({self.wire.message_bytes}),"
                 f" not {self.inbox.bytes}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_drain_can_end(self) -> Self:
+        profiles = self.profiles.values()
+        check_waves(self.drain, self.server.max_connections, profiles)
+        check_end(self.drain, self.session.closed_timeout_s, profiles)
         return self

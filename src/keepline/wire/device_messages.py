@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-Feature: TypeAlias = Literal["mcp", "aec", "glyph_push", "ack", "resume"]
+Feature: TypeAlias = Literal["mcp", "aec", "glyph_push", "ack", "resume", "reconnect"]
 ListenState: TypeAlias = Literal["start", "stop", "detect"]
 ListenMode: TypeAlias = Literal["auto", "manual", "realtime"]
 

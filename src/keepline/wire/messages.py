@@ -33,6 +33,7 @@ from keepline.wire.server_messages import (
     Glyph,
     GlyphPush,
     Llm,
+    Reconnect,
     ServerHello,
     Stt,
     System,
@@ -65,7 +66,7 @@ KnownDeviceMessage: TypeAlias = (
 )
 DeviceMessage: TypeAlias = KnownDeviceMessage | Unreadable
 ServerMessage: TypeAlias = (
-    ServerHello | Tts | Stt | Llm | Alert | Mcp | Custom | Iot | System | Ping | Pong
+    ServerHello | Tts | Stt | Llm | Alert | Mcp | Custom | Iot | System | Ping | Pong | Reconnect
 )
 
 
@@ -166,6 +167,7 @@ __all__ = [
     "Mcp",
     "Ping",
     "Pong",
+    "Reconnect",
     "ServerHello",
     "ServerMessage",
     "ServerOrder",

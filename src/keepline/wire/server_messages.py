@@ -111,3 +111,15 @@ class System(
     command: str
     session_id: str = ""
     message_id: str = ""
+
+
+class Reconnect(
+    msgspec.Struct, tag_field="type", tag="reconnect", frozen=True, gc=False, omit_defaults=True
+):
+    """The gateway leaves: connect again in `after_ms`, to `url` (empty: where it was).
+
+    For clients whose hello has the feature `reconnect`, or whose profile says so.
+    """
+
+    after_ms: int
+    url: str = ""

@@ -53,6 +53,13 @@ async def test_a_gateway_that_takes_nobody_answers_readyz_with_503_and_the_reaso
     assert (answer.status_code, answer.json()) == (503, {"ready": False, "reason": reason})
 
 
+async def test_how_far_a_drain_is_stands_in_readyz(asked: Asked) -> None:
+    drain = {"phase": "leaving", "left": 7, "eta_s": 3.5}
+    asked.readiness = Readiness(ready=False, reason="draining", drain=drain)
+    answer = await asked.get("/readyz")
+    assert answer.json() == {"ready": False, "reason": "draining", "drain": drain}
+
+
 async def test_metrics_are_read_anew_at_each_scrape(asked: Asked) -> None:
     first, second = await asked.get("/metrics"), await asked.get("/metrics")
     assert first.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

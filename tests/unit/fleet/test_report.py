@@ -43,7 +43,7 @@ SCHEMA: dict[str, Any] = {
     "faults": None,
     "bad_input": None,
     "deaths": {"died", "unjudged", "returned_unnoticed", "ended_by", "verdicts"},
-    "answers": {"pings", "tools", "alerts", "ignored"},
+    "answers": {"pings", "tools", "alerts", "hints", "ignored"},
     "simulator": {"slow", "lag", "cpu_s", "cpu_share"},
 }
 

@@ -5,20 +5,21 @@ from typing import TYPE_CHECKING
 
 from keepline.gateway.gateway import Gateway
 from keepline.reasons import CloseReason
-from tests.unit.gateway.fakes import World, settle
+from tests.unit.gateway.fakes import World
 from tests.unit.gateway.test_admission import Entrance
+from tests.unit.gateway.virtual_time import LoopClock, virtual
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-async def stopped(world: World, gateway: Gateway, meanwhile: Callable[[], None]) -> None:
+async def stopped(world: World, meanwhile: Callable[[], None]) -> None:
     """Stop, with `meanwhile` done after the very first turn; time passes until all have left."""
+    gateway = Gateway(world.node)
+    gateway.keep_time()
     stopping = asyncio.ensure_future(gateway.stop())
     await asyncio.sleep(0)
     meanwhile()
-    await settle()
-    world.pass_time(3.0)
     await stopping
 
 
@@ -26,20 +27,22 @@ async def test_a_gateway_that_never_started_can_be_stopped() -> None:
     await Gateway(World().node).stop()
 
 
+@virtual
 async def test_a_socket_accepted_in_the_very_turn_in_which_we_stop_is_answered() -> None:
-    world = World()
+    world = World(clock=LoopClock())
     entrance: list[Entrance] = []
-    await stopped(world, Gateway(world.node), lambda: entrance.append(Entrance(world)))
+    await stopped(world, lambda: entrance.append(Entrance(world)))
     transport = entrance[0].transport
     assert transport.written[0].startswith(b"HTTP/1.1 503 ")
     assert transport.aborted  # it did not take its answer
     assert world.node.wheel.armed == 0
 
 
+@virtual
 async def test_every_session_is_told_before_it_is_closed() -> None:
-    world = World()
+    world = World(clock=LoopClock())
     lives = [world.connect(f"device-{number}") for number in range(500)]
-    await stopped(world, Gateway(world.node), lambda: None)
+    await stopped(world, lambda: None)
     for life in lives:
         assert life.handler.names == ["opened", "draining", "closed"]
         assert life.transport.close_code == 1001

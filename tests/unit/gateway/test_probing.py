@@ -140,7 +140,8 @@ async def test_a_browser_is_sent_none() -> None:
 
 
 async def test_nothing_is_sent_after_a_close_nor_before_a_hello() -> None:
-    world = World(profiles={"xiaozhi": {"keepalive_s": 1, "close_timeout_s": 60}})
+    profiles = {"xiaozhi": {"keepalive_s": 1, "close_timeout_s": 60}}
+    world = World(profiles=profiles, drain={"limit_s": 90})
     leaving = device(world)
     leaving.life.session.close()
     world.pass_time(10.0)

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from keepline.errors import HandlerError
+from keepline.gateway.drain.turn import Talk
 from keepline.gateway.handler import Handler
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from keepline.gateway.session import Session
     from keepline.wire.messages import DeviceMessage
 
+HOUR_S = 3_600
 ABORT = '{"type":"abort"}'
 HANG_UP = {"closed_timeout_s": 0.02}  # how long a handler may take to end, in real seconds
 
@@ -323,6 +325,61 @@ async def test_nothing_is_told_once_closed_was() -> None:
     life.session.tell_draining()
     await asyncio.gather(*world.node.cleanups)
     assert life.handler.names == ["opened", "closed"]
+
+
+# -- whether there is a conversation -------------------------------------------------------
+
+
+async def test_a_device_talks_while_it_records_and_no_longer() -> None:
+    world = World()
+    life = world.connect()
+
+    def talk() -> Talk:
+        return life.session.talk(world.node.ticker.now)
+
+    assert talk() is Talk.SILENT
+    life.says('{"type":"listen","state":"start","mode":"auto"}')
+    world.pass_time(5)
+    assert talk() is Talk.SILENT  # it says nothing
+    life.streams(b"opus")
+    life.session.send(Stt("hm"))
+    assert talk() is Talk.ASKING
+    life.says('{"type":"listen","state":"stop"}')
+    assert talk() is Talk.SILENT  # it was answered
+
+
+async def test_a_device_that_waits_for_its_answer_talks_for_a_moment_or_while_somebody_works() -> (
+    None
+):
+    world = World()
+    life = world.connect()
+    world.pass_time(5)
+    life.says('{"type":"listen","state":"detect","text":"hi"}')
+    assert life.session.talk(world.node.ticker.now) is Talk.ASKING
+    world.pass_time(3)
+    assert life.session.talk(world.node.ticker.now) is Talk.SILENT
+    life.session.spawn(asyncio.sleep(HOUR_S))
+    assert life.session.talk(world.node.ticker.now) is Talk.ASKING
+    life.session.send(Stt("ho"))
+    assert life.session.talk(world.node.ticker.now) is Talk.SILENT
+    life.loses_tcp()
+    await settle()
+
+
+async def test_a_call_that_is_under_way_is_part_of_a_turn_and_a_speech_an_answer() -> None:
+    world = World(Slow)
+    life = world.connect()
+    life.says(ABORT)
+    await settle()
+    assert life.session.talk(world.node.ticker.now) is Talk.ASKING
+    cast("Slow", life.handler).go.set()
+    await settle()
+    life.session.speak([b"opus"] * 100)
+    await settle()
+    assert life.session.talk(world.node.ticker.now) is Talk.ANSWERING
+    life.session.stop_speaking()
+    life.loses_tcp()
+    await settle()
 
 
 # -- work beside the calls -----------------------------------------------------------------

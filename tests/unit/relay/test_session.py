@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from keepline.gateway.drain.turn import Talk
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from tests.unit.gateway.fakes import Life
@@ -291,6 +292,35 @@ async def test_a_lazy_device_that_lost_its_upstream_needs_none_until_it_speaks()
     assert not world.dials
     life.says("hello again")
     assert len(world.dials) == 1
+
+
+# -- whether there is a conversation -------------------------------------------------------
+
+
+async def test_a_relayed_device_talks_until_its_upstream_has_said_all() -> None:
+    world = Relayed()
+    life = world.come()
+    voice = world.succeed()
+    world.pass_time(5)
+
+    def talk() -> Talk:
+        return life.session.talk(world.node.ticker.now)
+
+    assert talk() is Talk.SILENT
+    life.says(START)
+    life.streams(AUDIO)
+    assert talk() is Talk.ASKING
+    world.pass_time(2)  # what is said may need an answer yet
+    assert talk() is Talk.ASKING
+    voice.says(SPEAK)
+    world.pass_time(20)
+    assert talk() is Talk.ANSWERING
+    told: list[object] = []
+    world.node.drain.turn_is_over = told.append  # type: ignore[method-assign,assignment]
+    voice.says('{"type":"tts","state":"stop"}')
+    assert told == [life.session]
+    world.pass_time(4)
+    assert talk() is Talk.SILENT
 
 
 # -- draining ----------------------------------------------------------------------------

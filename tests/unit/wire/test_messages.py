@@ -125,7 +125,7 @@ def test_the_secret_of_an_order_to_an_older_server_is_not_kept() -> None:
 def test_no_type_is_missing_among_those_that_are_known() -> None:
     both = {"hello", "mcp", "custom", "iot", "ping", "pong"}
     assert both | {"listen", "abort", "goodbye", "server", "ack"} == DEVICE_TYPES
-    assert both | {"tts", "stt", "llm", "alert", "system"} == SERVER_TYPES
+    assert both | {"tts", "stt", "llm", "alert", "system", "reconnect"} == SERVER_TYPES
 
 
 @pytest.mark.parametrize("kind", ["", "HELLO", "tts", "hello ", "speak_request"])

@@ -1,0 +1,1 @@
+"""Leaving by plan: who goes when, what each is told, and how far it has come."""

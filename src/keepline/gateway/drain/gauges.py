@@ -1,0 +1,47 @@
+"""What a scrape tells of a drain."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from keepline.gateway.drain.progress import Phase
+from keepline.monitor.metrics import Gauge, Tally
+
+if TYPE_CHECKING:
+    from keepline.gateway.drain.drain import Drain
+
+OUTCOMES = ("sent", "forced", "cut", "dropped", "told")
+
+
+def gauges_of(drain: Drain) -> tuple[Gauge | Tally, ...]:
+    """Return what is read at each scrape."""
+    return (
+        Gauge(
+            "keepline_drain_phase",
+            "1 for what the drain is about, 0 for everything else.",
+            lambda: {str(phase): float(phase is drain.phase) for phase in Phase},
+            label="phase",
+        ),
+        Gauge(
+            "keepline_drain_rate",
+            "At which share of the planned pace devices are let go.",
+            lambda: drain.progress().rate,
+        ),
+        Gauge(
+            "keepline_drain_eta_seconds",
+            "How long the drain goes on at most.",
+            lambda: drain.progress().eta_s,
+        ),
+        Gauge(
+            "keepline_admission_rate_per_second",
+            "How many devices may arrive in a second, by what one admission was seen to cost.",
+            lambda: drain.admissions.rate_per_s,
+        ),
+        Tally(
+            "keepline_drained_devices",
+            "What became of devices that were told to leave.",
+            lambda: {name: asdict(drain.totals)[name] for name in OUTCOMES},
+            label="outcome",
+        ),
+    )

@@ -1,0 +1,207 @@
+"""The waves of one drain: lets devices go in their slots, and conversations when a turn ends."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from keepline.gateway.drain.notice import hint, notice, reason_for
+from keepline.gateway.drain.plan import Return, Wave, slot_s
+from keepline.gateway.drain.turn import Talk
+from keepline.wire.frames import text_frame
+
+if TYPE_CHECKING:
+    from keepline.gateway.drain.plan import Plan
+    from keepline.gateway.drain.progress import Counts
+    from keepline.gateway.drain.survey import Found
+    from keepline.gateway.node import Node
+    from keepline.gateway.sending import Sending
+    from keepline.gateway.session import Session
+
+MOST_PER_TURN: Final = 32
+"""How many are let go before everything else has its turn: about 1 ms."""
+
+LOOKS_PER_TURN: Final = 200
+"""How many conversations are looked at in a turn."""
+
+HEARD_S: Final = 0.3
+"""What a device may still have to play when its server has said all: five packets of 60 ms."""
+
+
+class Lane:
+    """Devices that go at one rate: first whose turn is over, then the idle, then the quiet."""
+
+    __slots__ = ("idle", "number", "over", "quiet", "rate_per_s", "slot_s")
+
+    def __init__(self, rate_per_s: float, u: float) -> None:
+        self.rate_per_s = rate_per_s
+        self.over: deque[Session] = deque()
+        self.idle: deque[Session] = deque()
+        self.quiet: deque[Session] = deque()
+        self.number = 0
+        self.slot_s = slot_s(0, u, rate_per_s)
+
+    def __len__(self) -> int:
+        return len(self.over) + len(self.idle) + len(self.quiet)
+
+    def use_slot(self, u: float) -> None:
+        """A device goes now; the next one has the next slot."""
+        self.number += 1
+        self.slot_s = slot_s(self.number, u, self.rate_per_s)
+
+
+class Waves:
+    """Everybody who is to leave. Nothing here waits: whoever runs it calls `turn` again and again.
+
+    `own_s` and `at_s` are times of the plan, which pass slower while its pace is: for ends that
+    only cost us something, and for those that make arrivals. `now_s` is that of the drain. A
+    conversation is waited for until its turn is over, within `turn_s`.
+    """
+
+    __slots__ = (
+        "_counts",
+        "_free",
+        "_is_forced",
+        "_node",
+        "_paced",
+        "_plan",
+        "_returns",
+        "_target",
+        "_told",
+        "_turn_over_s",
+        "_watched",
+    )
+
+    def __init__(
+        self, node: Node, plan: Plan, found: Found, target: str | None, counts: Counts
+    ) -> None:
+        draw = node.random.random
+        self._node = node
+        self._plan = plan
+        self._target = target
+        self._counts = counts
+        self._free = Lane(plan.own_rate_per_s, draw())
+        self._paced = Lane(plan.rate_per_s, draw())
+        self._returns = {session: comes_back for session, _, comes_back in found}
+        self._watched: dict[Session, float] = {}  # until when
+        self._turn_over_s: dict[Sending, float] = {}  # since when, of those
+        self._told = 0
+        self._is_forced = False
+        for session, wave, _ in found:
+            lane = self._lane(session)
+            if wave is Wave.TALKING:
+                self._watched[session] = inf  # is told in its turn
+            else:
+                (lane.idle if wave is Wave.IDLE else lane.quiet).append(session)
+
+    @property
+    def talking(self) -> int:
+        """How many are waited for."""
+        return len(self._watched)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everybody was closed."""
+        return not (self._watched or self._free or self._paced)
+
+    def left_s(self, factor: float) -> float:
+        """Return how long it takes until the last slot, at this share of the pace."""
+        lanes = (self._free, self._paced)
+        longest_s = max(len(lane) / lane.rate_per_s for lane in lanes)
+        return longest_s / factor if factor else inf
+
+    def turn_is_over(self, session: Sending, now_s: float) -> None:
+        """A device was told that its answer is over: as soon as that was heard, it may go."""
+        if session in self._watched:
+            self._turn_over_s.setdefault(session, now_s)
+
+    def turn(self, own_s: float, at_s: float, now_s: float) -> bool:
+        """Let go whose slot has come; return whether there are more than one turn may have."""
+        left = MOST_PER_TURN
+        for lane, until_s in ((self._free, own_s), (self._paced, at_s)):
+            while left and lane and (self._is_forced or lane.slot_s <= until_s):
+                left -= 1
+                self._next(lane, now_s)
+        self._look_at_conversations(now_s, left)
+        return not left
+
+    def force(self) -> None:
+        """Wait for nobody any more: the next turns let all the others go."""
+        self._is_forced = True
+        for session in self._watched:
+            self._free.over.append(session)
+
+    def _lane(self, session: Session) -> Lane:
+        return self._paced if self._returns[session] is Return.BY_ITSELF else self._free
+
+    def _next(self, lane: Lane, now_s: float) -> None:
+        queue = lane.over or lane.idle or lane.quiet
+        was_talking = queue is lane.over
+        session = queue.popleft()
+        if session.connection.lifecycle.reason is not None:
+            self._forget(session)  # it has left by itself
+            return
+        if not was_talking or self._watched.get(session) == inf:
+            session.tell_draining()
+            was_talking = session.talk(self._node.ticker.now) is not Talk.SILENT
+            if was_talking and not self._is_forced:
+                self._watched[session] = now_s + self._plan.turn_s
+                return
+        lane.use_slot(self._node.random.random())
+        self._part(session, now_s, was_talking=was_talking)
+
+    def _look_at_conversations(self, now_s: float, most_told: int) -> None:
+        if self._is_forced:
+            return
+        for _ in range(min(LOOKS_PER_TURN, len(self._watched))):
+            session = next(iter(self._watched))
+            until_s = self._watched.pop(session)
+            if session.connection.lifecycle.reason is not None:
+                self._forget(session)
+                continue
+            if until_s == inf and most_told:
+                most_told -= 1
+                session.tell_draining()
+                until_s = self._plan.turn_s
+            if now_s >= until_s or self._is_over(session, now_s):
+                self._lane(session).over.append(session)
+            else:
+                self._watched[session] = until_s  # behind the others
+
+    def _is_over(self, session: Session, now_s: float) -> bool:
+        talk = session.talk(self._node.ticker.now)
+        if talk is Talk.SILENT:
+            return True
+        over_s = self._turn_over_s.get(session)
+        return over_s is not None and talk is Talk.ASKING and now_s >= over_s + HEARD_S
+
+    def _part(self, session: Session, now_s: float, *, was_talking: bool) -> None:
+        """Tell a device what its kind understands, and close it."""
+        connection, counts = session.connection, self._counts
+        comes_back = self._returns[session]
+        settings = self._node.settings.drain
+        is_cut = was_talking and self._is_in_a_turn(session)
+        if comes_back is Return.TOLD:
+            u = self._node.random.random()
+            text: str | None = hint(self._plan.hint_s(self._told, u, now_s), self._target)
+            self._told += 1
+        else:
+            text = notice(session, settings.message, in_conversation=was_talking)
+        # Past everything that keeps messages for later: on its next connection it means nothing.
+        if text is not None and connection.outbox is None:
+            connection.send(text_frame(text))
+            counts.told += 1
+        counts.forced += self._is_forced
+        counts.sent += not self._is_forced
+        counts.cut += is_cut
+        self._forget(session)
+        connection.close(reason_for(comes_back), "cut in a turn" if is_cut else "")
+
+    def _forget(self, session: Session) -> None:
+        self._watched.pop(session, None)
+        self._turn_over_s.pop(session, None)
+
+    def _is_in_a_turn(self, session: Session) -> bool:
+        talk = session.talk(self._node.ticker.now)
+        return talk is Talk.ANSWERING or (talk is Talk.ASKING and session not in self._turn_over_s)
