@@ -62,16 +62,16 @@ def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
             label="threads",
         ),
         Shown(
-            "keepline_memory_bytes",
-            "Memory of the process in the latest sample, and its limit.",
-            _several(
-                sampler,
-                resident=Gauge.MEMORY_BYTES,
-                proportional=Gauge.MEMORY_PSS_BYTES,
-                limit=Gauge.MEMORY_LIMIT_BYTES,
-            ),
-            label="kind",
+            "keepline_memory_limit_bytes",
+            "What the control group or the machine allows the process.",
+            lambda: sampler.reading and sampler.reading.memory_limit_bytes,
         ),
+        Shown(
+            "keepline_memory_proportional_bytes",
+            "Memory of the process with shared pages counted in part, at most a minute old.",
+            lambda: sampler.reading and sampler.reading.pss_bytes,
+        ),
+        *_process(sampler),
         Shown(
             "keepline_loop_lag_seconds_max",
             "By how much the loop's tick was late at most, in the last minute.",
@@ -86,6 +86,37 @@ def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
             "keepline_samples_missed",
             "Samples that were not taken, since the one before was not through.",
             lambda: sampler.missed,
+        ),
+    )
+
+
+def _process(sampler: Sampler) -> tuple[Shown | Tally, ...]:
+    """Return the series that every program has, by the names that dashboards know."""
+    return (
+        Tally(
+            "process_cpu_seconds",
+            "CPU time of all threads.",
+            lambda: sampler.reading and sampler.reading.cpu_s,
+        ),
+        Shown(
+            "process_resident_memory_bytes",
+            "Resident memory.",
+            lambda: sampler.reading and sampler.reading.memory_bytes,
+        ),
+        Shown(
+            "process_open_fds",
+            "Open descriptors.",
+            lambda: sampler.reading and sampler.reading.descriptors,
+        ),
+        Shown(
+            "process_max_fds",
+            "How many descriptors may be open.",
+            lambda: sampler.reading and sampler.reading.descriptor_limit,
+        ),
+        Shown(
+            "process_start_time_seconds",
+            "When the process began, in Unix time.",
+            lambda: sampler.reading and sampler.reading.started_at,
         ),
     )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keepline.log import Log
     from keepline.monitor.gauges import Gauge
     from keepline.monitor.metrics import Counters
-    from keepline.monitor.process.reading import Reader
+    from keepline.monitor.process.reading import Reader, Reading
     from keepline.reasons import CloseReason
 
 AVERAGED: Final = 60
@@ -60,6 +60,7 @@ class Sampler:
         self.latest: Sample | None = None
         self.on_sample: list[Callable[[Sample], None]] = []
         self.endings: deque[Mapping[CloseReason, int]] = deque(maxlen=AVERAGED)
+        self.reading: Reading | None = None  # of the process, from the start on
         self.missed = 0  # since the sample before was not through
         self._watched = watched
         self._clock = clock
@@ -79,7 +80,10 @@ class Sampler:
             self.rings.load(await self._watched.hub.rows(), self._clock.wall())
         except HubDownError as error:
             self._log.warning("series_unreadable", error=error)
-        self._rates = Rates(self._watched.counters, self._clock.now(), self._watched.hub.writing())
+        await self._read(slow=True)
+        now = self._clock.now()
+        self._read_slowly_at = now + MINUTE_S
+        self._rates = Rates(self._watched.counters, now, self._watched.hub.writing())
         self._arm()
 
     async def stop(self) -> None:
@@ -118,13 +122,16 @@ class Sampler:
         slow = now >= self._read_slowly_at
         if slow:
             self._read_slowly_at = now + MINUTE_S
-        reading = self._loop.run_in_executor(
-            self._executor, partial(self._watched.reader.read, slow=slow)
-        )
         rates, endings = self._rates.since(now, self._watched.hub.writing())
         seen = await self._watched.look_around()
-        usage = self._usage.since(now, await reading)
+        usage = await self._read(slow=slow)
         self._keep(Sample(at, in_order({**rates, **usage, **seen}), endings), now)
+
+    async def _read(self, *, slow: bool) -> dict[Gauge, float | None]:
+        """Have the process read by another thread; return what it has used since the last time."""
+        read = partial(self._watched.reader.read, slow=slow)
+        self.reading = reading = await self._loop.run_in_executor(self._executor, read)
+        return self._usage.since(self._clock.now(), reading)
 
     def _keep(self, sample: Sample, now: float) -> None:
         self.latest = sample

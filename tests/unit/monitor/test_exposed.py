@@ -8,6 +8,7 @@ import pytest
 
 from keepline.monitor.exposed import shown_of, worst_lag_s
 from keepline.monitor.metrics import Counters, Metrics
+from keepline.monitor.process.reading import Reading
 from keepline.monitor.rings import Rings
 from keepline.monitor.sampler import Sampler
 from keepline.reasons import CloseReason
@@ -20,7 +21,8 @@ def sampler_with(*lags_s: float) -> Sampler:
         values: dict[str, Any] = {"loop_lag_max_s": lag_s, "inbox_depth": 7, "cpu_percent": 50}
         latest = sample(5 * number, None, **values, loop_cpu_percent=25, idle_connections=3)
         rings.add(latest)
-    return cast("Sampler", SimpleNamespace(rings=rings, latest=latest, missed=2))
+    reading = Reading(1_000, None, 4_000, 12.5, {}, 1_700_000_000.0, 7, None) if lags_s else None
+    return cast("Sampler", SimpleNamespace(rings=rings, latest=latest, reading=reading, missed=2))
 
 
 def page(sampler: Sampler, counters: Counters) -> list[str]:
@@ -39,9 +41,15 @@ def test_the_latest_sample_is_shown_with_its_labels() -> None:
         'keepline_cpu_ratio{threads="loop"} 0.25',
         "keepline_disconnects_unattributed_ratio 0.25",
         "keepline_samples_missed_total 2.0",
+        "keepline_memory_limit_bytes 4000.0",
+        "process_cpu_seconds_total 12.5",
+        "process_resident_memory_bytes 1000.0",
+        "process_open_fds 7.0",
+        "process_start_time_seconds 1.7e+09",
     ):
         assert line in lines
-    assert not any(line.startswith('keepline_cpu_ratio{threads="hub"}') for line in lines)
+    for absent in ('keepline_cpu_ratio{threads="hub"}', "process_max_fds"):
+        assert not any(line.startswith(absent) for line in lines)
 
 
 def test_before_the_first_sample_there_is_a_page_too() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from threading import current_thread
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -100,24 +98,11 @@ def test_the_build_is_told() -> None:
     assert value(scraped(Counters()), "keepline_build_info", version="1.2.3", python=python) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
-def test_the_process_is_told() -> None:
-    assert value(scraped(Counters()), "process_resident_memory_bytes") > 1_000_000
-
-
-async def test_the_process_is_looked_at_in_the_executor_and_our_own_numbers_on_the_loop() -> None:
-    seen: list[str] = []
-
-    def read() -> float:
-        seen.append(current_thread().name)
-        return 1.0
-
-    with ThreadPoolExecutor(1, "looking") as executor:
-        gauges = (Gauge("keepline_x", "X.", read),)
-        metrics = Metrics(Counters(), gauges, version="1", executor=executor)
-        await metrics.text()
-        assert [thread.name for thread in executor._threads] == ["looking_0"]
-    assert seen == [current_thread().name]
+def test_a_gauge_without_a_number_is_not_there() -> None:
+    gauges = (Gauge("keepline_x", "X.", lambda: None), Gauge("keepline_y", "Y.", lambda: 2))
+    names = {name for name, _ in scraped(Counters(), *gauges)}
+    assert "keepline_x" not in names
+    assert "keepline_y" in names
 
 
 def test_two_gateways_in_one_process_count_apart() -> None:

@@ -20,7 +20,7 @@ QUIET = Writing(0, 0, 0, 0.0)
 
 
 def reading(cpu_s: float | None, **threads_s: float) -> Reading:
-    return Reading(1_000, None, 4_000, cpu_s, threads_s, 7, 1_024)
+    return Reading(1_000, None, 4_000, cpu_s, threads_s, None, 7, 1_024)
 
 
 def test_numbers_that_grow_become_rates() -> None:

@@ -28,7 +28,7 @@ class Machine:
 
     def read(self, *, slow: bool) -> Reading:
         self.asked_slowly.append(slow)
-        return Reading(1_000, None, 4_000, len(self.asked_slowly) * 1.0, {}, 7, 1_024)
+        return Reading(1_000, None, 4_000, len(self.asked_slowly) * 1.0, {}, None, 7, 1_024)
 
 
 class Scene:
@@ -116,8 +116,9 @@ async def test_a_sample_has_what_the_node_the_counters_and_the_machine_say(scene
 @in_moved_time
 async def test_what_is_slow_to_read_is_read_once_a_minute(scene: Scene) -> None:
     await scene.time.advance(180.0)
-    assert scene.machine.asked_slowly.count(True) == 3
-    assert len(scene.machine.asked_slowly) in {35, 36}
+    assert scene.machine.asked_slowly[0]  # at the start
+    assert scene.machine.asked_slowly[1:].count(True) in {2, 3}
+    assert len(scene.machine.asked_slowly) in {36, 37}
 
 
 @in_moved_time

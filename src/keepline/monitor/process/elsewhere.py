@@ -33,6 +33,7 @@ class Elsewhere:
             memory_limit_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
             cpu_s=used.ru_utime + used.ru_stime,
             threads_s={},
+            started_at=None,
             descriptors=self._count_descriptors(),
             descriptor_limit=None if limit == resource.RLIM_INFINITY else limit,
         )

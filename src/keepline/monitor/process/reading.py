@@ -18,8 +18,8 @@ LOG: Final = "log"
 class Reading(NamedTuple):
     """Of our own process, None for what this machine does not tell.
 
-    `cpu_s` is what all threads have used since the start, `threads_s` what each group has. What
-    is slow to read (`pss_bytes`, limits) is that of the latest slow reading.
+    `cpu_s` is what all threads have used since `started_at` (wall time), `threads_s` what each
+    group has. What is slow to read (`pss_bytes`, limits) is that of the latest slow reading.
     """
 
     memory_bytes: int | None
@@ -27,6 +27,7 @@ class Reading(NamedTuple):
     memory_limit_bytes: int | None
     cpu_s: float | None
     threads_s: Mapping[str, float]
+    started_at: float | None
     descriptors: int | None
     descriptor_limit: int | None
 

@@ -17,8 +17,9 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def stat(name: str, user_s: float, system_s: float) -> str:
+    # In the order of proc(5), from the name on.
     used = f"{round(user_s * TICKS_PER_S)} {round(system_s * TICKS_PER_S)}"
-    return f"1 ({name}) S 0 0 0 0 -1 0 0 0 0 0 {used} 0 0 20 0 1 0 5 0 0"
+    return f"1 ({name}) S 0 0 0 0 -1 0 0 0 0 0 {used} 0 0 20 0 1 0 {5 * TICKS_PER_S} 0 0"
 
 
 def make_tree(root: Path) -> Path:
@@ -30,6 +31,7 @@ def make_tree(root: Path) -> Path:
     (own / "statm").write_text("5000 1234 400 1 0 900 0\n")
     (own / "stat").write_text(stat("keepline serve", 40.0, 2.0))
     (own / "smaps_rollup").write_text("55-7f ---p 0 00:00 0 [rollup]\nRss: 9 kB\nPss: 3072 kB\n")
+    (root / "proc/stat").write_text("cpu 1 2 3\nbtime 1700000000\nprocesses 9\n")
     (root / "proc/meminfo").write_text("MemTotal:    2048 kB\nMemFree:  100 kB\n")
     return root
 
@@ -39,6 +41,7 @@ def test_memory_and_cpu_are_read_from_the_files_of_the_process(tmp_path: Path) -
     reading = Procfs(lambda: groups, make_tree(tmp_path)).read(slow=False)
     assert reading.memory_bytes == 1234 * PAGE
     assert reading.cpu_s == 42.0
+    assert reading.started_at == 1_700_000_005.0
     assert reading.threads_s == {"loop": 11.5, "hub": 26.0}
     assert reading.descriptor_limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
@@ -78,6 +81,21 @@ def test_a_file_that_is_not_as_expected_is_no_failure(tmp_path: Path, content: s
     reading = Procfs(dict, root).read(slow=True)
     assert reading.cpu_s is None
     assert reading.pss_bytes is None
+
+
+def test_an_older_kernel_has_its_descriptors_listed_with_pauses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_tree(tmp_path)
+    for number in range(1_200):
+        (root / f"proc/self/fd/{number}").touch()
+    monkeypatch.setattr(Procfs, "_count_descriptors", lambda _: 0)
+    pauses: list[float] = []
+    monkeypatch.setattr(threading.Event, "wait", lambda _, for_s: pauses.append(for_s))
+    procfs = Procfs(dict, root)
+    assert procfs.read(slow=False).descriptors is None
+    assert procfs.read(slow=True).descriptors == procfs.read(slow=False).descriptors == 1_200
+    assert len(pauses) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the real /proc")
