@@ -158,6 +158,6 @@ def _table_of_endings(endings: Iterable[dict[str, Any]]) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for number, column in enumerate(columns):
-        justify = "right" if 0 < number < len(columns) - 1 else "left"
-        table.add_column(column, no_wrap=True, justify=justify)
+        is_number = 0 < number < len(columns) - 1
+        table.add_column(column, no_wrap=True, justify="right" if is_number else "left")
     return table

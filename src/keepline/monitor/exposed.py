@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keepline.monitor.metrics import Counters
     from keepline.monitor.sampler import Sampler
 
-_QUEUES: Final = {"inbox", "outbox", "hub", "log"}
+_QUEUES: Final = ("hub", "inbox", "log", "outbox")
 
 
 def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
@@ -25,27 +25,31 @@ def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
         Shown(
             "keepline_sessions_by_state",
             "Live sessions at the latest sample, by state.",
-            _several(sampler, active=Gauge.ACTIVE_CONNECTIONS, idle=Gauge.IDLE_CONNECTIONS),
+            _several(sampler, {"active": Gauge.ACTIVE_CONNECTIONS, "idle": Gauge.IDLE_CONNECTIONS}),
             label="state",
         ),
         Shown(
             "keepline_sessions_unhealthy",
             "Live sessions at the latest sample that the heartbeat doubts, by its verdict.",
             _several(
-                sampler, suspicious=Gauge.SUSPICIOUS_CONNECTIONS, zombie=Gauge.ZOMBIE_CONNECTIONS
+                sampler,
+                {
+                    "suspicious": Gauge.SUSPICIOUS_CONNECTIONS,
+                    "zombie": Gauge.ZOMBIE_CONNECTIONS,
+                },
             ),
             label="verdict",
         ),
         Shown(
             "keepline_queue_depth",
             "What waits at the latest sample, by queue.",
-            _several(sampler, **{queue: Gauge(f"{queue}_depth") for queue in sorted(_QUEUES)}),
+            _several(sampler, {queue: Gauge(f"{queue}_depth") for queue in _QUEUES}),
             label="queue",
         ),
         Shown(
             "keepline_queue_bytes",
             "Bytes that wait at the latest sample, by queue.",
-            _several(sampler, **{queue: Gauge(f"{queue}_bytes") for queue in sorted(_QUEUES)}),
+            _several(sampler, {queue: Gauge(f"{queue}_bytes") for queue in _QUEUES}),
             label="queue",
         ),
         Shown(
@@ -53,11 +57,13 @@ def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
             "Share of one core in the latest sample, by group of threads.",
             _several(
                 sampler,
-                0.01,
-                loop=Gauge.LOOP_CPU_PERCENT,
-                hub=Gauge.HUB_CPU_PERCENT,
-                log=Gauge.LOG_CPU_PERCENT,
-                other=Gauge.OTHER_CPU_PERCENT,
+                {
+                    "loop": Gauge.LOOP_CPU_PERCENT,
+                    "hub": Gauge.HUB_CPU_PERCENT,
+                    "log": Gauge.LOG_CPU_PERCENT,
+                    "other": Gauge.OTHER_CPU_PERCENT,
+                },
+                factor=0.01,
             ),
             label="threads",
         ),
@@ -127,7 +133,7 @@ def worst_lag_s(sampler: Sampler) -> float:
 
 
 def _several(
-    sampler: Sampler, factor: float = 1.0, **gauges: Gauge
+    sampler: Sampler, gauges: Mapping[str, Gauge], factor: float = 1.0
 ) -> Callable[[], Mapping[str, float]]:
     def read() -> dict[str, float]:
         latest = sampler.latest
