@@ -13,6 +13,7 @@ from keepline.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from keepline.app.gateway import Gateway as Gateway
+    from keepline.errors import BudgetError as BudgetError
     from keepline.errors import HubDownError as HubDownError
     from keepline.errors import KeeplineError as KeeplineError
     from keepline.errors import NoToolsError as NoToolsError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from keepline.gateway.auth.contract import Authenticator as Authenticator
     from keepline.gateway.handler import Handler as Handler
     from keepline.gateway.identity import Identity as Identity
+    from keepline.gateway.isolation.parting import Gone as Gone
     from keepline.gateway.session import Session as Session
     from keepline.gateway.speech import Speech as Speech
     from keepline.gateway.threads import ThreadedSession as ThreadedSession
@@ -39,8 +41,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Authenticator": "keepline.gateway.auth.contract",
+    "BudgetError": "keepline.errors",
     "CloseReason": "keepline.reasons",
     "Gateway": "keepline.app.gateway",
+    "Gone": "keepline.gateway.isolation.parting",
     "Handler": "keepline.gateway.handler",
     "HubDownError": "keepline.errors",
     "Identity": "keepline.gateway.identity",

@@ -19,7 +19,7 @@ from keepline.gateway.threads import ThreadedSession
 from keepline.reasons import CloseReason
 from keepline.wire.messages import Custom, Stt
 from tests.conftest import RunningGateway
-from tests.gateway.peers import Peer, heard, live, talk, text
+from tests.gateway.peers import Peer, heard, live, request, talk, text
 from tests.waiting import eventually
 
 Start = Callable[..., Any]
@@ -235,8 +235,6 @@ async def test_a_handler_that_fails_with_everybody_is_left_alone_and_tried_again
             await ill.send(text(custom("falls")))
             assert await ill.close_code() == 1011
     refused = await Peer.dial(gateway.port)
-    from tests.gateway.peers import request
-
     await refused.send(request())
     assert (await refused.answer())[0] == 503
     refused.close()

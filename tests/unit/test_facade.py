@@ -17,7 +17,7 @@ NAMES = {
     *("CloseReason", "Gateway", "Settings", "Authenticator", "Identity", "Request"),
     *("KeeplineError", "StartError", "SettingsError", "RefusedError", "SessionEndedError"),
     *("ToolError", "ToolTimeoutError", "NoToolsError"),
-    *("Outcome", "HubDownError", "ReplacedError"),
+    *("Outcome", "HubDownError", "ReplacedError", "BudgetError", "Gone"),
 }
 MESSAGES = {
     *("DeviceMessage", "Hello", "AudioParams", "Feature", "TextFont", "Listen", "ListenMode"),

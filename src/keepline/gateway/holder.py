@@ -52,7 +52,7 @@ class NodeHolder:
         session = self._node.registry.by_device(device_id)
         if session is None or session.connection.lifecycle.reason is not None:
             raise NotConnectedError(f"{device_id} is not connected")
-        session.send_text(_message_in(payload))
+        session.tell_text(_message_in(payload))
         return b""
 
     def describe(self, device_id: str) -> tuple[str, str] | None:

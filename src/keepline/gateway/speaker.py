@@ -113,7 +113,7 @@ class Speaker:
                 self.pace.sent(now)
                 self._session.transmit(item)
             elif item is not None:
-                self._session.send_text(item)
+                self._session.tell_text(item)
 
     def _drop_surplus(self) -> None:
         """Forget the packets that wait; what was to be said around them is said now."""
@@ -123,7 +123,7 @@ class Speaker:
             self._timer = None
         while surplus is not None and (item := surplus.take()) is not None:
             if isinstance(item, str):
-                self._session.send_text(item)
+                self._session.tell_text(item)
 
     # -- speeches --------------------------------------------------------------------------
 

@@ -116,7 +116,7 @@ class Turn:
         self.waiting.append(speech)
         self._news.set()
         if self._task is None:
-            self._session.send(Tts("start"))
+            self._session.tell(Tts("start"))
             self._task = self._session.hold(self._play(), self._session.speak)
 
     def cut(self) -> None:
@@ -145,7 +145,7 @@ class Turn:
             self._current = None
         if self._speaker.turn is self:
             self._speaker.turn = None
-            self._session.send(Tts("stop"))
+            self._session.tell(Tts("stop"))
         for speech in speeches:
             speech.end(cancelled=True)
 
@@ -184,7 +184,7 @@ class Turn:
 
     async def _utter(self, part: object) -> None:
         if isinstance(part, str):
-            self._session.send(Tts("sentence_start", part))
+            self._session.tell(Tts("sentence_start", part))
             await asyncio.sleep(0)  # who has nothing but texts must not keep the loop
             return
         if not isinstance(part, bytes):

@@ -138,7 +138,7 @@ class Toolbox:
             client = {"name": "keepline", "version": __version__}
             params = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": client}
             await self._request("initialize", params)
-            self._session.send(Mcp({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            self._session.tell(Mcp({"jsonrpc": "2.0", "method": "notifications/initialized"}))
             self._is_greeted = True
 
     async def _pages(self) -> AsyncIterator[Tool]:
@@ -164,7 +164,7 @@ class Toolbox:
         self._answers[number] = answer
         try:
             request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-            session.send(Mcp(request))
+            session.tell(Mcp(request))
             payload = await answer
         finally:
             del self._answers[number]

@@ -151,7 +151,7 @@ class Relay:
             wait.avoid = upstream
             session.try_later(wait, has_failed=True)
         except Exception as error:  # noqa: BLE001 (a fault of ours: it costs one try, not all)
-            self._node.log.error("relay_failed", error=error)
+            self._node.isolation.faults.of_ours(error, "relay_failed", session.device_id)
             session.try_later(wait, has_failed=True)
         else:
             session.take(link)

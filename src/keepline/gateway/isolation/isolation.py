@@ -16,6 +16,7 @@ from keepline.gateway.isolation.parting import Callbacks, Gone
 from keepline.gateway.isolation.places import fence_codes
 from keepline.gateway.isolation.strays import Strays
 from keepline.gateway.isolation.suspensions import Suspensions
+from keepline.gateway.isolation.tracing import Tracing
 from keepline.gateway.isolation.watchdog import Watchdog
 from keepline.gateway.session import Session
 from keepline.lifecycle.faults import Source, strategy_of
@@ -41,6 +42,7 @@ class Isolation:
         "leaks",
         "strays",
         "suspensions",
+        "tracing",
         "watchdog",
     )
 
@@ -54,6 +56,7 @@ class Isolation:
         self.strays = Strays(node)
         self.callbacks = Callbacks(node)
         self.leaks = Leaks(node)
+        self.tracing = Tracing()
         self.watchdog = Watchdog(
             node.log,
             node.clock,
@@ -62,6 +65,17 @@ class Isolation:
             loop_thread=node.loop_thread,
             blocked_after_s=limits.blocked_after_s,
         )
+
+    def start(self) -> None:
+        """Watch the loop from now on, and memory where that is wanted."""
+        self.watchdog.start()
+        if self._node.settings.isolation.trace_memory:
+            self.tracing.start()
+
+    def stop(self) -> None:
+        """Watch no more; idempotent."""
+        self.watchdog.stop()
+        self.tracing.stop()
 
     def each_second(self, now: float) -> None:
         """Look at what has taken too long, at what should have ended, at what grows."""

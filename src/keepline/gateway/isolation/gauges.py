@@ -1,0 +1,49 @@
+"""What is read of the isolation at each scrape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keepline.gateway.isolation.suspension import Standing
+from keepline.monitor.metrics import Gauge, Tally
+
+if TYPE_CHECKING:
+    from keepline.gateway.isolation.isolation import Isolation
+    from keepline.gateway.node import Node
+
+
+def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
+    """Return the gauges and tallies of one node."""
+    isolation = node.isolation
+    return (
+        Gauge(
+            "keepline_handler_calls_under_way",
+            "Sessions whose handler awaits something.",
+            lambda: len(isolation.deadlines),
+        ),
+        Gauge(
+            "keepline_stray_calls",
+            "Tasks and threads that go on although their session has gone.",
+            lambda: _strays(isolation),
+            label="kind",
+        ),
+        Gauge(
+            "keepline_handler_suspended",
+            "1 for a class of handlers of which no session is begun, or a few to see.",
+            lambda: {
+                name: float(each.standing(node.ticker.now) is not Standing.SERVING)
+                for name, each in isolation.suspensions
+            },
+            label="handler",
+        ),
+        Tally(
+            "keepline_handler_suspensions",
+            "Times that a class of handlers failed with too many devices.",
+            lambda: sum(each.suspensions for _, each in isolation.suspensions),
+        ),
+    )
+
+
+def _strays(isolation: Isolation) -> dict[str, float]:
+    kinds = [kind for kind, _ in isolation.strays.found()]
+    return {kind: float(kinds.count(kind)) for kind in ("task", "thread")}

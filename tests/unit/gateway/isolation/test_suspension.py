@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from keepline.gateway.isolation.suspension import PROBES, Standing, Suspension
+from keepline.settings.isolation import Isolation
+
+LIMITS = Isolation(failing_devices=3, failing_within_s=60, suspended_for_s=30)
+
+
+def suspended(at: float = 0.0) -> Suspension[str]:
+    suspension = Suspension[str](LIMITS)
+    for number in range(3):
+        suspension.failed(f"device-{number}", at, connected=0)
+    return suspension
+
+
+def test_one_device_less_than_the_limit_suspends_nothing() -> None:
+    suspension = Suspension[str](LIMITS)
+    assert not suspension.failed("one", 0.0, connected=0)
+    assert not suspension.failed("two", 1.0, connected=0)
+    assert suspension.standing(1.0) is Standing.SERVING
+    assert suspension.failed("three", 2.0, connected=0)
+    assert suspension.standing(2.0) is Standing.SUSPENDED
+    assert not suspension.may_begin(2.0)
+    assert suspension.wait_s(2.0) == 30.0
+
+
+def test_a_device_counts_once_however_often_it_fails() -> None:
+    suspension = Suspension[str](LIMITS)
+    assert not any(suspension.failed("one", float(at), connected=0) for at in range(50))
+    assert (suspension.failures, suspension.devices(49.0)) == (50, 1)
+
+
+def test_failures_are_forgotten_after_their_time() -> None:
+    suspension = Suspension[str](LIMITS)
+    suspension.failed("one", 0.0, connected=0)
+    suspension.failed("two", 0.0, connected=0)
+    assert not suspension.failed("three", 60.0, connected=0)
+    assert suspension.devices(60.0) == 1
+
+
+def test_with_many_connected_a_tenth_of_them_has_to_fail() -> None:
+    suspension = Suspension[str](LIMITS)
+    verdicts = [suspension.failed(str(number), 0.0, connected=100) for number in range(10)]
+    assert verdicts == [False] * 9 + [True]
+
+
+def test_afterwards_a_few_are_begun_to_see() -> None:
+    suspension = suspended()
+    assert suspension.standing(29.9) is Standing.SUSPENDED
+    assert suspension.standing(30.0) is Standing.PROBING
+    for number in range(PROBES):
+        assert suspension.may_begin(30.0)
+        suspension.begun(f"probe-{number}", 30.0)
+    assert not suspension.may_begin(30.0)
+    suspension.left("probe-0")
+    assert suspension.may_begin(30.0)
+
+
+def test_a_probe_that_goes_well_ends_it() -> None:
+    suspension = suspended()
+    suspension.begun("probe", 30.0)
+    assert suspension.probes() == (("probe", 30.0),)
+    suspension.proved()
+    assert suspension.standing(30.0) is Standing.SERVING
+    assert suspension.probes() == ()
+
+
+def test_the_first_failure_while_it_is_tried_suspends_it_again() -> None:
+    suspension = suspended()
+    assert not suspension.failed("late", 10.0, connected=0)  # it is suspended already
+    assert suspension.failed("another", 31.0, connected=0)
+    assert suspension.standing(60.9) is Standing.SUSPENDED
+    assert suspension.standing(61.0) is Standing.PROBING
+    assert suspension.suspensions == 2
+
+
+def test_who_is_begun_while_all_is_well_is_no_probe() -> None:
+    suspension = Suspension[str](LIMITS)
+    suspension.begun("session", 0.0)
+    assert suspension.probes() == ()
