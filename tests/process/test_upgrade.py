@@ -49,20 +49,21 @@ class Counter(Handler):
 DEVICES = 200
 NEWCOMERS_PER_S = 20
 PAUSE_S = 0.5
+LINGERS_S = 4
 KEEPS = tuple("13579")
 
 
 class Served:
     """A gateway, the processes it has had, and its log."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *options: str) -> None:
         self.data = directory / "data"
         self.log_file = directory / "log"
         (directory / "counter.py").write_text(COUNTER)
         command = [*KEEPLINE, "serve", "counter:Counter", *PORTS, "--token", TOKEN]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "--data", str(self.data)], stderr=log, cwd=directory
+                [*command, "--data", str(self.data), *options], stderr=log, cwd=directory
             )
 
     def logged(self, event: str) -> list[dict[str, Any]]:
@@ -133,9 +134,9 @@ class Fleet:
         """Stay connected, come back at once, and have one thing after the other saved."""
         while not self.is_over:
             try:
-                async with await self._connected(device_id) as connection:
+                async with await self.connected(device_id) as connection:
                     while not self.is_over:
-                        await self._count(device_id, connection)
+                        await self.count(device_id, connection)
                         await asyncio.sleep(self._pause_s)
             except ConnectionClosed:
                 continue  # what was not acknowledged may be saved all the same
@@ -146,13 +147,13 @@ class Fleet:
     async def visit(self, device_id: str) -> None:
         """Come, have one thing saved, and go."""
         try:
-            async with await self._connected(device_id) as connection:
+            async with await self.connected(device_id) as connection:
                 with contextlib.suppress(ConnectionClosed):
-                    await self._count(device_id, connection)
+                    await self.count(device_id, connection)
         except (OSError, WebSocketException) as error:
             self.refused.append(f"{device_id}: {error!r}")
 
-    async def _connected(self, device_id: str) -> ClientConnection:
+    async def connected(self, device_id: str) -> ClientConnection:
         connection = await connect(
             self._url,
             additional_headers={"Authorization": f"Bearer {TOKEN}", "Device-Id": device_id},
@@ -166,7 +167,7 @@ class Fleet:
         self.connects[device_id] += 1
         return connection
 
-    async def _count(self, device_id: str, connection: ClientConnection) -> None:
+    async def count(self, device_id: str, connection: ClientConnection) -> None:
         wish = "keep" if device_id.endswith(KEEPS) else "save"
         await connection.send(json.dumps({"type": "custom", "payload": wish}))
         async with asyncio.timeout(GIVE_UP_AFTER_S):
@@ -305,6 +306,31 @@ async def test_a_process_that_is_killed_while_it_drains_leaves_its_devices_to_it
     assert fleet.refused == fleet.wrong == []
     assert set(fleet.connects.values()) == {2}
     assert len(served.logged("elder_gone")) == 1
+
+
+async def test_a_device_that_comes_to_the_heir_while_the_elder_has_it_brings_all_it_had(
+    tmp_path: Path,
+) -> None:
+    served = Served(tmp_path, "--set", f"drain.unready_s={LINGERS_S}")
+    try:
+        fleet = Fleet((await served.started())["port"])
+        async with await fleet.connected("device-1") as older:
+            for _ in range(3):
+                await fleet.count("device-1", older)  # kept in memory alone
+            upgrading = asyncio.create_task(served.upgrade())
+            await served.started(times=2)
+            async with await fleet.connected("device-1") as newer:
+                await fleet.count("device-1", newer)
+                assert fleet.acknowledged["device-1"] == 4
+                with pytest.raises(ConnectionClosed) as closed:
+                    await asyncio.wait_for(older.recv(), GIVE_UP_AFTER_S)
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 4001
+        assert fleet.wrong == []
+        status, said = await upgrading
+        assert status == 0, said
+    finally:
+        served.end()
 
 
 async def test_a_directory_without_a_gateway_is_told(tmp_path: Path) -> None:

@@ -162,6 +162,8 @@ class Composition:
         for sock in estate.devices:
             adopt(sock, settings.server.kernel_timeout_s)
         await self.gateway.start(sockets or estate.devices)
+        if estate.devices and not estate.is_shared:
+            self.node.drain.on_refusing = None  # nobody is left who would take who comes then
         if settings.server.port not in {0, self.node.port}:
             self.log.warning("given_another_port", port=self.node.port, wanted=settings.server.port)
         self._telling.start()  # in the same turn: no device can have come yet
@@ -216,6 +218,7 @@ class Composition:
         told = {
             "devices": len(self.gateway.sockets),
             "admin": admin is not None,
+            "shared": self._estate.is_shared,
             "life": self._life,
             "run": self._telling.run,
         }
@@ -227,12 +230,13 @@ class Composition:
         self.hub.keeps_house = False
 
     async def settle(self) -> None:
-        """Return when nobody is on the way in any more: who was accepted here is let in here."""
+        """Let in who was accepted here, and then begin to drain, towards the heir."""
         if self.admin is not None:
             await self.admin.stop()
         # Bounded by their own deadlines; no admission pays for an event that is needed once.
         while self.node.arrivals.admissions:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
+        self.node.drain.start("upgrade", away_s=0.0, binding=True)
 
     async def _take_over(self, elder: Elder) -> None:
         await elder.take_over()

@@ -28,11 +28,13 @@ class Estate:
     """Listening sockets of devices and operators, and from an elder what else makes a gateway.
 
     That is its data directory, open and locked, the socket at which upgrades are asked for, a line
-    to it, and the names of its life in the hub and of its run in webhooks.
+    to it, and the names of its life in the hub and of its run in webhooks. Sockets that are shared
+    stay open with systemd, whatever becomes of us.
     """
 
     devices: tuple[socket.socket, ...] = ()
     admin: socket.socket | None = None
+    is_shared: bool = False
     directory: int | None = None
     control: socket.socket | None = None
     line: socket.socket | None = None
@@ -51,7 +53,7 @@ def estate_of(environment: MutableMapping[str, str], data_dir: Path | None) -> E
     if environment.pop(INHERITS, ""):
         return _inherited(data_dir)
     devices, admin = service.given_sockets(environment)
-    return Estate(tuple(devices), admin)
+    return Estate(tuple(devices), admin, is_shared=bool(devices))
 
 
 def check_places(estate: Estate, settings: Settings) -> None:
@@ -111,6 +113,7 @@ def _estate(sock: socket.socket, told: line.Message, descriptors: list[int]) -> 
     return Estate(
         devices=tuple(sockets[:count]),
         admin=sockets[count] if has_admin else None,
+        is_shared=told.get("shared") is True,
         directory=directory,
         control=sockets[-1],
         line=sock,

@@ -59,7 +59,14 @@ def test_an_heir_has_sockets_lock_and_line(
     directory, control = os.open(tmp_path, os.O_RDONLY), socket.socketpair()
 
     def bequeath(sock: socket.socket) -> None:
-        told = {"version": 1, "devices": 2, "admin": True, "life": "local-1", "run": "r"}
+        told = {
+            "version": 1,
+            "devices": 2,
+            "admin": True,
+            "shared": True,
+            "life": "local-1",
+            "run": "r",
+        }
         numbers = [each.fileno() for each in listening]
         line.send(sock, told, [*numbers, directory, control[0].fileno()])
 
@@ -74,7 +81,7 @@ def test_an_heir_has_sockets_lock_and_line(
     names = [each.getsockname() for each in (*estate.devices, estate.admin)]
     assert names == [each.getsockname() for each in listening]
     assert os.path.sameopenfile(estate.directory, directory)
-    assert (estate.life, estate.run) == ("local-1", "r")
+    assert (estate.life, estate.run, estate.is_shared) == ("local-1", "r", True)
     for each in (*estate.devices, estate.admin, estate.control, estate.line, *listening, *control):
         each.close()
     for descriptor in (estate.directory, directory):
