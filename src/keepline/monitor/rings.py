@@ -161,14 +161,25 @@ class Rings:
 
         It is the finest ring's that reaches back so far, or as far as anything does.
         """
-        known = [ring for ring in self.all if len(ring)]
-        oldest = min((ring.oldest * ring.step_s for ring in known), default=until)
-        start = max(start, oldest)
-        ring = next((each for each in known if each.oldest * each.step_s <= start), self.samples)
+        ring = self._reaching_back_to(start)
+        start = max(start, ring.oldest * ring.step_s)
         step = max(1, ceil((until - start) / ring.step_s / (points - 1)))
         first = int(start // ring.step_s) // step * step
         at, parts = ring.columns(gauge, first, int(until // ring.step_s))
         return _grouped(parts, at, ring.step_s, step)
+
+    def _reaching_back_to(self, start: float) -> Ring:
+        """Return the finest ring that knows as much as the others of the time from `start` on.
+
+        A row may begin before the first finer one that is in it; that is no more to know.
+        """
+        chosen = self.quarters
+        for finer in (self.minutes, self.samples):
+            known_from = (chosen.oldest + 1) * chosen.step_s
+            reaches = finer.oldest * finer.step_s <= max(start, known_from)
+            if len(finer) and (reaches or not len(chosen)):
+                chosen = finer
+        return chosen
 
 
 def _grouped(parts: list[array[float]], first: int, step_s: float, group: int) -> Span:

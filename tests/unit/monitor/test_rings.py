@@ -109,6 +109,7 @@ def test_rows_of_another_interval_are_left_and_those_of_a_future_too() -> None:
     other.load(sorted(rows), WALL + 1_000)
     assert len(other.samples) == 0
     assert len(other.minutes) == 17
+    assert other.span(MEMORY, WALL, WALL + 1_000, 100).step_s == 60.0
     past = Rings(5.0)
     past.load(sorted(rows), WALL + 100)
     assert past.samples.newest * 5 - WALL == 100
@@ -150,3 +151,11 @@ def test_a_span_of_what_was_never_seen_is_empty() -> None:
     run(rings, 0, 60)
     assert rings.span(MEMORY, WALL + 600, WALL + 700, 10).mean == []
     assert rings.span(MEMORY, WALL + 50, WALL + 20, 10).mean == []
+
+
+def test_a_coarser_row_that_begins_before_the_first_sample_is_no_reason_to_be_coarse() -> None:
+    rings = Rings(5.0)
+    rows = [*run(rings, 40, 100), *rings.close()]
+    heir = Rings(5.0)
+    heir.load(sorted(rows), WALL + 100)
+    assert heir.span(MEMORY, WALL - 3_600, WALL + 100, 300).step_s == 5.0
