@@ -27,12 +27,13 @@ class Plan:
 
     encrypted: int = 3000  # sessions with TLS, and as many without
 
-    stall_fleet: int = 14999  # and the probe: 15,000
+    stall_fleet: int = 13_999  # and the probe, and who is woken: 15,000
     idle_window_s: float = PRODUCTION_INTERVAL_S  # everybody is pinged once in it
     probe_every_s: float = 0.005
     probe_s: float = 5.0
     probe_repeats: int = 3
-    woken: int = 200
+    action_cycles: int = 6
+    woken: int = 1000
 
     good_devices: int = 500
     good_every_s: float = 0.2
@@ -58,10 +59,11 @@ QUICK = Plan(
     echo_s=0.5,
     echo_repeats=2,
     encrypted=300,
-    stall_fleet=999,
+    stall_fleet=979,
     idle_window_s=0.5,
     probe_s=0.5,
     probe_repeats=2,
+    action_cycles=1,
     woken=20,
     good_devices=100,
     quiet_s=0.5,

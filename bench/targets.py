@@ -71,6 +71,8 @@ def targets(plan: Plan) -> list[Target]:
         _relay(),
         _at_most("wake from IDLE to echo, p99", "wake_p99", 1, "ms"),
         _good_devices(),
+        _at_most("longest wait beside a sample", "sample_wait", 10, "ms"),
+        _at_most("longest wait beside a scrape", "scrape_wait", 10, "ms"),
         _at_worst("joins while one attacks, p95", "join_p95", 20, "ms"),
         _at_worst("memory of one attacker", "grown", 2, "MiB"),
         *([_growth(plan.fleets[0], size)] if len(plan.fleets) > 1 else []),

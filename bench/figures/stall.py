@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from bench.candidates import Candidate
 
 _LATE_S = 0.003  # epoll's own rounding is 1 ms
-_WAKE_EVERY_S = 0.01
+_AROUND_S = 0.4
+SAMPLE_EVERY_S = 5.0  # as Keepline does unless it is told otherwise
 
 
 def measure_stall(candidate: Candidate, plan: Plan) -> Readings:
@@ -26,23 +27,29 @@ def measure_stall(candidate: Candidate, plan: Plan) -> Readings:
         running(candidate, interval_s=pace, idle_after_s=_idle_after_s(candidate, plan)) as server,
         loading(server) as fleet,
         loading(server) as prober,
+        loading(server) as sleepers,
     ):
         with Window(server, [fleet]) as arriving:
             fleet.connect(plan.stall_fleet)
         fleet.order("converse", 180, devices=plan.stall_fleet, frames=plan.frames_each)
+        sleepers.connect(plan.woken)
+        sleepers.order("converse", 60, devices=plan.woken, frames=plan.frames_each)
         time.sleep(plan.idle_after_s + IDLE_SLACK_S)
         with Window(server, [fleet]) as idle:
             time.sleep(plan.idle_window_s)
         probes = [_probe(server, fleet, prober, plan) for _ in range(plan.probe_repeats)]
-        with Window(server, [fleet]) as waking:
-            order = {"devices": plan.woken, "every_s": _WAKE_EVERY_S}
-            woken_s: list[float] = fleet.order("wake", 60, **order)["took_s"]
+        actions = _actions(server, fleet, prober, plan)
+        with Window(server, [fleet, sleepers]) as waking:
+            # Over a whole interval: who wakes while many are pinged waits longer.
+            order = {"devices": plan.woken, "every_s": plan.idle_window_s / plan.woken}
+            woken_s: list[float] = sleepers.order("wake", 60, **order)["took_s"]
         own = _own_stalls(server)
     return {
         "accept_fleet_us": Reading("µs", [arriving.server.ran_ns / 1000 / plan.stall_fleet]),
         "idle_percent": Reading("%", [100 * idle.server_share], *merged([idle])),
         **_round_trips(probes),
         **_wakes(woken_s, waking),
+        **actions,
         **own,
     }
 
@@ -60,6 +67,34 @@ def _probe(server: Server, fleet: Load, prober: Load, plan: Plan) -> tuple[Windo
         order = {"every_s": plan.probe_every_s, "for_s": plan.probe_s}
         found = prober.order("probe", plan.probe_s + 15, **order)
     return window, found
+
+
+def _actions(server: Server, fleet: Load, prober: Load, plan: Plan) -> Readings:
+    """The longest wait of the probe while one thing is done, beside that while nothing is.
+
+    A sample is taken where the wall clock shows a multiple of its interval, a scrape when asked.
+    """
+    if not server.candidate.has_metrics:
+        return {}
+    found: dict[str, list[tuple[Window, dict[str, Any]]]] = {"sample": [], "scrape": [], "quiet": []}
+    for _ in range(plan.action_cycles):
+        for action, at_s in (("sample", 0.0), ("scrape", 2.0), ("quiet", 3.5)):
+            prober.connect(1)  # each probe takes a device of its own
+            time.sleep((at_s - _AROUND_S - time.time()) % SAMPLE_EVERY_S)
+            with Window(server, [fleet, prober]) as window:
+                scraping = threading.Timer(_AROUND_S, server.metrics)
+                if action == "scrape":
+                    scraping.start()
+                order = {"every_s": plan.probe_every_s, "for_s": 2 * _AROUND_S}
+                seen = prober.order("probe", 15, **order)
+            found[action].append((window, seen))
+    return {f"{action}_wait": _longest(probes) for action, probes in found.items()}
+
+
+def _longest(probes: list[tuple[Window, dict[str, Any]]]) -> Reading:
+    facts, doubts = merged([window for window, _ in probes], of_latency=True)
+    waits_ms = [1000 * max(found["rtts_s"]) for _, found in probes]
+    return Reading("ms", waits_ms, facts, doubts)
 
 
 def _round_trips(probes: list[tuple[Window, dict[str, Any]]]) -> Readings:
