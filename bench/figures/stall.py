@@ -76,7 +76,11 @@ def _actions(server: Server, fleet: Load, prober: Load, plan: Plan) -> Readings:
     """
     if not server.candidate.has_metrics:
         return {}
-    found: dict[str, list[tuple[Window, dict[str, Any]]]] = {"sample": [], "scrape": [], "quiet": []}
+    found: dict[str, list[tuple[Window, dict[str, Any]]]] = {
+        "sample": [],
+        "scrape": [],
+        "quiet": [],
+    }
     for _ in range(plan.action_cycles):
         for action, at_s in (("sample", 0.0), ("scrape", 2.0), ("quiet", 3.5)):
             prober.connect(1)  # each probe takes a device of its own
