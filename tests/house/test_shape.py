@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "src/keepline/gateway/beside.py": "tests/unit/gateway/test_timers.py",
     "src/keepline/gateway/calls.py": "tests/unit/gateway/test_session.py",
     "src/keepline/gateway/gateway.py": "tests/device/test_fleet_and_gateway.py",
+    "src/keepline/gateway/isolation/release.py": "tests/unit/gateway/isolation/test_faults.py",
     "src/keepline/gateway/handler.py": "tests/unit/gateway/test_session.py",
     "src/keepline/hub/local.py": "tests/hub",
     "src/keepline/app/memory.py": "tests/process/test_memory.py",

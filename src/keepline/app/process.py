@@ -198,7 +198,7 @@ async def _start(gateway: Gateway) -> None:
     pace()
     await gateway.start()
     loop = asyncio.get_running_loop()
-    log_faults(loop, gateway.log)
+    log_faults(loop, gateway.log, gateway.node.isolation.faults)
     report_unawaited(loop, gateway.log)
     if allowed < wanted:
         # Beyond it the kernel lets devices wait, unanswered, until they give up.
