@@ -16,6 +16,7 @@ from keepline.admin.isolation import isolation_routes
 from keepline.admin.monitor import monitor_routes
 from keepline.admin.server import AdminServer
 from keepline.admin.upstreams import upstream_routes
+from keepline.app.watching import thresholds_of
 from keepline.gateway.drain.gauges import gauges_of as gauges_of_drain
 from keepline.gateway.enrolment.desk import Desk
 from keepline.gateway.isolation.gauges import gauges_of as gauges_of_isolation
@@ -42,7 +43,7 @@ def make_admin(node: Node, sampler: Sampler, upkeep: Upkeep | None = None) -> Ad
     )
     metrics = Metrics(node.counters, gauges, version=__version__)
     routers = [device_routes(node), event_routes(node.hub), drain_routes(node)]
-    routers.append(monitor_routes(sampler, node.counters, node.clock, {}))
+    routers.append(monitor_routes(sampler, node.counters, node.clock, thresholds_of(node.settings)))
     routers.append(isolation_routes(node))
     routers.append(ban_routes(node))
     if node.enrolment is not None:

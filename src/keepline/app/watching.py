@@ -7,15 +7,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from keepline.gateway.census import look_around
+from keepline.monitor.gauges import Gauge
 from keepline.monitor.process.elsewhere import reader_of
 from keepline.monitor.process.reading import HUB, LOG, LOOP
 from keepline.monitor.sampler import Sampler, Watched
 
 if TYPE_CHECKING:
     from keepline.gateway.node import Node
+    from keepline.settings import Settings
 
 _BY_NAME: Final = {"hub": HUB, "keepline-log": LOG}
 """How the names of our threads begin, and the group that is counted by itself."""
+
+NEARLY: Final = 0.9
+"""Of the devices that there may be, where the settings say no number of their own."""
 
 
 def make_sampler(node: Node) -> Sampler:
@@ -30,6 +35,17 @@ def make_sampler(node: Node) -> Sampler:
         executor=node.executor,
         log=node.log,
     )
+
+
+def thresholds_of(settings: Settings) -> dict[Gauge, float]:
+    """Return where an alert begins, by gauge."""
+    rules, most = settings.rules, settings.server.max_connections
+    return {
+        Gauge.MEMORY_BYTES: rules.memory_bytes,
+        Gauge.CPU_PERCENT: rules.cpu_percent,
+        Gauge.CONNECTIONS: NEARLY * most if rules.connections is None else rules.connections,
+        Gauge.QUEUE_DEPTH: rules.queue_depth,
+    }
 
 
 def groups_of_threads(loop_thread: int) -> dict[int, str]:
