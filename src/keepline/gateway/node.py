@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from keepline.settings import Settings
     from keepline.wire.messages import Hello
 
-DUE_PER_TICK = 2_000
 MOST_UNWELL = 8
 SPOKEN_HZ = 24_000
 
@@ -161,7 +160,6 @@ class Node:
             self.wheel,
             clock,
             counters,
-            due_limit=DUE_PER_TICK,
             patience_s=settings.heartbeat.probe_min_s,
             on_stall=self._on_stall,
             on_fault=self._on_fault,

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 STALL_S = 0.25
 """A turn that comes later than this was our own stall, and no device's silence."""
 
+DUE_PER_TURN = 16
+"""How many are looked at before others get their turn: about half a millisecond of pings.
+
+All who began to be silent together are pinged together: hundreds in a tick, whom a device that
+just woke up would have to wait for.
+"""
+
 
 class Due(Protocol):
     """What can wait in the wheel of a node: a `Door` or a `Connection`."""
@@ -48,10 +55,10 @@ class Ticker:
         "_asked",
         "_clock",
         "_counters",
-        "_due_limit",
         "_handle",
         "_last",
         "_loop",
+        "_next_turn",
         "_on_fault",
         "_on_stall",
         "_patience_s",
@@ -67,7 +74,6 @@ class Ticker:
         clock: Clock,
         counters: Counters,
         *,
-        due_limit: int,
         patience_s: float,
         on_stall: Callable[[float], None],
         on_fault: Callable[[Due, Exception], None],
@@ -77,7 +83,6 @@ class Ticker:
         self._worst_lag_s = 0.0
         self._clock = clock
         self._counters = counters
-        self._due_limit = due_limit
         self._on_stall = on_stall
         self._on_fault = on_fault
         self._patience_s = patience_s
@@ -85,6 +90,7 @@ class Ticker:
         self._last = self.now = clock.now()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
+        self._next_turn: asyncio.Handle | None = None
 
     def precise(self) -> float:
         """Attentive time, uncoarsened."""
@@ -108,9 +114,10 @@ class Ticker:
 
     def stop(self) -> None:
         """Stop ticking; idempotent."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        for handle in (self._handle, self._next_turn):
+            if handle is not None:
+                handle.cancel()
+        self._loop = self._handle = self._next_turn = None
 
     def _tick(self) -> None:
         assert self._loop is not None
@@ -118,23 +125,33 @@ class Ticker:
         self.advance()
 
     def advance(self) -> None:
-        """One tick. What exceeds the limit per tick stays due and is handled in the next one."""
+        """One tick. What is due is looked at in the turns that follow, of a stopped one at once."""
         reading = self._clock.now()
         elapsed_s = reading - self._last
         self._last = reading
         lost_s = elapsed_s - TICK_S
         self._worst_lag_s = max(self._worst_lag_s, lost_s)
+        self._counters.loop_lag.observe(max(0.0, lost_s))
         if elapsed_s > STALL_S:
             self.stalled_s += lost_s
             self._counters.loop_stalls += 1
             self._counters.loop_stalled_s += lost_s
             self._on_stall(lost_s)
-        self._counters.loop_lag.observe(max(0.0, lost_s))
         self.now = reading - self.stalled_s
-        now = self.now
-        for item in self.wheel.advance(now, self._due_limit):
+        self._call_the_roll(self.now - self._patience_s)
+        if self._loop is None:
+            self._look_at_due()
+        elif self._next_turn is None:
+            self._next_turn = self._loop.call_soon(self._look_at_due)
+
+    def _look_at_due(self) -> None:
+        """Look at a turn's worth, and let everybody else be heard before the rest."""
+        self._next_turn = None
+        due = self.wheel.advance(self.now, DUE_PER_TURN)
+        for item in due:
             self._look_at(item)
-        self._call_the_roll(now - self._patience_s)
+        if len(due) == DUE_PER_TURN and self._loop is not None:
+            self._next_turn = self._loop.call_soon(self._look_at_due)
 
     def _look_at(self, item: Due) -> None:
         try:

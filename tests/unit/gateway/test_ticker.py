@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 from keepline.clock import ManualClock
-from keepline.gateway.ticker import STALL_S, Ticker
+from keepline.gateway.ticker import DUE_PER_TURN, STALL_S, Ticker
 from keepline.lifecycle.heartbeat import Heartbeat
 from keepline.lifecycle.wheel import TICK_S, TimingWheel
 from keepline.monitor.metrics import Counters
@@ -36,7 +36,7 @@ class Faulty(Item):
 class Ticking:
     """A ticker on a clock that is moved by hand."""
 
-    def __init__(self, due_limit: int = 100) -> None:
+    def __init__(self) -> None:
         self.clock = ManualClock(now=0.0)
         self.counters = Counters()
         self.stalls: list[float] = []
@@ -46,7 +46,6 @@ class Ticking:
             self.wheel,
             self.clock,
             self.counters,
-            due_limit=due_limit,
             patience_s=1.0,
             on_stall=self.stalls.append,
             on_fault=lambda item, _: self.faults.append(item),
@@ -140,16 +139,6 @@ def test_deadlines_wait_as_much_longer_as_we_stood_still() -> None:
     assert item.due_at == [pytest.approx(2.0)]
 
 
-def test_what_exceeds_the_limit_of_a_tick_comes_in_the_next() -> None:
-    ticking, items = Ticking(due_limit=3), [Item() for _ in range(5)]
-    for item in items:
-        ticking.wheel.arm(item, 0.1)
-    ticking.tick()
-    assert [len(item.due_at) for item in items] == [1, 1, 1, 0, 0]
-    ticking.tick()
-    assert [len(item.due_at) for item in items] == [1, 1, 1, 1, 1]
-
-
 def test_of_those_asked_only_the_silent_are_looked_at_again() -> None:
     ticking, silent, lively = Ticking(), Item(), Item()
     ticking.tick()
@@ -169,6 +158,18 @@ class StandingLoop:
 
     def __init__(self) -> None:
         self.handles: list[StandingHandle] = []
+        self.soon: list[StandingHandle] = []
+
+    def call_soon(self, callback: object) -> StandingHandle:
+        self.soon.append(StandingHandle(0.0, callback))
+        return self.soon[-1]
+
+    def turn(self) -> None:
+        """Call what was to be called soon, and not what that asks for."""
+        called, self.soon = self.soon, []
+        for handle in called:
+            if not handle.cancelled:
+                handle.callback()  # type: ignore[operator]
 
     def call_later(self, delay_s: float, callback: object) -> StandingHandle:
         self.handles.append(StandingHandle(delay_s, callback))
@@ -195,3 +196,42 @@ def test_it_ticks_by_itself_until_it_is_stopped() -> None:
     ticking.ticker.stop()
     ticking.ticker.stop()
     assert loop.handles[1].cancelled
+
+
+def started(items: list[Item]) -> tuple[Ticking, StandingLoop]:
+    """A ticker on a loop, all of whose items are due with the first tick."""
+    ticking, loop = Ticking(), StandingLoop()
+    ticking.ticker.start(loop)  # type: ignore[arg-type]
+    for item in items:
+        ticking.wheel.arm(item, TICK_S)
+    ticking.tick()
+    return ticking, loop
+
+
+def test_of_a_crowd_that_is_due_each_turn_looks_at_a_few_and_hears_others_between() -> None:
+    items = [Item() for _ in range(2 * DUE_PER_TURN + 1)]
+    _, loop = started(items)
+    looked_at = []
+    for _ in range(4):
+        looked_at.append(sum(len(item.due_at) for item in items))
+        loop.turn()
+    assert looked_at == [0, DUE_PER_TURN, 2 * DUE_PER_TURN, 2 * DUE_PER_TURN + 1]
+    assert loop.soon == []
+
+
+def test_a_tick_does_not_begin_anew_while_the_crowd_of_the_last_is_looked_at() -> None:
+    items = [Item() for _ in range(DUE_PER_TURN + 1)]
+    ticking, loop = started(items)
+    loop.turn()
+    ticking.tick()
+    assert len(loop.soon) == 1
+    loop.turn()
+    assert [len(item.due_at) for item in items] == [1] * len(items)
+
+
+def test_once_it_is_stopped_nobody_is_looked_at() -> None:
+    item = Item()
+    ticking, loop = started([item])
+    ticking.ticker.stop()
+    loop.turn()
+    assert item.due_at == []
