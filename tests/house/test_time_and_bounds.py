@@ -10,7 +10,8 @@ from tests.house.sources import calls, named, python_files
 # Numbers that count things, or that are a share of something, have no unit.
 WITHOUT_UNIT = {
     *("port", "max_connections", "max_admissions", "backlog", "head_lines", "message_fragments"),
-    *("connections_per_address",),
+    *("connections_per_address", "handshakes_per_address", "kicks"),
+    *("device_delay", "device_deny", "device_ban", "address_delay", "address_deny", "address_ban"),
     *("frames_per_turn", "jitter", "audio_frames", "control_messages", "buffer_lines"),
     *(
         "audio_version",
@@ -21,10 +22,14 @@ WITHOUT_UNIT = {
         "packets_ahead",
         "threads",
         "tool_calls",
+        "tasks",
+        "timers",
+        "failing_devices",
     ),
     *("max_pending", "pending_per_address", "address_burst", "device_burst"),
     *("timezone_offset_minutes",),
     *("device_failures", "address_failures", "callback_requests", "callback_failures"),
+    *("cpu_percent", "connections", "queue_depth", "clear_share"),
     *("connects", "failures", "failure_share", "most_ejected"),
 }
 

@@ -85,7 +85,7 @@ def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
         Gauge(
             "keepline_held",
             "Devices and addresses that are held up for coming too often.",
-            lambda: Counter(each.kind for each in node.flapping.held()),
+            lambda: Counter(each.kind for each in node.arrivals.flapping.held()),
             label="kind",
         ),
         Gauge("keepline_deadlines", "Deadlines armed in the wheel.", lambda: node.wheel.armed),

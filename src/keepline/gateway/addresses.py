@@ -72,6 +72,15 @@ class Addresses:
         place.arriving += 1
         return place.key if place.key == address else address
 
+    def bounds(self, address: str) -> bool:
+        """Return whether that address is bounded at all."""
+        return bool(address) and not _is_this_machine(address)
+
+    def connections(self, address: str) -> int:
+        """Return how many connections there are from where `address` is."""
+        place = self._places.get(address_key(address))
+        return 0 if place is None else place.connections
+
     def upgraded(self, address: str) -> None:
         """One that had entered is no handshake any more; who never entered changes nothing."""
         place = self._places.get(address_key(address))

@@ -38,8 +38,11 @@ async def admit(door: Door) -> None:
                 door.answer(await _configuration(node, request))
                 return
             asked = _check(node, request)
+            if node.arrivals.flapping:
+                await node.arrivals.flapping.hold(door, request, deadline)
             door.advance(Event.REQUEST_ACCEPTED)
             identity = await _judge(door, request)
+            node.arrivals.flapping.check_war(identity, request.address)
             greeting.device_id = identity.device_id
             with node.arrivals.place(identity.device_id):
                 profile = node.profiles.of(request, identity)

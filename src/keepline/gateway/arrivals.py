@@ -12,6 +12,7 @@ from keepline.errors import RefusedError
 from keepline.gateway.addresses import Addresses
 from keepline.gateway.admission import admit
 from keepline.gateway.endings import refusal_of
+from keepline.gateway.flapping.flapping import Flapping
 from keepline.gateway.refusals import leaving, no_room
 from keepline.gateway.registry import folded
 
@@ -31,12 +32,21 @@ RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
 class Arrivals:
     """The way in of one node, with room for so many handshakes and so many devices."""
 
-    __slots__ = ("_node", "_told_of_proxy", "addresses", "admissions", "arriving", "turned_away")
+    __slots__ = (
+        "_node",
+        "_told_of_proxy",
+        "addresses",
+        "admissions",
+        "arriving",
+        "flapping",
+        "turned_away",
+    )
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._told_of_proxy = False
         self.addresses = Addresses(node.settings.server)
+        self.flapping = Flapping(node)
         self.admissions: set[asyncio.Task[None]] = set()
         self.turned_away: set[asyncio.Task[None]] = set()  # refused as soon as they ask
         self.arriving: Counter[str] = Counter()  # let in, and awaited to say hello
@@ -64,6 +74,11 @@ class Arrivals:
             self.admissions.remove(task)
             self.turned_away.add(task)
             task.add_done_callback(self.turned_away.discard)
+
+    def each_second(self, now: float) -> None:
+        """Forget what does not matter any more, and let go who has calmed down."""
+        self.addresses.each_second(now)
+        self.flapping.each_second(now)
 
     def check_open(self) -> None:
         """Raise RefusedError 503 when nobody is taken any more."""

@@ -17,7 +17,6 @@ from keepline.gateway.departures import Departures
 from keepline.gateway.drain.drain import Drain
 from keepline.gateway.endings import Refusal, Refusals, ending_of
 from keepline.gateway.fence import Fence
-from keepline.gateway.flapping.flapping import Flapping
 from keepline.gateway.greeting import HelloCache
 from keepline.gateway.isolation.isolation import Isolation
 from keepline.gateway.memory import Memory
@@ -84,7 +83,6 @@ class Node:
         "executor",
         "expiries",
         "fence",
-        "flapping",
         "gate",
         "heap",
         "hello_limits",
@@ -188,7 +186,6 @@ class Node:
         self.departures = Departures(self)
         self.drain = Drain(self)
         self.turns = Turns(self)
-        self.flapping = Flapping(self)
 
     @property
     def cleanups(self) -> set[asyncio.Task[None]]:
@@ -222,7 +219,7 @@ class Node:
         session.outcome = found_by(claim, record, older)
         if older is not None:
             self.counters.takeovers += 1
-            self.flapping.on_takeover(session, older)
+            self.arrivals.flapping.on_takeover(session, older)
         connection.greet(session)
         session.answer_hello(_hello_to(session))
         self.counters.sessions_opened += 1
@@ -309,7 +306,7 @@ class Node:
         else:
             left = Refusal(ending.at, ending.cause, device_id, ending.address, ending.detail)
             self.refusals.note(left)
-        self.flapping.on_ended(device_id, ending)
+        self.arrivals.flapping.on_ended(device_id, ending)
         if self.presence is not None and ending.session_id:
             self.presence.offline(device_id, ending, self.ticker.now)
 
@@ -339,14 +336,13 @@ class Node:
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
         self.turns.each_second()
-        self.flapping.each_second()
         self.isolation.each_second(self.ticker.now)
         self.gate.each_second()
         self.drain.each_second()
         self.expiries.each_second(self.clock.wall())
         if self.presence is not None:
             self.presence.each_second(self.ticker.now)
-        self.arrivals.addresses.each_second(self.ticker.now)
+        self.arrivals.each_second(self.ticker.now)
         stalls = self.counters.loop_stalls
         self._unwell = (
             min(MOST_UNWELL, self._unwell + 1)

@@ -1,0 +1,1 @@
+"""Who comes and goes without end: held a little, then refused, then kept out for a while."""

@@ -1,0 +1,131 @@
+"""Devices that come and go without end, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from keepline.reasons import CloseReason
+from tests.conftest import RunningGateway
+from tests.gateway.peers import HELLO, live, request, talk, tcp, text
+from tests.waiting import eventually
+
+
+async def lives(gateway: RunningGateway, times: int, device_id: str = "broken") -> None:
+    """Be let in and hang up that often."""
+    for _ in range(times):
+        async with live(gateway.port, device_id) as device:
+            device.fin()
+            await device.end()
+
+
+def held_steps(gateway: RunningGateway) -> list[str]:
+    return [held.step.value for held in gateway.node.arrivals.flapping.held()]
+
+
+async def test_a_device_that_is_held_is_let_in_after_its_wait(start_gateway: Any) -> None:
+    gateway = await start_gateway(
+        flapping={"device_calm_s": 6.0, "device_delay": 2, "device_deny": 20, "device_ban": 40}
+    )
+    await lives(gateway, 3)
+    await eventually(lambda: held_steps(gateway) == ["delayed"])
+    began = time.monotonic()
+    async with talk(gateway.port, "broken"):
+        waited_s = time.monotonic() - began
+    assert 0.15 < waited_s < 3.0  # one of 18 steps of 8 s, three quarters of it at the least
+    began = time.monotonic()
+    async with talk(gateway.port, "neighbour"):
+        assert time.monotonic() - began < waited_s
+
+
+async def test_a_device_that_leaves_while_it_is_held_leaves_nothing(start_gateway: Any) -> None:
+    gateway = await start_gateway(flapping={"device_delay": 2, "device_deny": 4, "device_ban": 90})
+    await lives(gateway, 3)
+    await eventually(lambda: held_steps(gateway) == ["delayed"])
+    async with tcp(gateway.port) as device:
+        await device.send(request(Device_Id="broken"))
+        await eventually(lambda: len(gateway.node.arrivals.flapping._waiting) == 1)
+    await eventually(lambda: not gateway.node.arrivals.flapping._waiting)
+    await eventually(lambda: not gateway.node.arrivals.admissions)
+
+
+async def test_a_device_is_held_once_at_a_time(start_gateway: Any) -> None:
+    gateway = await start_gateway(flapping={"device_delay": 2, "device_deny": 4, "device_ban": 90})
+    await lives(gateway, 3)
+    await eventually(lambda: held_steps(gateway) == ["delayed"])
+    async with tcp(gateway.port) as first, tcp(gateway.port) as second:
+        await first.send(request(Device_Id="broken"))
+        await eventually(lambda: len(gateway.node.arrivals.flapping._waiting) == 1)
+        await second.send(request(Device_Id="broken"))
+        status, head = await second.answer()
+    assert status == 429
+    assert "Retry-After:" in head
+
+
+async def test_a_leaving_gateway_does_not_wait_for_who_is_held(start_gateway: Any) -> None:
+    gateway = await start_gateway(flapping={"device_delay": 2, "device_deny": 4, "device_ban": 90})
+    await lives(gateway, 3)
+    await eventually(lambda: held_steps(gateway) == ["delayed"])
+    async with tcp(gateway.port) as device:
+        await device.send(request(Device_Id="broken"))
+        await eventually(lambda: len(gateway.node.arrivals.flapping._waiting) == 1)
+        await asyncio.wait_for(gateway.gateway.stop(), 3.0)
+        assert (await device.answer())[0] == 503
+
+
+async def test_a_banned_device_is_refused_before_it_is_judged(start_gateway: Any) -> None:
+    gateway = await start_gateway(flapping={"device_delay": 1, "device_deny": 2, "device_ban": 3})
+    async with (
+        live(gateway.port),
+        live(gateway.port),
+        live(gateway.port),
+        live(gateway.port) as one,
+    ):
+        one.fin()
+        await one.end()
+    await eventually(lambda: held_steps(gateway) == ["banned"])
+    async with tcp(gateway.port) as device:
+        await device.send(request(Authorization="Bearer wrong"))
+        status, head = await device.answer()
+    assert status == 429
+    assert "Retry-After: 300" in head or "Retry-After: 299" in head
+    assert gateway.counters.disconnects[CloseReason.UNAUTHORIZED] == 0
+    assert gateway.counters.disconnects[CloseReason.FLAPPING] == 1
+
+
+async def test_a_person_who_speaks_again_and_again_never_waits(gateway: RunningGateway) -> None:
+    for _ in range(8):  # in less than a second; nobody speaks so fast
+        began = time.monotonic()
+        async with talk(gateway.port, "spoken-to"):
+            assert time.monotonic() - began < 1.0
+    assert not gateway.node.arrivals.flapping
+
+
+async def test_two_that_fight_for_a_device_come_to_rest(gateway: RunningGateway) -> None:
+    """Each comes back as soon as it was thrown out, as fast as it can."""
+    refused = 0
+    connected = 0
+
+    async def fights(client: str) -> None:
+        nonlocal refused, connected
+        while True:
+            async with tcp(gateway.port) as peer:
+                await peer.send(request(Client_Id=client) + text(HELLO))
+                status, _ = await peer.answer()
+                if status == 409:
+                    refused += 1
+                    await asyncio.sleep(0.02)
+                    continue
+                connected += 1
+                assert await peer.close_code() == CloseReason.REPLACED.code
+
+    holder = asyncio.ensure_future(fights("one"))
+    other = asyncio.ensure_future(fights("another"))
+    await eventually(lambda: refused > 0, within_s=5.0)
+    assert connected <= 7
+    [held] = gateway.node.arrivals.flapping.held()
+    assert held.kind == "kick_war"
+    for task in (holder, other):
+        task.cancel()
+    await asyncio.gather(holder, other, return_exceptions=True)

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from keepline.errors import RefusedError
+from keepline.gateway.connection import Connection
+from keepline.gateway.flapping.flapping import ITS_OWN_DOING
+from keepline.gateway.flapping.ladder import Step
+from keepline.gateway.identity import Identity
+from keepline.gateway.receiver import Receiver
+from keepline.reasons import CloseReason
+from keepline.wire.messages import Hello
+from tests.unit.gateway.fakes import Life, World, device_request
+
+HOME = "192.0.2.7"
+QUICK = {"device_delay": 2, "device_deny": 4, "device_ban": 6}
+
+
+def comes(world: World, device_id: str = "device-1", address: str = HOME) -> Life:
+    life = world.connect(device_id)
+    life.connection.address = world.node.arrivals.addresses.enter(address, world.node.ticker.now)
+    world.node.arrivals.addresses.upgraded(address)
+    return life
+
+
+def greeted(world: World, address: str) -> Connection:
+    connection = world.greeted(Receiver())
+    connection.address = address
+    return connection
+
+
+def lives(world: World, times: int, device_id: str = "device-1", address: str = HOME) -> None:
+    """Come and go that often, at once."""
+    for _ in range(times):
+        comes(world, device_id, address).loses_tcp()
+
+
+def waits(world: World, device_id: str = "device-1", address: str = HOME) -> float:
+    headers = {"device-id": device_id}
+    return world.node.arrivals.flapping._judge(device_request(headers=headers, address=address))
+
+
+def refusal(world: World, device_id: str = "device-1", address: str = HOME) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
+        waits(world, device_id, address)
+    return caught.value
+
+
+async def events(world: World) -> list[dict[str, Any]]:
+    found = await world.hub.events(0, limit=1_000)
+    return [
+        {"event": each.kind, "for": each.device_id, **json.loads(each.data)}
+        for each in found
+        if each.kind not in {"online", "offline"}
+    ]
+
+
+async def test_a_device_is_first_held_then_refused_then_kept_out() -> None:
+    world = World(flapping=QUICK)
+    lives(world, 2)
+    assert not world.node.arrivals.flapping
+    lives(world, 1)
+    assert world.node.arrivals.flapping
+    assert 0.75 * 8 / 2 <= waits(world) <= 8 / 2  # half the way to being refused
+    lives(world, 2)
+    error = refusal(world)
+    assert error.reason is CloseReason.FLAPPING
+    assert error.retry_after_s == 10  # it has come twice more than it may, by now
+    refusal(world)
+    assert refusal(world).retry_after_s == 300
+    assert [event["step"] for event in await events(world)] == ["delayed", "denied", "banned"]
+    assert world.counters.holds["device", "banned"] == 1
+
+
+async def test_a_ban_is_told_and_over_by_itself() -> None:
+    world = World(flapping=QUICK)
+    lives(world, 7)
+    [held] = world.node.arrivals.flapping.held()
+    assert (held.kind, held.device_id, held.address) == ("device", "device-1", HOME)
+    assert held.step is Step.BANNED
+    assert held.until is not None
+    assert held.times == 7
+    world.pass_time(299)
+    world.node.arrivals.each_second(world.node.ticker.now)
+    assert world.node.arrivals.flapping
+    world.pass_time(1.1)
+    world.node.arrivals.each_second(world.node.ticker.now)
+    assert not world.node.arrivals.flapping
+    assert waits(world) == 0.0
+    assert [event["event"] for event in await events(world)][-1] == "flapping_over"
+    [line] = world.logged("flapping_over")
+    assert line["device_id"] == "device-1"
+
+
+async def test_a_flapping_device_keeps_no_neighbour_out() -> None:
+    world = World()
+    lives(world, 41, "broken")
+    for _ in range(10_000):  # it hammers on
+        refusal(world, "broken")
+    assert waits(world, "neighbour") == 0.0
+    assert world.node.arrivals.flapping._addresses.held == {}
+
+
+async def test_who_knows_the_id_of_a_device_cannot_lock_it_out_from_elsewhere() -> None:
+    world = World(flapping=QUICK)
+    lives(world, 10, "victim", "198.51.100.1")
+    refusal(world, "victim", "198.51.100.1")
+    assert waits(world, "victim", HOME) == 0.0
+
+
+async def test_capitals_make_no_other_device() -> None:
+    world = World(flapping=QUICK)
+    lives(world, 5, "AB:CD")
+    refusal(world, "ab:cd")
+
+
+@pytest.mark.parametrize(("life_s", "counts"), [(59.8, True), (60.1, False)])
+async def test_only_a_short_life_counts(life_s: float, *, counts: bool) -> None:
+    world = World(flapping=QUICK | {"device_calm_s": 6.0})
+    for _ in range(7):
+        life = comes(world)
+        world.pass_time(life_s)
+        life.loses_tcp()
+    kept = len(world.node.arrivals.flapping._devices)
+    assert kept == counts
+
+
+async def test_what_we_or_an_operator_did_is_not_held_against_a_device() -> None:
+    world = World(flapping=QUICK)
+    for reason in (
+        CloseReason.KICKED,
+        CloseReason.SERVER_SHUTDOWN,
+        CloseReason.HANDLER_FAILED,
+        CloseReason.UPSTREAM_LOST,
+        CloseReason.INTERNAL_ERROR,
+        CloseReason.HANDLER_CLOSED,
+        CloseReason.TOKEN_EXPIRED,
+    ):
+        assert reason not in ITS_OWN_DOING
+        life = comes(world)
+        life.connection.close(reason)
+        life.loses_tcp()
+    assert len(world.node.arrivals.flapping._devices) == 0
+
+
+async def test_what_a_device_brings_on_itself_counts() -> None:
+    for reason in (
+        CloseReason.DEVICE_CLOSED,
+        CloseReason.DEVICE_RESET,
+        CloseReason.NETWORK_TIMEOUT,
+        CloseReason.HELLO_INVALID,
+        CloseReason.FLOODING,
+        CloseReason.REPLACED,
+    ):
+        assert reason in ITS_OWN_DOING
+
+
+async def test_an_address_whose_devices_all_come_and_go_is_held_as_a_whole() -> None:
+    world = World(flapping={"address_delay": 50, "address_deny": 60, "address_ban": 80})
+    for n in range(51):
+        lives(world, 1, f"made-up-{n}")
+    assert waits(world, "another") > 0
+    for n in range(10):
+        lives(world, 1, f"made-up-too-{n}")
+    assert refusal(world, "another").reason is CloseReason.FLAPPING
+    assert waits(world, "another", "192.0.2.8") == 0.0
+    [held] = world.node.arrivals.flapping.held()
+    assert (held.kind, held.device_id, held.address) == ("address", "", HOME)
+
+
+async def test_where_many_live_their_short_lives_weigh_less() -> None:
+    world = World(flapping={"address_delay": 8, "address_deny": 12, "address_ban": 20})
+    for _ in range(1_000):
+        world.node.arrivals.addresses.enter(HOME, 0.0)
+        world.node.arrivals.addresses.upgraded(HOME)
+    for n in range(38):
+        lives(world, 1, f"device-{n}")
+    assert not world.node.arrivals.flapping
+    for n in range(6):
+        lives(world, 1, f"another-{n}")
+    assert world.node.arrivals.flapping
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "", "::1"])
+async def test_this_machine_is_never_held_as_an_address(address: str) -> None:
+    world = World(flapping={"address_delay": 1, "address_deny": 2, "address_ban": 3})
+    for n in range(10):
+        lives(world, 1, f"device-{n}", address)
+    assert not world.node.arrivals.flapping
+
+
+async def test_it_can_be_turned_off() -> None:
+    world = World(flapping=QUICK | {"enabled": False})
+    lives(world, 100)
+    assert not world.node.arrivals.flapping
+
+
+@pytest.mark.parametrize("who", ["device-1", "DEVICE-1"])
+async def test_a_hold_can_be_lifted(who: str) -> None:
+    world = World(flapping=QUICK)
+    lives(world, 10)
+    lives(world, 10, address="192.0.2.8")
+    assert len(world.node.arrivals.flapping.lift(who)) == 2
+    assert world.node.arrivals.flapping.lift(who) == []
+    assert waits(world) == 0.0
+    assert len(world.logged("hold_lifted")) == 2
+
+
+async def test_a_crowd_of_made_up_devices_costs_a_bounded_memory() -> None:
+    world = World()
+    for n in range(20_000):
+        world.node.arrivals.flapping._devices.heat(f"{HOME} device-{n}", 0.0)
+    assert len(world.node.arrivals.flapping._devices) == 8_192
+    world.pass_time(5.1)
+    world.node.arrivals.each_second(world.node.ticker.now)
+    assert len(world.node.arrivals.flapping._devices) == 0
+
+
+def fight(world: World, takeovers: int, device_id: str = "twin") -> None:
+    """Two with one id take it from each other that often."""
+    for n in range(takeovers + 1):
+        connection = greeted(world, f"192.0.2.{n % 2}")
+        world.open(connection, Identity(device_id, f"client-{n % 2}"), Hello())
+
+
+async def test_a_kick_war_is_told_and_who_does_not_hold_the_device_is_refused() -> None:
+    world = World()
+    fight(world, 4)
+    world.node.arrivals.flapping.check_war(Identity("twin", "client-1"), "192.0.2.1")
+    fight(world, 1)
+    [event] = await events(world)
+    assert event["event"] == "kick_war"
+    assert event["for"] == "twin"
+    assert event["times"] == 4
+    [line] = world.logged("kick_war")
+    assert line["level"] == "warning"
+    assert world.counters.holds["kick_war", "denied"] == 1
+    holder = world.node.registry.by_device("twin")
+    assert holder is not None
+    with pytest.raises(RefusedError) as caught:
+        world.node.arrivals.flapping.check_war(Identity("twin", "client-0"), "192.0.2.0")
+    assert caught.value.reason is CloseReason.KICK_WAR
+    assert caught.value.retry_after_s == 120
+    world.node.arrivals.flapping.check_war(Identity("twin", "client-1"), "192.0.2.1")
+    world.pass_time(120.1)
+    world.node.arrivals.each_second(world.node.ticker.now)
+    world.node.arrivals.flapping.check_war(Identity("twin", "client-0"), "192.0.2.0")
+    assert [event["event"] for event in await events(world)] == ["kick_war", "kick_war_over"]
+
+
+async def test_a_device_that_is_switched_off_and_on_again_and_again_is_let_in() -> None:
+    world = World()
+    for _ in range(50):
+        connection = greeted(world, HOME)
+        world.open(connection, Identity("device-1", "client-1"), Hello())
+        world.pass_time(6.0)  # it boots
+    assert list(world.node.arrivals.flapping.held()) == []
+    assert world.counters.takeovers == 49
