@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NOWHERE: Final = ""
 """A database of SQLite's own on the disk, gone when it is closed; its cache is bounded."""
 
+OPENING_TIMEOUT_S: Final = 5.0  # another process may be writing: the one before us
 BUSY_TIMEOUT_S: Final = 0.1  # the writer comes back by itself: waiting here would only hold it up
 OWNER_ONLY: Final = 0o600  # it says who has which device, and what was said to it
 _CACHE_KIB: Final = 512  # more is no faster with 15,000 devices
@@ -106,7 +107,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
     connection = sqlite3.connect(
         NOWHERE if path is None else path,
-        timeout=BUSY_TIMEOUT_S,
+        timeout=OPENING_TIMEOUT_S,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=64,
@@ -118,6 +119,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
         connection.execute("pragma journal_size_limit = 4194304")
         _check(connection)
         migrate(connection)
+        connection.execute(f"pragma busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
     except BaseException:
         connection.close()
         raise

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 # Each step runs once, in order, in a transaction of its own; `user_version` counts them. A step
-# that was released is never changed: a later one corrects it.
+# that was released is never changed: a later one corrects it. And it takes nothing away that the
+# version before it uses: in an upgrade that one goes on writing to the file until it has left.
 STEPS: Final = (
     """
     create table counter (name text primary key, value integer not null) without rowid;

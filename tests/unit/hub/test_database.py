@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from keepline.errors import StartError
-from keepline.hub.database import Database, is_broken
+from keepline.hub.database import BUSY_TIMEOUT_S, Database, is_broken
 from keepline.hub.operations import NoteEvent, ReadEvents, SaveState, TakeClaim, Transaction
 from keepline.hub.port import Claim, Outcome
 
@@ -147,3 +149,21 @@ def test_only_a_damaged_file_is_broken(code: int, broken: bool) -> None:  # noqa
     error = sqlite3.OperationalError("x")
     error.sqlite_errorcode = code
     assert is_broken(error) is broken
+
+
+_TABLES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
+
+
+def test_a_file_that_another_process_writes_at_the_moment_is_opened_all_the_same(
+    path: Path,
+) -> None:
+    Database(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("pragma user_version = 0")  # so that there is something to be done
+        for (table,) in other.execute(_TABLES).fetchall():
+            other.execute(f"drop table {table}")
+        other.execute("begin immediate")
+        ending = threading.Timer(3 * BUSY_TIMEOUT_S, other.execute, ["rollback"])
+        ending.start()
+        Database(path).close()
+        ending.join()

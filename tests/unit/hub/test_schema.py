@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 
 import pytest
@@ -31,3 +32,9 @@ def test_a_file_of_a_newer_version_is_not_touched() -> None:
     connection.execute(f"pragma user_version = {len(STEPS) + 1}")
     with pytest.raises(NewerFileError, match=f"step {len(STEPS) + 1}"):
         migrate(connection)
+
+
+def test_no_step_takes_away_what_the_version_before_it_uses() -> None:
+    """In an upgrade that one writes to the newer file until it has left."""
+    takes_away = re.compile(r"\b(drop|rename|delete|alter column)\b", re.IGNORECASE)
+    assert [step for step in STEPS if takes_away.search(step)] == []
