@@ -16,6 +16,7 @@ from keepline.cli.advice import advice
 from keepline.cli.client import connect
 from keepline.cli.measures import amount, sparkline
 from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.sentences import lasted
 from keepline.log import clean
 
 if TYPE_CHECKING:
@@ -130,12 +131,12 @@ def _view(client: AdminClient, summary: dict[str, Any]) -> Group:
 
 
 def _table_of_gauges(summary: dict[str, Any], past: dict[str, Any]) -> Table:
-    minutes = summary["samples"] * summary["interval_s"] / 60
-    table = _table("", "now", f"{minutes:.0f} min", "limit", "last hour")
+    averaged = lasted(summary["samples"] * summary["interval_s"])
+    table = _table("", "now", f"mean of {averaged}", "limit", "last hour")
     for name, gauge, limit in ROWS:
         latest = summary["latest"]
-        bound = latest.get(limit) if limit else None
-        bound = summary["thresholds"].get(gauge) if bound is None else bound
+        known = (latest.get(limit), summary["thresholds"].get(gauge))
+        bound = min((each for each in known if each is not None), default=None)
         table.add_row(
             name,
             amount(gauge, latest.get(gauge)),

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.errors import HubDownError
+from keepline.monitor.gauges import Gauge
 from keepline.monitor.rates import Rates, Usage
 from keepline.monitor.rings import MINUTE_S, Rings
 from keepline.monitor.sample import Sample, in_order
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from keepline.clock import Clock
     from keepline.hub.port import Hub, Row
     from keepline.log import Log
-    from keepline.monitor.gauges import Gauge
     from keepline.monitor.metrics import Counters
     from keepline.monitor.process.reading import Reader, Reading
     from keepline.reasons import CloseReason
@@ -125,7 +125,8 @@ class Sampler:
         rates, endings = self._rates.since(now, self._watched.hub.writing())
         seen = await self._watched.look_around()
         usage = await self._read(slow=slow)
-        self._keep(Sample(at, in_order({**rates, **usage, **seen}), endings), now)
+        found = _not_above_the_most({**rates, **usage, **seen})
+        self._keep(Sample(at, in_order(found), endings), now)
 
     async def _read(self, *, slow: bool) -> dict[Gauge, float | None]:
         """Have the process read by another thread; return what it has used since the last time."""
@@ -151,3 +152,13 @@ class Sampler:
         rows, self._unsaved = self._unsaved, []
         if rows:
             self._watched.hub.keep_rows(rows, self.rings.kept)
+
+
+def _not_above_the_most(found: dict[Gauge, float | None]) -> dict[Gauge, float | None]:
+    """Bound the quantiles of lateness by its exact most: they are as wide as their bucket is."""
+    most = found.get(Gauge.LOOP_LAG_MAX_S)
+    for gauge in (Gauge.LOOP_LAG_P50_S, Gauge.LOOP_LAG_P95_S):
+        value = found.get(gauge)
+        if value is not None and most is not None:
+            found[gauge] = min(value, most)
+    return found

@@ -20,7 +20,7 @@ SUMMARY: dict[str, Any] = {
     "samples_missed": 0,
     "latest": {gauge.value: 3.0 for gauge in GAUGES} | {"rtt_p50_s": None},
     "averages": {gauge.value: 2.0 for gauge in GAUGES},
-    "thresholds": {"connections": 1_000.0},
+    "thresholds": {"connections": 1_000.0, "memory_bytes": 1.0},
     "endings": [{"initiator": "device", "cause": "device_closed", "total": 41, "lately": 7}],
     "unattributed": 0.004,
     "series_bytes": 1,
@@ -75,9 +75,10 @@ def test_gauges_are_shown_with_their_average_their_limit_and_their_past(
     status, shown, _ = typed("monitor")
     assert status == 0
     assert row(shown, "connections") == ["3", "2", "1000", "▁", "█"]
+    assert row(shown, "memory  ")[:6] == ["3", "B", "2", "B", "1", "B"]
     assert row(shown, "descriptors") == ["3", "2", "3", "▁", "█"]
     assert row(shown, "round trip, p50") == ["-", "2", "s", "▁", "█"]
-    assert "5 min" in shown.splitlines()[0]
+    assert "mean of 5 min" in shown.splitlines()[0]
     assert len(interface.asked) == 2
 
 

@@ -49,7 +49,7 @@ class Scene:
     def make(self) -> Sampler:
         async def look_around() -> dict[Gauge, float | None]:
             await self.may_look.wait()
-            return {Gauge.CONNECTIONS: self.connections}
+            return {Gauge.CONNECTIONS: self.connections, Gauge.LOOP_LAG_MAX_S: 0.003}
 
         return Sampler(
             Watched(self.counters, self.hub, look_around, self.machine),
@@ -111,6 +111,13 @@ async def test_a_sample_has_what_the_node_the_counters_and_the_machine_say(scene
     assert latest.value(Gauge.RECEIVED_BYTES_PER_S) == pytest.approx(100.0)
     assert latest.value(Gauge.CPU_PERCENT) == pytest.approx(20.0)
     assert latest.endings == {CloseReason.KICKED: 2}
+
+
+@in_moved_time
+async def test_no_quantile_of_lateness_is_above_the_most(scene: Scene) -> None:
+    scene.counters.loop_lag.observe(0.003)  # in the bucket up to 0.005
+    await scene.time.advance(10.0)
+    assert scene.told[0].value(Gauge.LOOP_LAG_P95_S) == 0.003
 
 
 @in_moved_time
