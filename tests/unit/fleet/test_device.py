@@ -21,7 +21,6 @@ from keepline.wire.messages import (
     Hello,
     Listen,
     Mcp,
-    Reconnect,
     ServerHello,
     Stt,
     Tts,
@@ -315,19 +314,6 @@ def test_a_close_is_not_answered_and_the_socket_stays() -> None:
     assert server.events == []
     device.lost(server.now)
     assert device._tally.counts.lost == 0
-
-
-def test_a_device_that_is_told_when_to_come_back_does_so() -> None:
-    device = make_device(talker("text"))
-    server = Server(device)
-    server.greets()
-    server.says(Reconnect(2_500))
-    server.sends(frames.close_frame(1012, "server_restart"))
-    assert device.due == server.now + 2.5
-    assert device._tally.counts.hints == 1
-    server.greets()
-    server.sends(frames.close_frame(1001, "server_shutdown"))
-    assert device.due != server.now  # a hint is good for once
 
 
 def test_after_a_drop_stock_firmware_waits_for_its_person() -> None:

@@ -135,7 +135,7 @@ class Talks(Recorder):
 
     async def text(self, session: Session, message: object) -> None:  # type: ignore[override]
         session.send(Tts("start"))
-        await asyncio.sleep(4)
+        await pass_time(4)
         session.send(Tts("stop"))
 
 
@@ -196,7 +196,7 @@ async def test_a_turn_that_does_not_end_is_cut_after_its_time() -> None:
 async def test_a_handler_may_take_its_time_to_say_goodbye() -> None:
     class Polite(Recorder):
         async def draining(self, session: Session) -> None:  # type: ignore[override]
-            await asyncio.sleep(2)
+            await pass_time(2)
             session.send(Tts("stop"))
 
     world = Leaving(Polite)
