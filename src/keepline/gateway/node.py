@@ -24,7 +24,7 @@ from keepline.gateway.profiles import Profiles
 from keepline.gateway.registry import Registry
 from keepline.gateway.resumption import Parting, begin, found_by, hand_over
 from keepline.gateway.session import Session
-from keepline.gateway.threads import ThreadedSession, ThreadFence
+from keepline.gateway.threads import ThreadedSession, thread_fence
 from keepline.gateway.ticker import Due, Ticker
 from keepline.gateway.turns import Turns
 from keepline.lifecycle.breaker import SuspicionBreaker
@@ -177,11 +177,7 @@ class Node:
         self.hub = hub
         self.isolation = Isolation(self)
         self.fence = Fence(self.isolation.faults)
-        self.thread_fence = (
-            None
-            if handler_threads is None
-            else ThreadFence(self.isolation.faults, handler_threads, loop)
-        )
+        self.thread_fence = thread_fence(self.isolation.faults, handler_threads, loop)
         self.memory = Memory(hub, settings.hub, log, self.registry)
         self.departures = Departures(self)
         self.drain = Drain(self)

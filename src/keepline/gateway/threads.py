@@ -88,6 +88,13 @@ class ThreadFence(Fence):
             self._idents.pop(session, None)
 
 
+def thread_fence(
+    faults: Faults, threads: Executor | None, loop: asyncio.AbstractEventLoop
+) -> ThreadFence | None:
+    """Return the fence around calls in `threads`, None where there are none."""
+    return None if threads is None else ThreadFence(faults, threads, loop)
+
+
 class ThreadedSession(Session):
     """The session of a `threaded` handler: every method may be called in any thread.
 

@@ -46,7 +46,6 @@ class Source(StrEnum):
 class Action(Enum):
     """What is done, beside counting and telling."""
 
-    NOTHING = "nothing"
     CLOSE = "close"  # the connection, if it is one's
     RELEASE = "release"  # give up waiting audio and caches, then close
 
