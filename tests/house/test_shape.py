@@ -21,6 +21,7 @@ TESTED_ELSEWHERE = {
     "src/keepline/app/gateway.py": "tests/gateway/test_embedding.py",
     "src/keepline/app/process.py": "tests/process",
     "src/keepline/app/telling.py": "tests/gateway/test_telling.py",
+    "src/keepline/app/succession.py": "tests/process/test_upgrade.py",
     "src/keepline/app/upgrades.py": "tests/process/test_upgrade.py",
     "src/keepline/cli/fleet.py": "tests/process/test_fleet_command.py",
     "src/keepline/fleet/channel.py": "tests/unit/fleet/test_device.py",

@@ -130,7 +130,7 @@ class Gateway:
     @property
     def upgrades(self) -> Upgrades | None:
         """Whoever wants to replace this process speaks to these; None where nobody can."""
-        return self._running.upgrades
+        return self._running.succession.upgrades
 
     async def drain(self, *, target: str | None = None) -> bool:
         """Have every device leave by plan, and wait until they have; False if it was aborted.

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Coroutine
 
-    from keepline.app.composition import Composition
     from keepline.app.line import Message
+    from keepline.app.succession import Succession
+    from keepline.gateway.node import Node
 
 MOST_LINES: Final = 8
 MOST_PATIENCE_S: Final = 3_600.0
@@ -33,11 +34,11 @@ class Upgrades:
     `handed_over` is set once another process has taken over and this one is to leave.
     """
 
-    def __init__(self, composition: Composition, control: socket.socket) -> None:
+    def __init__(self, succession: Succession, node: Node, control: socket.socket) -> None:
         self.handed_over = asyncio.Event()
-        self._composition = composition
-        self._node = composition.node
-        self._loop = composition.node.loop
+        self._succession = succession
+        self._node = node
+        self._loop = node.loop
         self._control: socket.socket | None = control
         self._lines: set[Line] = set()
         self._watching: Line | None = None  # who asked for the upgrade that is under way
@@ -58,13 +59,13 @@ class Upgrades:
             await asyncio.wait({self._starting})
         if not self.handed_over.is_set():
             return False
-        await _first(stop.wait(), self._composition.settle())
+        await _first(stop.wait(), self._succession.settle())
         return True
 
     def leave_no_file(self) -> None:
         """Remove our socket while the directory is still ours, unless the heir has it now."""
-        if not self.handed_over.is_set() and self._composition.directory is not None:
-            line.forget(self._composition.directory)
+        if not self.handed_over.is_set() and self._succession.directory is not None:
+            line.forget(self._succession.directory)
 
     def close(self) -> None:
         """Say that this process is gone now, and hear nobody any more."""
@@ -139,7 +140,7 @@ class Upgrades:
             return "the gateway is leaving"
         if os.getpid() == 1:
             return "it is the first process of its container, which would end with it"
-        if self._composition.elder is not None and self._composition.elder.is_here:
+        if self._succession.elder is not None and self._succession.elder.is_here:
             return "the process before this one has not left yet"
         return ""
 
@@ -187,7 +188,7 @@ class Upgrades:
             _refuse(who, "nobody has asked for it", "use `keepline upgrade`")
             return
         assert self._control is not None
-        told, descriptors = self._composition.bequest()
+        told, descriptors = self._succession.bequest()
         self._heir = who
         who.say({"version": line.VERSION, **told}, (*descriptors, self._control.fileno()))
 
@@ -198,14 +199,14 @@ class Upgrades:
         self._node.log.info("handed_over", successor=heir.pid, connections=len(self._node.registry))
         service.tell(f"MAINPID={heir.pid}")
         self._stop_listening()
-        self._composition.hand_over()
+        self._succession.hand_over()
         self.handed_over.set()
         if self._watching is not None:
             self._watching.say({"told": "ready", "pid": heir.pid})
         self._tell_progress()
 
     async def _give_up(self, who: Line, device_id: str, number: object) -> None:
-        await self._composition.holder.give_up(device_id)
+        await self._succession.holder.give_up(device_id)
         who.say({"told": "given_up", "number": number})
 
     def _tell_progress(self) -> None:
