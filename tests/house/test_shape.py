@@ -41,6 +41,7 @@ TESTED_ELSEWHERE = {
     "src/keepline/gateway/opening.py": "tests/unit/relay/test_session.py",
     "src/keepline/gateway/receiver.py": "tests/unit/gateway/test_connection.py",
     "src/keepline/gateway/sending.py": "tests/unit/gateway/test_session.py",
+    "src/keepline/monitor/process/reading.py": "tests/unit/monitor/process/test_procfs.py",
     "src/keepline/relay/ahead.py": "tests/gateway/test_balancing.py",
     "src/keepline/relay/dialing.py": "tests/gateway/test_relay.py",
     "src/keepline/relay/relay.py": "tests/gateway/test_relay.py",

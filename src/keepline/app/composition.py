@@ -116,9 +116,7 @@ class Composition:
         self._has_started = False
         self.sampler = make_sampler(self.node)
         self.gateway = Gateway(self.node)
-        self.admin: AdminServer | None = (
-            make_admin(self.node, self.sampler, self.upkeep) if has_admin else None
-        )
+        self.admin = make_admin(self.node, self.sampler, self.upkeep) if has_admin else None
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Start in order: devices, then operators. Raises StartError; `stop` then.

@@ -67,16 +67,7 @@ def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
             ),
             label="threads",
         ),
-        Shown(
-            "keepline_memory_limit_bytes",
-            "What the control group or the machine allows the process.",
-            lambda: sampler.reading and sampler.reading.memory_limit_bytes,
-        ),
-        Shown(
-            "keepline_memory_proportional_bytes",
-            "Memory of the process with shared pages counted in part, at most a minute old.",
-            lambda: sampler.reading and sampler.reading.pss_bytes,
-        ),
+        *_memory(sampler),
         *_process(sampler),
         Shown(
             "keepline_loop_lag_seconds_max",
@@ -92,6 +83,21 @@ def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
             "keepline_samples_missed",
             "Samples that were not taken, since the one before was not through.",
             lambda: sampler.missed,
+        ),
+    )
+
+
+def _memory(sampler: Sampler) -> tuple[Shown, ...]:
+    return (
+        Shown(
+            "keepline_memory_limit_bytes",
+            "What the control group or the machine allows the process.",
+            lambda: sampler.reading and sampler.reading.memory_limit_bytes,
+        ),
+        Shown(
+            "keepline_memory_proportional_bytes",
+            "Memory of the process with shared pages counted in part, at most a minute old.",
+            lambda: sampler.reading and sampler.reading.pss_bytes,
         ),
     )
 
