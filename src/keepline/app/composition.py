@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
-    from keepline.admin.server import AdminServer
     from keepline.app.estate import Estate
     from keepline.clock import Clock
     from keepline.gateway.auth import Authenticator
