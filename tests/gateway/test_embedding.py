@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from keepline import Gateway, Handler, Identity, RefusedError, Session, Settings
+from keepline import Gateway, Gone, Handler, Identity, RefusedError, Session, Settings
 from keepline.errors import SettingsError, StartError
 from keepline.handlers.echo import Echo
 from keepline.messages import DeviceMessage, Listen, Stt
@@ -148,6 +148,28 @@ async def test_a_kick_may_say_why() -> None:
         assert await running.kick("device-1", CloseReason.REVOKED)
         await device.wait_closed()
         assert device.close_code == 4004
+
+
+async def test_who_wants_to_know_is_told_who_has_gone_and_why() -> None:
+    told: list[Gone] = []
+    later: list[str] = []
+    made = gateway()
+    made.on_gone(told.append)
+
+    async def note(gone: Gone) -> None:
+        later.append(gone.device_id)
+
+    async with made as running:
+        running.on_gone(note)
+        async with talk(running.port, "device-1"):
+            await running.kick("device-1")
+        async with talk(running.port, "device-2"):
+            pass
+    assert [(gone.device_id, gone.reason) for gone in told] == [
+        ("device-1", CloseReason.KICKED),
+        ("device-2", CloseReason.DEVICE_SAID_CLOSE),
+    ]
+    assert later == ["device-1", "device-2"]
 
 
 async def test_a_hurry_drops_who_does_not_go() -> None:
