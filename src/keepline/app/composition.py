@@ -83,11 +83,7 @@ class Composition:
             settings, self.life, loop=loop, executor=self._hub_thread, clock=clock, log=self.log
         )
         spread = random.Random()  # noqa: S311 (pings, upstreams; ids come from `secrets`)
-        self.upkeep = (
-            Upkeep(settings.upstream, clock=clock, log=self.log, random=spread.random)
-            if settings.upstream.urls
-            else None
-        )
+        self.upkeep = _make_upkeep(settings, clock, self.log, spread)
         self.node = Node(
             settings,
             loop=loop,
@@ -164,6 +160,14 @@ class Composition:
         self._executor.shutdown(wait=True)
         # A handler that blocks has been given its time, and must not keep what follows.
         self._handler_threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _make_upkeep(
+    settings: Settings, clock: Clock, log: Log, spread: random.Random
+) -> Upkeep | None:
+    if not settings.upstream.urls:
+        return None
+    return Upkeep(settings.upstream, clock=clock, log=log, random=spread.random)
 
 
 def _make_log(settings: Settings, stream: TextIO | None, clock: Clock) -> Log:
