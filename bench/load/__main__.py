@@ -29,6 +29,7 @@ class Commands:
         self.swarm = swarm
         # No two generators play the same device: the newer would replace the older.
         self._next_number = os.getpid() % 65_536 << 20
+        self._crowd: Crowd | None = None
 
     def connect(self, *, count: int, port: int, token: str, tls: bool, within_s: float) -> Answer:
         first, self._next_number = self._next_number, self._next_number + count
@@ -55,11 +56,11 @@ class Commands:
     def crowd(
         self, *, port: int, token: str, every_s: float, join_every_s: float, for_s: float
     ) -> Answer:
-        first, self._next_number = self._next_number, self._next_number + 65_536
-        target = Target(port, token)
-        crowd = Crowd(self.swarm.live(), target, Frames(first), first)
-        crowd.listen()
-        heard = crowd.talk(every_s=every_s, join_every_s=join_every_s, for_s=for_s)
+        if self._crowd is None:
+            first, self._next_number = self._next_number, self._next_number + 65_536
+            devices = self.swarm.release_all()
+            self._crowd = Crowd(devices, Target(port, token), Frames(first), first)
+        heard = self._crowd.talk(every_s=every_s, join_every_s=join_every_s, for_s=for_s)
         return {"heard": asdict(heard)}
 
     def attack(self, *, kind: str, port: int, token: str, for_s: float) -> Answer:

@@ -58,10 +58,11 @@ class _Joiner:
 
 
 class Crowd:
-    """Talks on devices that are live; they stay the caller's."""
+    """Talks on devices that are live, again and again; nobody else reads what they are sent."""
 
     def __init__(self, devices: list[Device], target: Target, frames: Frames, first: int) -> None:
         self.heard = Heard()
+        self._devices = devices  # whose sockets stay open as long
         self._talkers = {device.fd: _Talker(device.fd) for device in devices}
         self._joiners: dict[int, _Joiner] = {}
         self._target = target
@@ -72,14 +73,12 @@ class Crowd:
         self._epoll = select.epoll()
         for fd in self._talkers:
             self._epoll.register(fd, select.EPOLLIN)
-
-    def listen(self) -> None:
-        """Have the server echo from now on."""
-        for fd in self._talkers:
-            os.write(fd, next(self._frames.listen_start))
+            os.write(fd, next(frames.listen_start))
 
     def talk(self, *, every_s: float, join_every_s: float, for_s: float) -> Heard:
         """Each device sends a frame every `every_s`; a new one joins every `join_every_s`."""
+        self.heard = Heard()
+        self._sent_at.clear()  # what comes now is too late for the stretch it belongs to
         begin = time.perf_counter()
         last = begin + for_s
         step_s = every_s / max(1, len(self._talkers))
@@ -195,4 +194,3 @@ class Crowd:
     def _leave(self) -> None:
         for fd in list(self._joiners):
             self._part(fd)
-        self._epoll.close()

@@ -197,9 +197,9 @@ class Swarm:
         self._epoll.unregister(device.fd)
         return self.devices.pop(device.fd)
 
-    def live(self) -> list[Device]:
-        """The devices whose hello was answered; whoever uses them reads all they are sent."""
-        return list(self._live())
+    def release_all(self) -> list[Device]:
+        """Take all live devices out of the swarm, for somebody else to read."""
+        return [self.release() for _ in list(self._live())]
 
     def listen_start(self) -> bytes:
         """The message that makes a server echo audio at once, as bytes to be sent."""
