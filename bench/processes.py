@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.candidates import TOKEN, Candidate, Start
-from bench.procfs import open_files
+from bench.procfs import cpu, open_files
 from bench.readings import BenchError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _START_WITHIN_S = 20.0
 _STOP_WITHIN_S = 10.0
+_REST_S = 0.2
+_AT_REST = 0.02  # of a core: timers run
 # Below the range that source ports are taken from; two runs at once start apart.
 _ports = itertools.count(18_100 + os.getpid() % 10_000)
 
@@ -55,6 +57,18 @@ class Server:
             if time.monotonic() > deadline:
                 raise BenchError(f"{held} descriptors still open {within_s:g} s after all left")
             time.sleep(0.05)
+
+    def await_rest(self, within_s: float) -> None:
+        """Wait until it does nothing any more: what it writes behind is part of what it did."""
+        deadline = time.monotonic() + within_s
+        ran_ns = cpu(self.pid).ran_ns
+        while True:
+            time.sleep(_REST_S)
+            before_ns, ran_ns = ran_ns, cpu(self.pid).ran_ns
+            if ran_ns - before_ns < _AT_REST * _REST_S * 1e9:
+                return
+            if time.monotonic() > deadline:
+                raise BenchError(f"still at work {within_s:g} s later")
 
 
 class Load:

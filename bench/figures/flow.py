@@ -39,9 +39,11 @@ def measure_flow(candidate: Candidate, plan: Plan) -> Readings:
 def _come_and_go(server: Server, load: Load, count: int, files: int) -> tuple[Window, Window]:
     with Window(server, [load]) as coming:
         load.connect(count)
+        server.await_rest(within_s=20)
     with Window(server, [load]) as leaving:
         load.order("leave", 30)
         server.await_open_files(files + 2, within_s=20)
+        server.await_rest(within_s=20)
     return coming, leaving
 
 

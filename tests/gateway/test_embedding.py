@@ -9,6 +9,7 @@ import logging
 import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from io import StringIO
@@ -106,6 +107,7 @@ def state_of_the_process() -> list[object]:
         [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)],
         resource.getrlimit(resource.RLIMIT_NOFILE),
         (gc.get_freeze_count(), gc.get_threshold(), gc.isenabled()),
+        sys.getswitchinterval(),
         (logging.root.handlers, logging.root.level),
         asyncio.get_running_loop().get_exception_handler(),
         threading.excepthook,

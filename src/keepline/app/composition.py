@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from keepline.app.estate import NOTHING, check_places
 from keepline.app.memory import LIFE_PREFIX, begin_life, end_life, make_hub
 from keepline.app.operators import make_admin
+from keepline.app.session_ids import session_ids
 from keepline.app.succession import Succession
 from keepline.app.telling import Telling
 from keepline.app.watching import make_sampler
@@ -96,7 +97,7 @@ class Composition:
             authenticator=authenticator
             or make_authenticator(settings, clock=clock, log=self.log, counters=counters),
             make_handler=make_handler,
-            make_session_id=lambda: secrets.token_hex(8),
+            make_session_id=session_ids().__next__,
             enrolment=self.enrolment,
             revocations=self.enrolment.ledger,
             hub=self.hub,

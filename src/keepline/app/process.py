@@ -7,6 +7,7 @@ import gc
 import os
 import secrets
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,8 @@ FORCED_END_S = 5.0
 HURRIED_END_S = 3.0  # for cleanups, once every connection was dropped, and for what they save
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 MOST_ORDERS = 2  # to stop, and to hurry
+THREAD_TURN_S = 0.001
+"""For so long a thread's Python may keep the loop waiting, and every frame; 5 ms are usual."""
 OTHER_DESCRIPTORS = 256  # operators, logs, and what the handlers open
 
 
@@ -196,6 +199,7 @@ async def _start(gateway: Gateway) -> None:
     wanted = server.max_connections + server.max_admissions + OTHER_DESCRIPTORS
     allowed = allow_descriptors(wanted)
     pace()
+    sys.setswitchinterval(THREAD_TURN_S)
     await gateway.start()
     loop = asyncio.get_running_loop()
     log_faults(loop, gateway.log, gateway.node.isolation.faults)
