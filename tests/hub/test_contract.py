@@ -288,6 +288,22 @@ async def test_a_step_back_of_the_wall_clock_lengthens_no_window(under: Under) -
     assert (await under.hub.claim("device", "session-2")).outcome is Outcome.EXPIRED
 
 
+@pytest.mark.parametrize("by_s", [86_400.0, -86_400.0])
+async def test_a_window_that_begins_before_a_step_is_seen_is_as_long_as_any(
+    under: Under, by_s: float
+) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    under.clock.step_wall(by_s)
+    await under.hub.release(claim, b"state", WINDOW_S)
+    under.hub.each_second()
+    under.clock.advance(WINDOW_S - 1)
+    claim = await under.hub.claim("device", "session-2")
+    assert claim.outcome is Outcome.RESUMED
+    await under.hub.release(claim, None, WINDOW_S)
+    under.clock.advance(WINDOW_S)
+    assert (await under.hub.claim("device", "session-3")).outcome is Outcome.EXPIRED
+
+
 @pytest.mark.parametrize("open_hub", ["file"], indirect=True)
 async def test_a_node_that_was_killed_finds_what_was_acknowledged(open_hub: Open) -> None:
     before = await open_hub()

@@ -235,8 +235,7 @@ class Connection(asyncio.Protocol):
         outbox = self.outbox
         assert outbox is not None, "resumed, so it was paused"
         if self.lifecycle.reason is not None:
-            self.outbox = None
-            return
+            return  # what waits is for the device's next session
         if (payload := outbox.unanswered_ping) is not None:
             outbox.unanswered_ping = None
             self.transport.write(frames.pong_frame(payload))

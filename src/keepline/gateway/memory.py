@@ -88,7 +88,7 @@ class Memory:
         except (DecodeError, ValidationError) as error:
             self._log.error("state_unreadable", device_id=claim.device_id, error=error)
             saved = None
-        if parting is None:
+        if parting is None or (saved is None and not parting):
             return saved
         return Record(None if saved is None else saved.snapshot, parting)
 
@@ -124,7 +124,10 @@ class Memory:
         released.add_done_callback(partial(self._left, folded(session.device_id), record))
 
     def leave_messages(self, session: Session, undelivered: tuple[str, ...]) -> None:
-        """Give a device back with what was saved before, and the messages it did not get."""
+        """Give a device back with what was saved before, and the messages it did not get.
+
+        Those that were saved with the state it has had, or it has them here.
+        """
         owed = self._bounded(session, Record(None, undelivered)).undelivered
         device_id = folded(session.device_id)
         self._parting[device_id] = owed
@@ -182,6 +185,8 @@ def _with_messages(owed: tuple[str, ...], saved: bytes | None) -> bytes:
         record = Record(None) if saved is None else _decode(saved)
     except (DecodeError, ValidationError):
         record = Record(None)
+    if record.snapshot is None and not owed:
+        return FORGET
     state = _encode(Record(record.snapshot, owed))
     return state if len(state) <= STATE_BYTES else _encode(Record(record.snapshot))
 

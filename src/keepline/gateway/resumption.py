@@ -41,7 +41,7 @@ def ask_for_snapshot(session: Calls) -> Promised:
     """Have the handler's `snapshot` called in its turn; return what it returns, or a promise of it.
 
     None at once from a handler that has no `snapshot`, that failed, or whose last calls are being
-    made. Who does not want to wait for the promise any longer cancels it.
+    made. The promise is cancelled when it cannot be kept, and by who does not want to wait longer.
     """
     if session.connection.lifecycle.state in GONE:
         return None
@@ -85,7 +85,7 @@ class Parting(NamedTuple):
 async def save_snapshot(session: Session) -> None:
     """Save a snapshot of a session that goes on; what cannot be kept now is told in the log."""
     promise = ask_for_snapshot(session)
-    state = promise if promise is None or isinstance(promise, bytes) else await promise
+    state = promise if promise is None or isinstance(promise, bytes) else await kept(promise)
     if state is None:
         return
     try:
@@ -99,10 +99,14 @@ async def save_snapshot(session: Session) -> None:
 def hand_over(older: Session, record: Record | None) -> Parting:
     """Have a session that is being replaced leave everything to its heir.
 
-    Of one whose handler has failed that is what it saved before: the `record` that the hub has.
+    Of one whose handler has failed that is what it saved before: the `record` that the hub has. So
+    it is of one that was to leave nothing, and whose device is let in all the same.
     """
+    reason = older.connection.lifecycle.reason
+    if reason is not None and not leaves_a_record(reason):
+        return Parting(Parting.of(record).snapshot, ())
     left = older.parting or Parting(ask_for_snapshot(older), older.undelivered())
-    if older.connection.lifecycle.reason in FAILED:
+    if reason in FAILED:
         return left._replace(snapshot=Parting.of(record).snapshot)
     return left
 
@@ -118,6 +122,9 @@ def found_by(claim: Claim, record: Record | None, older: Session | None) -> Outc
 
 
 def _has_something(older: Session) -> bool:
+    reason = older.connection.lifecycle.reason
+    if reason is not None and not leaves_a_record(reason):
+        return False
     if older.parting is not None:
         return older.parting.snapshot is not None or bool(older.parting.undelivered)
     return _may_be_asked(older) or bool(older.undelivered())
@@ -129,7 +136,13 @@ def _ask(session: Calls) -> Promised:
     question = _Question(session.connection.node)
     session.deliver(question.snapshot)
     answer = question.answer
-    return answer.result() if answer.done() else answer
+    return answer.result() if answer.done() and not answer.cancelled() else answer
+
+
+async def kept(promise: asyncio.Future[bytes | None]) -> bytes | None:
+    """Return what was promised, None for a broken promise."""
+    await asyncio.wait({promise})
+    return None if promise.cancelled() else promise.result()
 
 
 def _may_be_asked(session: Calls) -> bool:
@@ -139,12 +152,14 @@ def _may_be_asked(session: Calls) -> bool:
     )
 
 
-def begin(session: Calls, state: Promised) -> None:
+def begin(session: Calls, state: Promised, saved: bytes | None = None) -> None:
     """Make a session's first calls: `restore` and `resumed`, or without a state `opened`.
 
     What comes from the device meanwhile waits its turn; the wait for a promised state is bounded
-    by `session.snapshot_timeout_s`.
+    by `session.snapshot_timeout_s`. When the promise is not kept, what was `saved` is the state.
     """
+    if isinstance(state, asyncio.Future) and state.cancelled():
+        state = saved
     if state is None:
         session.deliver(session.handler.opened)
     elif isinstance(state, bytes):
@@ -152,7 +167,7 @@ def begin(session: Calls, state: Promised) -> None:
         if session.connection.lifecycle.reason is None:
             session.deliver(session.handler.resumed)
     else:
-        session.go_on(begin, _begin_with(session, state))
+        session.go_on(begin, _begin_with(session, state, saved))
 
 
 def restore(session: Calls, state: bytes) -> Awaitable[None] | None:
@@ -160,14 +175,16 @@ def restore(session: Calls, state: bytes) -> Awaitable[None] | None:
     return session.handler.restore(state)
 
 
-async def _begin_with(session: Calls, promise: asyncio.Future[bytes | None]) -> None:
+async def _begin_with(
+    session: Calls, promise: asyncio.Future[bytes | None], saved: bytes | None
+) -> None:
     node = session.connection.node
     bound_s = node.settings.session.snapshot_timeout_s
-    try:
-        state = await asyncio.wait_for(promise, bound_s)
-    except TimeoutError:
+    done, _ = await asyncio.wait({promise}, timeout=bound_s)
+    if not done:
+        promise.cancel()
         node.log.warning("snapshot_too_late", device_id=session.device_id, after_s=bound_s)
-        state = None
+    state = saved if promise.cancelled() else promise.result()
     if state is None:
         await session.call(session.handler.opened)
         return
@@ -195,7 +212,7 @@ class _Question:
                 self._give(self._checked(session, state))
                 return None
         except BaseException:
-            self._give(None)
+            self._break()
             raise
         return self._await(session, state)
 
@@ -203,7 +220,7 @@ class _Question:
         try:
             self._give(self._checked(session, await state))
         finally:
-            self._give(None)
+            self._break()
 
     def _checked(self, session: Calls, state: object) -> bytes | None:
         if state is None:
@@ -228,3 +245,10 @@ class _Question:
             self._node.loop.call_soon_threadsafe(self._give, state)
         elif not self.answer.done():
             self.answer.set_result(state)
+
+    def _break(self) -> None:
+        """The handler has failed to answer, unless it has answered."""
+        if threading.get_ident() != self._node.loop_thread:
+            self._node.loop.call_soon_threadsafe(self._break)
+        else:
+            self.answer.cancel()

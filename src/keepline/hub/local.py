@@ -116,20 +116,20 @@ class LocalHub:
         self._holder = holder
         self._elder = elder
         living = "" if elder is None else elder.name
-        taken = self._writer.ask(TakeOver(living, self._clock.wall() + window_s))
+        taken = self._writer.ask(TakeOver(living, self._wall() + window_s))
         return cast("int", await taken)
 
     async def outlive(self, window_s: float) -> int:
         """The elder has ended: return how many devices it held to the end, which wait from now."""
         self._elder = None
-        taken = self._writer.ask(TakeOver(self._node, self._clock.wall() + window_s))
+        taken = self._writer.ask(TakeOver(self._node, self._wall() + window_s))
         return cast("int", await taken)
 
     async def claim(self, device_id: str, session_id: str) -> Claim:
         """Make this node's session the holder; see `port.Hub`."""
         if self._elder is not None:
             await self._elder.give_up(device_id)
-        taking = TakeClaim(device_id, self._node, session_id, self._clock.wall())
+        taking = TakeClaim(device_id, self._node, session_id, self._wall())
         try:
             return cast("Claim", await self._writer.ask(taking, patient=False))
         except HubDownError:
@@ -138,7 +138,7 @@ class LocalHub:
     async def save(self, claim: Claim, state: bytes) -> None:
         """Keep a state; see `port.Hub`."""
         check_size(state)
-        now = self._clock.wall()
+        now = self._wall()
         await self._writer.ask(SaveState(claim.device_id, claim.session_id, now, state))
 
     def release(
@@ -147,7 +147,7 @@ class LocalHub:
         """Give a device back; see `port.Hub`."""
         if isinstance(state, bytes):
             check_size(state)
-        now = self._clock.wall()
+        now = self._wall()
         done: asyncio.Future[None] = self._loop.create_future()
         releasing = ReleaseClaim(claim.device_id, claim.session_id, now, now + window_s, state)
         try:
@@ -239,6 +239,13 @@ class LocalHub:
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EACH_S
             self._prune(wall)
+
+    def _wall(self) -> float:
+        """Return the time in which windows are kept: a jump counts once `each_second` has seen it.
+
+        By then it moves all windows; one that had begun after the jump would be moved wrongly.
+        """
+        return self._clock.now() + self._apart_s
 
     def _prune(self, wall: float) -> None:
         kept = self._retention

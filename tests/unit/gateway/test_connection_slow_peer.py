@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode, binary_frame, encode_masked
+from keepline.wire.messages import Custom
 from tests.unit.gateway.fakes import KEY, Life, World, settle
 
 if TYPE_CHECKING:
@@ -43,6 +44,15 @@ async def test_what_waits_is_sent_in_order_when_the_peer_reads_again() -> None:
     life.connection.resume_writing()
     assert [payload for _, payload in life.transport.frames] == [b"a1", b"c1", b"a2"]
     assert life.connection.outbox is None
+
+
+async def test_what_waits_at_the_end_is_kept_when_the_peer_reads_too_late() -> None:
+    life = paused(World())
+    life.session.send(Custom({"n": 1}))
+    life.session.close(CloseReason.SLOW_READER)
+    life.connection.resume_writing()
+    assert [b"custom" in payload for _, payload in life.transport.frames] == [False]  # a Close
+    assert len(life.session.undelivered()) == 1
 
 
 async def test_sending_stops_again_when_the_socket_is_full_again() -> None:

@@ -344,3 +344,86 @@ async def test_what_waits_of_a_device_beyond_what_is_kept_is_told(messages: int,
     assert [line["count"] for line in world.logged("messages_lost")] == [lost] * (lost > 0)
     told = [each["payload"][0] for each in (await come(world)).heard if each["type"] == "custom"]
     assert told == list(range(messages - lost))
+
+
+class Sulking(Keeping):
+    """Fails when it is asked for its state."""
+
+    def snapshot(self) -> bytes | None:
+        raise RuntimeError("no")
+
+
+async def test_a_device_that_was_revoked_and_is_let_in_at_once_finds_what_was_saved() -> None:
+    class Lingering(Keeping):
+        async def text(self, session: Any, message: Any) -> None:  # type: ignore[override]
+            await asyncio.Event().wait()
+
+    world = World(Lingering, session={"closed_timeout_s": 0.02})
+    older = await come(world)
+    await older.session.save(b"saved")
+    older.says('{"type":"listen","state":"detect","text":"t"}')
+    older.session.close(CloseReason.REVOKED)
+    older.loses_tcp()  # it is not cleaned up yet: its handler takes its time
+    newer = await come(world)
+    assert newer.handler.calls == [("restore", b"saved"), ("resumed", Outcome.RESUMED)]
+    await asyncio.gather(*world.node.cleanups)
+
+
+async def test_a_device_that_was_revoked_without_having_saved_is_new() -> None:
+    world = World(Keeping)
+    older = await come(world)
+    older.session.close(CloseReason.REVOKED)
+    newer = await come(world)
+    assert newer.session.outcome is Outcome.NEW
+    assert newer.handler.names == ["opened"]
+
+
+async def test_a_handler_that_cannot_give_its_state_leaves_what_it_saved() -> None:
+    world = World(Sulking)
+    older = await come(world)
+    await older.session.save(b"saved")
+    newer = await come(world)
+    assert newer.handler.calls == [("restore", b"saved"), ("resumed", Outcome.RESUMED)]
+    await newer.session.save(b"saved later")
+    newer.loses_tcp()
+    assert (await come(world)).handler.calls[0] == ("restore", b"saved later")
+
+
+async def test_a_handler_too_busy_to_give_its_state_leaves_what_it_saved() -> None:
+    class Busy(Keeping):
+        async def text(self, session: Any, message: Any) -> None:  # type: ignore[override]
+            await asyncio.sleep(0.1)
+
+    world = World(Busy, session={"snapshot_timeout_s": 0.02})
+    older = await come(world)
+    await older.session.save(b"saved")
+    older.says('{"type":"listen","state":"detect","text":"t"}')
+    newer = await come(world)
+    while not newer.handler.calls:
+        await settle()
+    assert newer.handler.calls[0] == ("restore", b"saved")
+
+
+async def test_what_a_device_has_got_is_not_said_again_because_its_handler_failed() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    first.transport.buffered_bytes = 70_000
+    first.connection.pause_writing()
+    first.session.send(ALERT)
+    first.loses_tcp()
+    second = await come(world)
+    assert b'"alert"' in second.transport.frames[-1][1]
+    second.session.close(CloseReason.HANDLER_FAILED)
+    second.loses_tcp()
+    third = await come(world)
+    assert [payload for _, payload in third.transport.frames if b'"alert"' in payload] == []
+    assert third.handler.calls[0] == ("restore", b"state")
+
+
+async def test_a_handler_that_failed_and_had_saved_nothing_leaves_nothing() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    first.session.close(CloseReason.HANDLER_FAILED)
+    first.loses_tcp()
+    second = await come(world)
+    assert second.session.outcome is Outcome.NEW
