@@ -108,7 +108,7 @@ class Door(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The peer has left, or the answer is out."""
-        self.advance(Event.TRANSPORT_LOST, self.node.isolation.faults.of_socket(exc))
+        self._lose(self.node.isolation.faults.of_socket(exc))
 
     def on_due(self, now: float) -> None:  # noqa: ARG002 (the wheel tells it)
         """The peer did not take its answer in time, or did not even ask."""
@@ -133,7 +133,7 @@ class Door(asyncio.Protocol):
         try:
             await self._way_in(self)
         except ConnectionError as error:
-            self.advance(Event.TRANSPORT_LOST, self.node.isolation.faults.of_socket(error))
+            self._lose(self.node.isolation.faults.of_socket(error))
             raise
 
     def come_from(self, address: str) -> None:
@@ -188,7 +188,9 @@ class Door(asyncio.Protocol):
         self._arm_close_bound()
 
     def refuse(self, error: RefusedError) -> None:
-        """Answer with the status that the error carries."""
+        """Answer with the status that the error carries, unless it is over already."""
+        if self.lifecycle.reason is not None:
+            return
         self.node.arrivals.on_refused(error, self._asked(), self.address)
         if not self.opened:
             self.advance(Event.TRANSPORT_LOST, error.reason)
@@ -201,6 +203,12 @@ class Door(asyncio.Protocol):
         """End without an answer: there is no HTTP to answer in."""
         self.node.arrivals.on_dropped(error, self.address)
         self.advance(Event.TRANSPORT_LOST, error.reason)
+
+    def _lose(self, reason: CloseReason) -> None:
+        """TCP is gone; whoever was answered is counted already."""
+        if self.lifecycle.reason is None:
+            self.node.counters.disconnects[reason] += 1
+        self.advance(Event.TRANSPORT_LOST, reason)
 
     def _asked(self) -> Request | None:
         """Return the request, as far as it has come whole and in order."""

@@ -355,7 +355,8 @@ async def test_leaving_and_the_stop_in_the_same_turn_end_an_admission_once() -> 
     entrance.door.connection_lost(None)
     await asyncio.gather(admission, return_exceptions=True)
     assert entrance.status is None
-    assert sum(world.counters.disconnects.values()) == 0
+    assert world.counters.disconnects[CloseReason.DEVICE_CLOSED] == 1
+    assert sum(world.counters.disconnects.values()) == 1
     assert not world.node.arrivals.admissions
 
 
