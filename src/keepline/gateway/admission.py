@@ -15,6 +15,7 @@ from keepline.reasons import CloseReason
 from keepline.wire.hello import asked_version, settle_version
 
 if TYPE_CHECKING:
+    from keepline.gateway.deadlines import Deadline
     from keepline.gateway.door import Door
     from keepline.gateway.identity import Identity
     from keepline.gateway.node import Node
@@ -31,7 +32,7 @@ async def admit(door: Door) -> None:
     node = door.node
     greeting = Greeting(node.hellos, node.loop)
     try:
-        async with asyncio.timeout(node.profiles.default.hello_timeout_s) as deadline:
+        with node.arrivals.deadlines.begin() as deadline:
             await door.open()
             request = await door.request()
             if request.path.rstrip("/") in ENROLMENT_PATHS:
@@ -40,7 +41,6 @@ async def admit(door: Door) -> None:
             asked = _check(node, request)
             if node.arrivals.flapping:
                 await node.arrivals.flapping.hold(door, request, deadline)
-            door.advance(Event.REQUEST_ACCEPTED)
             identity = await _judge(door, request)
             node.arrivals.flapping.check_war(identity, request.address)
             greeting.device_id = identity.device_id
@@ -82,11 +82,10 @@ async def admit(door: Door) -> None:
         door.give_up(CloseReason.REFUSED_INTERNAL, reason)
 
 
-def _reschedule(deadline: asyncio.Timeout, before: Profile, after: Profile) -> None:
+def _reschedule(deadline: Deadline, before: Profile, after: Profile) -> None:
     """Have the one deadline be what the device's own profile makes of it."""
-    when = deadline.when()
-    if after.hello_timeout_s != before.hello_timeout_s and when is not None:
-        deadline.reschedule(when - before.hello_timeout_s + after.hello_timeout_s)
+    if after.hello_timeout_s != before.hello_timeout_s:
+        deadline.reschedule(deadline.when() - before.hello_timeout_s + after.hello_timeout_s)
 
 
 def _forget_the_way(error: Exception) -> None:
@@ -129,6 +128,7 @@ async def _judge(door: Door, request: Request) -> Identity:
     Raises RefusedError, 500 for whatever else it raises, and ConnectionResetError.
     """
     node = door.node
+    door.advance(Event.REQUEST_ACCEPTED)
     door.judging = asyncio.current_task()
     try:
         return await node.gate.judge(request)

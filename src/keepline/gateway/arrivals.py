@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from keepline.errors import RefusedError
 from keepline.gateway.addresses import Addresses
 from keepline.gateway.admission import admit
+from keepline.gateway.deadlines import Deadlines
 from keepline.gateway.endings import refusal_of
 from keepline.gateway.flapping.flapping import Flapping
 from keepline.gateway.refusals import leaving, no_room
@@ -38,6 +39,7 @@ class Arrivals:
         "addresses",
         "admissions",
         "arriving",
+        "deadlines",
         "flapping",
         "turned_away",
     )
@@ -47,6 +49,7 @@ class Arrivals:
         self._told_of_proxy = False
         self.addresses = Addresses(node.settings.server)
         self.flapping = Flapping(node)
+        self.deadlines = Deadlines(node.loop, node.profiles.default.hello_timeout_s)
         self.admissions: set[asyncio.Task[None]] = set()
         self.turned_away: set[asyncio.Task[None]] = set()  # refused as soon as they ask
         self.arriving: Counter[str] = Counter()  # let in, and awaited to say hello

@@ -21,6 +21,7 @@ from keepline.settings.flapping import SHORTEST_SHARE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from keepline.gateway.deadlines import Deadline
     from keepline.gateway.door import Door
     from keepline.gateway.endings import Ending
     from keepline.gateway.flapping.kicks import War
@@ -103,7 +104,7 @@ class Flapping:
 
     # -- coming ----------------------------------------------------------------------------
 
-    async def hold(self, door: Door, request: Request, deadline: asyncio.Timeout) -> None:
+    async def hold(self, door: Door, request: Request, deadline: Deadline) -> None:
         """Keep a request waiting that is to be delayed; its deadline waits as long.
 
         Raises RefusedError 429, or ConnectionResetError when the device leaves meanwhile.
@@ -116,9 +117,7 @@ class Flapping:
             raise _refused("comes too often, and waits already", wait_s)
         self._waiting.add(key)
         door.judging = asyncio.current_task()
-        when = deadline.when()
-        if when is not None:
-            deadline.reschedule(when + wait_s)
+        deadline.reschedule(deadline.when() + wait_s)
         try:
             await asyncio.sleep(wait_s)
         except asyncio.CancelledError:
