@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from keepline.app.estate import Estate
     from keepline.clock import Clock
     from keepline.gateway.auth import Authenticator
+    from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.handler import AnyHandler
     from keepline.monitor.heap import Heap
     from keepline.settings import Settings
@@ -67,16 +68,8 @@ class Composition:
         )
         loop = asyncio.get_running_loop()
         counters = Counters()
-        self.enrolment = make_enrolment(
-            settings,
-            clock=clock,
-            log=self.log,
-            counters=counters,
-            ledger=make_ledger(settings, loop, self._executor),
-            # A judge from outside knows no tokens of ours.
-            issuer=None if authenticator else make_issuer(settings, clock=clock, log=self.log),
-            executor=self._executor,
-            draw=secrets.token_bytes,
+        self.enrolment = self._make_enrolment(
+            settings, counters, clock, judges=authenticator is None
         )
         self._hub_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
         self.life = LIFE_PREFIX + secrets.token_hex(4)
@@ -113,6 +106,21 @@ class Composition:
         self.sampler = make_sampler(self.node)
         self.gateway = Gateway(self.node)
         self.admin = make_admin(self.node, self.sampler, self.upkeep) if has_admin else None
+
+    def _make_enrolment(
+        self, settings: Settings, counters: Counters, clock: Clock, *, judges: bool
+    ) -> Enrolment:
+        """Return the enrolment; a judge from outside knows no tokens of ours."""
+        return make_enrolment(
+            settings,
+            clock=clock,
+            log=self.log,
+            counters=counters,
+            ledger=make_ledger(settings, asyncio.get_running_loop(), self._executor),
+            issuer=make_issuer(settings, clock=clock, log=self.log) if judges else None,
+            executor=self._executor,
+            draw=secrets.token_bytes,
+        )
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Start in order: devices, then operators. Raises StartError; `stop` then.
