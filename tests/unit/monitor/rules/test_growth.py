@@ -31,10 +31,11 @@ def series(of: Callable[[int], float], count: int = 60, noise: float = 1.0) -> S
         (lambda at: 100.0 + min(50, 5 * max(0, at - 20)), False),
         (lambda at: 100.0 + 20 * (at % 20) / 20, False),
         (lambda at: 100.0 + 0.03 * at**2, True),
+        (lambda at: 100.0 + 20 * min(1.0, at / 30), False),
     ],
     ids=[
         *("flat", "leak", "falls", "step", "early step", "late step", "short rise", "sawtooth"),
-        "grows faster and faster",
+        *("grows faster and faster", "has stopped"),
     ],
 )
 def test_growth_is_told_from_what_only_looks_like_it(

@@ -9,8 +9,9 @@ import pytest
 
 from keepline.monitor.findings import Finding, Kind, Severity
 from keepline.monitor.gauges import Gauge
+from keepline.monitor.rings import Rings
 from keepline.monitor.rules.rulebook import STALE_S, Rulebook, worst
-from keepline.monitor.sample import Series
+from keepline.monitor.sample import Sample, Series, in_order
 from keepline.settings.rules import Rules
 
 MB = 1_048_576
@@ -141,16 +142,20 @@ def test_the_preset_seed_knows_growth_in_ten_samples_and_no_end() -> None:
 
 
 def test_a_former_process_is_no_part_of_a_trend() -> None:
-    rulebook = Rulebook(Rules(), 15_000)
-    times = [1e9 + STEP_S * at for at in range(720)]
+    rulebook = Rulebook(DEFAULTS, 15_000)
+    former, later = 720, 36
+    times = [1e9 + STEP_S * at for at in range(former + later)]
+    files = [8_000.0 + 10 * at for at in range(former)] + [17_500.0] * later
+    found: list[Finding] = []
+    for end in range(former + 1, former + later + 1):
 
-    def recent(gauge: Gauge, for_s: float) -> Series:
-        count = round(for_s / STEP_S)
-        values = [STILL[gauge] * (1 + (gauge is Gauge.DESCRIPTORS) * at / 200) for at in range(720)]
-        return Series(times[720 - count :], values[720 - count :])
+        def recent(gauge: Gauge, for_s: float, end: int = end) -> Series:
+            first = end - round(for_s / STEP_S)
+            values = files if gauge is Gauge.DESCRIPTORS else [STILL[gauge]] * len(times)
+            return Series(times[first:end], values[first:end])
 
-    found = [rulebook.evaluate(STEP_S * at, recent) for at in range(10)]
-    assert found == [()] * 10
+        found += rulebook.evaluate(STEP_S * end, recent)
+    assert found == []
 
 
 @pytest.mark.parametrize("gone", list(STILL))
@@ -171,6 +176,16 @@ def test_what_has_not_been_sampled_for_a_while_is_not_judged() -> None:
 
     assert Rulebook(Rules(), 15_000).evaluate(0.0, recent) == ()
     assert STALE_S in asked
+
+
+def test_the_rings_of_a_sampler_are_what_the_rules_read() -> None:
+    rings = Rings(STEP_S)
+    rulebook = Rulebook(DEFAULTS, 15_000)
+    for at in range(40):
+        values = STILL | {Gauge.CPU_PERCENT: 96.0, Gauge.MEMORY_BYTES: None}
+        rings.add(Sample(1e9 + STEP_S * at, in_order(values), {}))
+        found = rulebook.evaluate(STEP_S * at, rings.series)
+    assert brief(list(found)) == {(Gauge.CPU_PERCENT, T, HIGH)}
 
 
 def finding(severity: Severity, left_s: float | None, kind: Kind = R) -> Finding:
