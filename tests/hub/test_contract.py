@@ -373,3 +373,10 @@ async def test_nothing_waits_once_all_is_written(under: Under) -> None:
     writing = under.hub.writing()
     assert (writing.waiting, writing.waiting_bytes) == (0, 0)
     assert writing.waited_s >= 0
+
+
+async def test_a_memo_is_written_over_and_one_that_nobody_wrote_is_none(under: Under) -> None:
+    under.hub.keep_memo("alerts", b"older")
+    under.hub.keep_memo("alerts", b"newer")
+    assert await under.hub.memo("alerts") == b"newer"
+    assert await under.hub.memo("silences") is None

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from keepline.errors import HubDownError, ReplacedError
+from keepline.hub.memos import KeepMemo, ReadMemo
 from keepline.hub.operations import (
     PRUNE_ROWS,
     AddTally,
@@ -221,6 +222,14 @@ class LocalHub:
     async def rows(self) -> Sequence[Row]:
         """Return every row; see `port.Hub`."""
         return cast("list[Row]", await self._writer.look(ReadRows()))
+
+    def keep_memo(self, name: str, data: bytes) -> None:
+        """Keep a document; see `port.Hub`."""
+        self._writer.note(KeepMemo(name, data))
+
+    async def memo(self, name: str) -> bytes | None:
+        """Return a document; see `port.Hub`."""
+        return cast("bytes | None", await self._writer.look(ReadMemo(name)))
 
     def writing(self) -> Writing:
         """Return how writing goes; see `port.Hub`."""

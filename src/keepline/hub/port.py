@@ -225,6 +225,12 @@ class Hub(Protocol):
     async def rows(self) -> Sequence[Row]:
         """Return every row that is kept, of each step in order. Raises HubDownError."""
 
+    def keep_memo(self, name: str, data: bytes) -> None:
+        """Keep a small document in place of the one of that name, as `emit` notes an event."""
+
+    async def memo(self, name: str) -> bytes | None:
+        """Return what was kept by that name last, None for nothing. Raises HubDownError."""
+
     def writing(self) -> Writing:
         """Return how writing goes."""
 

@@ -62,6 +62,12 @@ STEPS: Final = (
         primary key (step_s, number)
     ) without rowid;
     """,
+    """
+    create table memo (             -- what a part of the program wants to know after a restart
+        name text primary key,
+        data blob not null
+    ) without rowid;
+    """,
 )
 
 

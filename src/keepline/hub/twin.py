@@ -49,6 +49,7 @@ class TwinHub:
         self._events: deque[Event] = deque(maxlen=KEPT)
         self._totals: dict[str, Totals] = {}
         self._rows: dict[tuple[float, int], Row] = {}
+        self._memos: dict[str, bytes] = {}
         self._rtts: dict[str, tuple[int, float]] = {}
 
     async def start(self, holder: Holder, window_s: float) -> int:  # noqa: ARG002 (no former life)
@@ -186,6 +187,14 @@ class TwinHub:
     async def rows(self) -> Sequence[Row]:
         """Return every row; see `port.Hub`."""
         return [self._rows[key] for key in sorted(self._rows)]
+
+    def keep_memo(self, name: str, data: bytes) -> None:
+        """Keep a document; see `port.Hub`."""
+        self._memos[name] = data
+
+    async def memo(self, name: str) -> bytes | None:
+        """Return a document; see `port.Hub`."""
+        return self._memos.get(name)
 
     def writing(self) -> Writing:
         """Nothing ever waits."""
