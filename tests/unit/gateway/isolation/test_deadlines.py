@@ -58,6 +58,22 @@ async def test_a_test_of_a_handler_is_told_that_a_call_hangs() -> None:
             await device.advance(LIMIT_S + 2 * LOOK_S)
 
 
+async def test_the_call_is_cancelled_at_once_and_not_when_its_session_has_been_closed() -> None:
+    cancelled: list[bool] = []
+
+    class Notes(Handler):
+        async def text(self, session: Session, message: Any) -> None:
+            try:
+                await asyncio.sleep(LIMIT_S * 2)
+            finally:
+                cancelled.append(True)
+
+    async with Stage(Notes, raises=False) as device:
+        device.say(said("anything"))
+        await device.advance(LIMIT_S + LOOK_S)
+        assert cancelled == [True]
+
+
 async def test_its_last_call_is_made_all_the_same_and_the_waiting_ones_are_not() -> None:
     handlers: list[Waits] = []
 
