@@ -6,7 +6,7 @@ from collections import OrderedDict
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-MOST_CLIMBING: Final = 8_192
+MOST_CLIMBING: Final = 4_096
 MOST_HELD: Final = 4_096
 SHRINK_ABOVE: Final = 1_024
 

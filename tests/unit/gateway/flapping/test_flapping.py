@@ -213,7 +213,7 @@ async def test_a_crowd_of_made_up_devices_costs_a_bounded_memory() -> None:
     world = World()
     for n in range(20_000):
         world.node.arrivals.flapping._devices.heat(f"{HOME} device-{n}", 0.0)
-    assert len(world.node.arrivals.flapping._devices) == 8_192
+    assert len(world.node.arrivals.flapping._devices) == 4_096
     world.pass_time(5.1)
     world.node.arrivals.each_second(world.node.ticker.now)
     assert len(world.node.arrivals.flapping._devices) == 0
