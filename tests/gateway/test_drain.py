@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -79,7 +79,7 @@ async def test_whatever_was_drained_is_there_after_a_restart(tmp_path: Path) -> 
                 assert (await heard(device))["message"] == "1"
                 session = running.session(name)
                 assert session is not None
-                assert session.handler.count == 1
+                assert cast("Keeps", session.handler).count == 1
 
 
 async def test_nothing_is_left_of_a_gateway_that_has_stopped(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keepline.gateway.gone import GONE
 from keepline.gateway.receiver import NOBODY
 from keepline.lifecycle.states import Event
 from keepline.reasons import CloseReason
@@ -97,8 +98,12 @@ def tell_gone(connection: Connection) -> Rest:
 
 
 def part(connection: Connection) -> None:
-    """Part from the session: the two hold each other, and no collector should be needed."""
+    """Part from session and transport: each goes now, in its own turn.
+
+    Session and connection hold each other, and the wheel may hold a connection for a while yet.
+    """
     connection.receiver = NOBODY
+    connection.transport = GONE
 
 
 STEPS: tuple[Step, ...] = (

@@ -207,20 +207,33 @@ class TimingWheel(Generic[T]):
             self._beyond.append(item)
 
     def _compact(self) -> None:
-        """Drop every stale entry. What is in the open slot stays there: it is due anyway."""
-        levels = (self._near, self._middle, self._far, [self._beyond])
-        kept = {
-            id(item): item
-            for level in levels
-            for slot in level
-            for item in slot
-            if item.wheel_tick > self._tick
-        }
-        # Emptied, not made anew: that happens while a fleet leaves, and hundreds of new lists
-        # would be spread over the memory that it gives back.
-        for level in levels:
-            for slot in level:
-                slot.clear()
-        self._entries = len(kept)
-        for item in kept.values():
-            self._place(item, item.wheel_tick)
+        """Drop every stale entry. What is in the open slot stays there: it is due anyway.
+
+        In place, and nobody is placed anew: it happens while a fleet leaves, where hundreds of new
+        lists would be spread over the memory that it gives back, and others wait.
+        """
+        now = self._tick
+        near = now >> _NEAR_BITS << _NEAR_BITS
+        middle = now >> _MIDDLE_BITS << _MIDDLE_BITS
+        far = now >> _FAR_BITS << _FAR_BITS
+        self._entries = (
+            _compact_level(self._near, near, 1)
+            + _compact_level(self._middle, middle, 1 << _NEAR_BITS)
+            + _compact_level(self._far, far, 1 << _MIDDLE_BITS)
+            + _compact_slot(self._beyond, far + (1 << _FAR_BITS), _NO_END)
+        )
+
+
+def _compact_level(slots: list[list[T]], first: int, each: int) -> int:
+    """Compact the slots of a level, of which each stands for so many ticks; return what is left."""
+    return sum(
+        _compact_slot(slot, first + number * each, first + (number + 1) * each)
+        for number, slot in enumerate(slots)
+        if slot
+    )
+
+
+def _compact_slot(slot: list[T], first: int, end: int) -> int:
+    """Keep who is armed for a tick from `first` to before `end`, once; return how many."""
+    slot[:] = dict.fromkeys(item for item in slot if first <= item.wheel_tick < end)
+    return len(slot)

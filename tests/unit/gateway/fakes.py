@@ -191,10 +191,7 @@ class Life:
     def __init__(self, connection: Connection, session: Session) -> None:
         self.connection = connection
         self.session = session
-
-    @property
-    def transport(self) -> FakeTransport:
-        return cast("FakeTransport", self.connection.transport)
+        self.transport = cast("FakeTransport", connection.transport)
 
     @property
     def handler(self) -> Recorder:

@@ -27,6 +27,9 @@ SLICE: Final = 48
 LATE_S: Final = 1.0
 """For the last cleanups, once everything was dropped."""
 
+SAVED_S: Final = 2.0
+"""For the states of the last to reach the store."""
+
 LEAST_END_S: Final = 0.1
 TOLD_EACH_S: Final = 1.0
 
@@ -76,15 +79,12 @@ class Sequence:
         self._tell_plan(plan)
         self._refuse(True)
         await _cancel_slowly(node.arrivals.admissions)
-        # Who came while the plan was made leaves with the others.
-        found = await survey(node)
-        self.plan = plan_for(node, found, self._rate_per_s, self._away_s)
-        self._waves = Waves(node, self.plan, found, self._target, self.counts)
+        waves = self._waves = await self._arranged()
         self.enter(Phase.LEAVING)
-        await self._leave(self._waves)
-        if not self._waves.is_done:
+        await self._leave(waves)
+        if not waves.is_done:
             self.enter(Phase.FORCING)
-            await self._force(self._waves)
+            await self._force(waves)
         self.enter(Phase.SAVING)
         await self._see_them_off()
         self.enter(Phase.ENDED)
@@ -151,6 +151,15 @@ class Sequence:
         if not plan.fits:
             log.warning("drain_cuts", **{str(wave): number for wave, number in plan.cut.items()})
 
+    async def _arranged(self) -> Waves:
+        """Return the waves: who came while the plan was made leaves with the others.
+
+        They alone hold the sessions, so that each goes when it is gone, and not all at the end.
+        """
+        found = await survey(self._node)
+        self.plan = plan_for(self._node, found, self._rate_per_s, self._away_s)
+        return Waves(self._node, self.plan, found, self._target, self.counts)
+
     async def _leave(self, waves: Waves) -> None:
         wait_s = self._node.settings.drain.wait_s
         while not waves.is_done and self.now_s < wait_s and not self.hurried:
@@ -193,7 +202,7 @@ class Sequence:
             await asyncio.sleep(0)
 
     async def _see_them_off(self) -> None:
-        """Wait until everybody is gone, cleaned up and saved; drop who is not when time is over."""
+        """Wait until everybody is gone and cleaned up; drop who is not when time is over."""
         limit_s = self._node.settings.drain.limit_s
         is_dropped = False
         while not self._is_empty():
@@ -204,6 +213,13 @@ class Sequence:
             if self.now_s >= limit_s:
                 self._node.log.error("drain_incomplete", **told_of(self.progress()))
                 return
+            self.now_s += await self._pulse()
+        await self._let_states_arrive()
+
+    async def _let_states_arrive(self) -> None:
+        """A store that cannot be written now has its own last chance, when it is closed."""
+        until_s = self.now_s + SAVED_S
+        while self._node.memory and self.now_s < until_s:
             self.now_s += await self._pulse()
 
     async def _drop_all(self) -> None:
@@ -216,7 +232,7 @@ class Sequence:
 
     def _is_empty(self) -> bool:
         node = self._node
-        return not (node.registry or node.departures or node.cleanups or node.memory)
+        return not (node.registry or node.departures or node.cleanups)
 
 
 async def _cancel_slowly(tasks: set[asyncio.Task[None]]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.gateway.drain.notice import return_of
 from keepline.gateway.drain.plan import Plan, Wave
@@ -19,18 +18,26 @@ if TYPE_CHECKING:
 SLICE: Final = 250
 """How many are looked at before others have their turn: about 1 ms."""
 
-Found = list[tuple["Session", Wave, "Return"]]
+
+class Found(NamedTuple):
+    """Sessions by their wave and by how they come back; `close_s` is their longest Close."""
+
+    groups: dict[tuple[Wave, Return], list[Session]]
+    close_s: float
 
 
 async def survey(node: Node) -> Found:
-    """Return every session that is not ending yet, with its wave and how it comes back."""
-    found: Found = []
+    """Find every session that is not ending yet."""
+    groups: dict[tuple[Wave, Return], list[Session]] = {}
+    close_s = 0.0
     for number, session in enumerate(node.registry, start=1):
         if session.connection.lifecycle.reason is None:
-            found.append((session, wave_of(session, node.ticker.now), return_of(session)))
+            key = (wave_of(session, node.ticker.now), return_of(session))
+            groups.setdefault(key, []).append(session)
+            close_s = max(close_s, session.profile.close_timeout_s)
         if number % SLICE == 0:
             await asyncio.sleep(0)
-    return found
+    return Found(groups, close_s)
 
 
 def wave_of(session: Session, now: float) -> Wave:
@@ -43,12 +50,11 @@ def wave_of(session: Session, now: float) -> Wave:
 def plan_for(node: Node, found: Found, rate_per_s: float, away_s: float) -> Plan:
     """Return the plan by which those leave; see `Plan`."""
     settings = node.settings.drain
-    profiles = {session.profile for session, _, _ in found[:: max(1, len(found) // SLICE)]}
     return Plan(
-        crowd=Counter((wave, comes_back) for _, wave, comes_back in found),
+        crowd={key: len(sessions) for key, sessions in found.groups.items()},
         rate_per_s=rate_per_s,
         wait_s=settings.wait_s,
         turn_s=settings.turn_s,
-        close_s=max((each.close_timeout_s for each in profiles), default=0.0),
+        close_s=found.close_s,
         away_s=away_s,
     )

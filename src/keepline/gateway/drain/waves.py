@@ -6,7 +6,7 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from keepline.gateway.drain.notice import hint, notice, reason_for
+from keepline.gateway.drain.notice import hint, notice, reason_for, return_of
 from keepline.gateway.drain.plan import Return, Wave, slot_s
 from keepline.gateway.drain.turn import Talk
 from keepline.wire.frames import text_frame
@@ -66,7 +66,6 @@ class Waves:
         "_node",
         "_paced",
         "_plan",
-        "_returns",
         "_target",
         "_told",
         "_turn_over_s",
@@ -83,17 +82,16 @@ class Waves:
         self._counts = counts
         self._free = Lane(plan.own_rate_per_s, draw())
         self._paced = Lane(plan.rate_per_s, draw())
-        self._returns = {session: comes_back for session, _, comes_back in found}
-        self._watched: dict[Session, float] = {}  # until when
+        self._watched: dict[Session, float] = {}  # until when; who is not told yet: for ever
         self._turn_over_s: dict[Sending, float] = {}  # since when, of those
         self._told = 0
         self._is_forced = False
-        for session, wave, _ in found:
-            lane = self._lane(session)
+        for (wave, comes_back), sessions in found.groups.items():
+            lane = self._lane(comes_back)
             if wave is Wave.TALKING:
-                self._watched[session] = inf  # is told in its turn
+                self._watched.update(dict.fromkeys(sessions, inf))
             else:
-                (lane.idle if wave is Wave.IDLE else lane.quiet).append(session)
+                (lane.idle if wave is Wave.IDLE else lane.quiet).extend(sessions)
 
     @property
     def talking(self) -> int:
@@ -132,8 +130,8 @@ class Waves:
         for session in self._watched:
             self._free.over.append(session)
 
-    def _lane(self, session: Session) -> Lane:
-        return self._paced if self._returns[session] is Return.BY_ITSELF else self._free
+    def _lane(self, comes_back: Return) -> Lane:
+        return self._paced if comes_back is Return.BY_ITSELF else self._free
 
     def _next(self, lane: Lane, now_s: float) -> None:
         queue = lane.over or lane.idle or lane.quiet
@@ -165,7 +163,7 @@ class Waves:
                 session.tell_draining()
                 until_s = self._plan.turn_s
             if now_s >= until_s or self._is_over(session, now_s):
-                self._lane(session).over.append(session)
+                self._lane(return_of(session)).over.append(session)
             else:
                 self._watched[session] = until_s  # behind the others
 
@@ -179,7 +177,7 @@ class Waves:
     def _part(self, session: Session, now_s: float, *, was_talking: bool) -> None:
         """Tell a device what its kind understands, and close it."""
         connection, counts = session.connection, self._counts
-        comes_back = self._returns[session]
+        comes_back = return_of(session)
         settings = self._node.settings.drain
         is_cut = was_talking and self._is_in_a_turn(session)
         if comes_back is Return.TOLD:

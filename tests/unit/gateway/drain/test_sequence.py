@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+from keepline.gateway.drain.sequence import SAVED_S
 from keepline.gateway.session import Session
 from keepline.reasons import CloseReason
 from keepline.wire.messages import Hello, Tts
@@ -296,3 +297,11 @@ async def test_who_hangs_up_meanwhile_is_simply_gone() -> None:
     assert await world.drain.over()
     assert world.drain.progress().counts.sent == 0
     assert world.counters.disconnects[CloseReason.DEVICE_CLOSED] == 1
+
+
+@virtual
+async def test_a_store_that_cannot_be_written_keeps_no_drain_for_long() -> None:
+    world = Leaving()
+    world.node.memory._parting["device-1"] = ("owed",)
+    assert SAVED_S < await left(world) < SAVED_S + 1
+    assert world.drain.progress().unsaved == 1
