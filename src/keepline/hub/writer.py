@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.errors import HubDownError
+from keepline.histogram import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,8 @@ MOST_AT_ONCE: Final = 500  # operations in one transaction: about 5 ms
 GATHER_S: Final = 0.003  # a transaction of its own costs ten times a share in one
 RETRY_FIRST_S: Final = 0.05
 RETRY_MOST_S: Final = 5.0
+# From a commit on a fast disk to a device that has given up its hello.
+LATENCY_BOUNDS_S: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 PATIENCE_S: Final = 2.0
 """A device waits 10 s for its hello, an operator not much longer for an answer."""
 
@@ -54,7 +57,7 @@ class Writer:
     ) -> None:
         self.trouble: Exception | None = None
         self.written = 0
-        self.waited_s = 0.0  # from asking to commit, all that were written together
+        self.latency = Histogram(LATENCY_BOUNDS_S)  # from asking to commit
         self._database = database
         self._loop = loop
         self._executor = executor
@@ -153,16 +156,16 @@ class Writer:
 
     def _after(self, batch: list[_Waiting], done: asyncio.Future[list[object]]) -> None:
         self._under_way = None
+        error = done.exception() if not done.cancelled() else asyncio.CancelledError()
         if self._is_stopped:
             return
-        error = done.exception() if not done.cancelled() else asyncio.CancelledError()
         if error is not None:
             self._try_again(error)
             return
         now = self._loop.time()
         self.written += len(batch)
         for waiting, result in zip(batch, done.result(), strict=True):
-            self.waited_s += now - waiting.since
+            self.latency.observe(now - waiting.since)
             self._waiting.popleft()
             self._waiting_bytes -= waiting.operation.size_bytes
             if waiting.future is not None and not waiting.future.done():
