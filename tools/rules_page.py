@@ -13,7 +13,7 @@ from statistics import fmean, median, quantiles
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.monitor.gauges import Gauge
-from keepline.monitor.rules.words import duration
+from keepline.monitor.rules.words import duration, number
 from tools.generated import renewed
 from tools.rules_plot import Panel, Strip, drawn
 from tools.rules_series import DAY, HOUR, MB, ONSET_S, QUIET, WRONG
@@ -55,10 +55,10 @@ def length_of(story: Story) -> int:
     return TRENDS_S if slow else OTHERS_S
 
 
-def played(name: str, number: int) -> Run:
-    """Play one series; `number` is its seed."""
+def played(name: str, seed: int) -> Run:
+    """Play one series."""
     [story] = [story for story in (*QUIET, *WRONG) if story.name == name]
-    trial = tried(story, length_of(story), f"{name} {number}")
+    trial = tried(story, length_of(story), f"{name} {seed}")
     return Run(name, trial.fired, trial.took_s)
 
 
@@ -71,7 +71,7 @@ def quiet_table(runs: Sequence[Run]) -> str:
             sum(fired.rule == rule for run in mine for fired in run.fired) / len(mine)
             for rule in OURS + SEED
         ]
-        lines.append(_row(story.name, story.told, *(f"{count:.3g}" for count in counts)))
+        lines.append(_row(story.name, story.told, *(number(count) for count in counts)))
     return "\n".join(lines)
 
 
@@ -143,8 +143,8 @@ def all_runs(
 ) -> tuple[list[Run], list[Run]]:
     """Play everything, and return the quiet runs and the others."""
     asked = [
-        *((story.name, number) for story in QUIET for number in range(days)),
-        *((story.name, number) for story in WRONG for number in range(runs)),
+        *((story.name, seed) for story in QUIET for seed in range(days)),
+        *((story.name, seed) for story in WRONG for seed in range(runs)),
     ]
     done = list(spread(played, *zip(*asked, strict=True)))
     quiet = days * len(QUIET)

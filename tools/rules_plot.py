@@ -19,16 +19,26 @@ _GAP: Final = 14
 _POINTS: Final = 320
 _HOUR_S: Final = 3_600
 
+# What every viewer knows; a style sheet changes the colours for the dark.
+_LOOKS: Final = {
+    "title": 'fill="#1f2328" font-weight="600"',
+    "name": 'fill="#1f2328" text-anchor="end"',
+    "end": 'fill="#59636e" text-anchor="end"',
+    "middle": 'fill="#59636e" text-anchor="middle"',
+    "start": 'fill="#59636e"',
+    "curve": 'fill="none" stroke="#0969da" stroke-width="1.5"',
+    "strip": 'fill="#d0d7de" fill-opacity="0.35"',
+    "held": 'fill="#bf3989"',
+    "ours": 'fill="#1a7f37"',
+    "onset": 'stroke="#59636e" stroke-dasharray="3 3"',
+}
+_OPENING: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
+    ' font-family="system-ui, sans-serif" font-size="12">'
+)
 _STYLE: Final = """
-text { font: 12px system-ui, sans-serif; fill: #1f2328; }
-.quiet { fill: #59636e; } .right { text-anchor: end; } .centre { text-anchor: middle; }
-.title { font-weight: 600; }
-.curve { fill: none; stroke: #0969da; stroke-width: 1.5; }
-.strip { fill: #d0d7de; fill-opacity: 0.35; }
-.held { fill: #bf3989; } .ours { fill: #1a7f37; }
-.onset { stroke: #59636e; stroke-dasharray: 3 3; }
 @media (prefers-color-scheme: dark) {
-  text { fill: #f0f6fc; } .quiet { fill: #9198a1; }
+  .title, .name { fill: #f0f6fc; } .start, .middle, .end { fill: #9198a1; }
   .curve { stroke: #4493f8; } .strip { fill: #656c76; }
   .held { fill: #db61a2; } .ours { fill: #3fb950; } .onset { stroke: #9198a1; }
 }
@@ -64,7 +74,7 @@ def drawn(panels: Sequence[Panel]) -> str:
         top += height + _GAP
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" role="img">',
+            _OPENING.format(width=WIDTH, height=top),
             f"<title>{escape(' / '.join(panel.title for panel in panels))}</title>",
             f"<style>{_STYLE}</style>",
             *parts,
@@ -79,26 +89,25 @@ def _panel(panel: Panel, top: int) -> tuple[list[str], int]:
     bottom = strips_top + len(panel.strips) * (_STRIP + 4)
     parts = [
         _text(0, top + 14, panel.title, "title"),
-        _text(_LEFT - 8, top + _TITLE + 10, f"{most / panel.scale:,.0f}", "quiet right"),
+        _text(_LEFT - 8, top + _TITLE + 10, f"{most / panel.scale:,.0f}", "end"),
         _text(
             _LEFT - 8,
             top + _TITLE + _CURVE,
             f"{least / panel.scale:,.0f} {panel.unit}",
-            "quiet right",
+            "end",
         ),
         _curve(panel, top + _TITLE, least, most),
     ]
     if panel.onset_s is not None:
         at = _across(panel.onset_s, panel)
-        parts.append(
-            f'<line class="onset" x1="{at:.1f}" x2="{at:.1f}" y1="{top + _TITLE}" y2="{bottom}"/>'
-        )
+        ends = f'x1="{at:.1f}" x2="{at:.1f}" y1="{top + _TITLE}" y2="{bottom}"'
+        parts.append(f"<line {_look('onset')} {ends}/>")
     for number, strip in enumerate(panel.strips):
         parts += _strip(strip, strips_top + number * (_STRIP + 4), panel)
     hours = panel.length_s / _HOUR_S
     parts += [
         _text(_across(panel.length_s * share, panel), bottom + 14, f"{hours * share:g} h", klass)
-        for share, klass in ((0.0, "quiet"), (0.5, "quiet centre"), (1.0, "quiet right"))
+        for share, klass in ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
     ]
     return parts, bottom + _AXIS - top
 
@@ -115,23 +124,27 @@ def _curve(panel: Panel, top: int, least: float, most: float) -> str:
         f"{top + _CURVE * (1 - (panel.values[at] - least) / ((most - least) or 1)):.1f}"
         for at in range(0, len(panel.values), every)
     ]
-    return f'<polyline class="curve" points="{" ".join(points)}"/>'
+    return f'<polyline {_look("curve")} points="{" ".join(points)}"/>'
 
 
 def _strip(strip: Strip, top: int, panel: Panel) -> list[str]:
     def bar(start_s: float, end_s: float, klass: str) -> str:
         left, right = _across(start_s, panel), _across(end_s, panel)
         return (
-            f'<rect class="{klass}" x="{left:.1f}" y="{top}" width="{max(1.0, right - left):.1f}"'
+            f'<rect {_look(klass)} x="{left:.1f}" y="{top}" width="{max(1.0, right - left):.1f}"'
             f' height="{_STRIP}"/>'
         )
 
     return [
-        _text(_LEFT - 8, top + 11, strip.name, "right"),
+        _text(_LEFT - 8, top + 11, strip.name, "name"),
         bar(0.0, panel.length_s, "strip"),
         *(bar(start, end, "ours" if strip.ours else "held") for start, end in strip.held),
     ]
 
 
 def _text(left: float, top: float, text: str, klass: str) -> str:
-    return f'<text class="{klass}" x="{left:.1f}" y="{top}">{escape(text)}</text>'
+    return f'<text {_look(klass)} x="{left:.1f}" y="{top}">{escape(text)}</text>'
+
+
+def _look(klass: str) -> str:
+    return f'class="{klass}" {_LOOKS[klass]}'
