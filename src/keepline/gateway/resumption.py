@@ -164,7 +164,7 @@ def begin(session: Calls, state: Promised, saved: bytes | None = None) -> None:
         session.deliver(session.handler.opened)
     elif isinstance(state, bytes):
         session.deliver(restore, state)
-        if session.connection.lifecycle.reason is None:
+        if session.connection.lifecycle.reason not in FAILED:
             session.deliver(session.handler.resumed)
     else:
         session.go_on(begin, _begin_with(session, state, saved))
@@ -189,7 +189,7 @@ async def _begin_with(
         await session.call(session.handler.opened)
         return
     await session.call(restore, state)
-    if session.connection.lifecycle.reason is None:
+    if session.connection.lifecycle.reason not in FAILED:
         await session.call(session.handler.resumed)
 
 

@@ -245,3 +245,17 @@ async def test_a_device_that_leaves_while_it_waits_is_told_opened_and_closed() -
         ("text", Abort()),
         ("closed", CloseReason.DEVICE_CLOSED),
     ]
+
+
+async def test_a_session_that_ends_while_it_waits_is_resumed_before_it_hears_anything() -> None:
+    world = World(KeepingLater)
+    older, newer = world.connect(), world.connect()
+    newer.says(ABORT)
+    newest = world.connect()
+    older.handler.go.set()  # type: ignore[attr-defined]
+    newer.handler.go.set()  # type: ignore[attr-defined]
+    newest.handler.go.set()  # type: ignore[attr-defined]
+    for _ in range(5):
+        await settle()
+    assert newer.handler.names == ["restore", "resumed", "text", "snapshot"]
+    assert newest.handler.names == ["restore", "resumed"]
