@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 OWN_RATE_PER_S: Final = 2_000.0
 """What a node closes and cleans up in a second so that its loop does not notice."""
 
-SETTLE_S: Final = 0.5
+SETTLE_S: Final = 1.0
 """For the last cleanups, and for our own timers."""
 
 OWN_SHARE: Final = 0.5
