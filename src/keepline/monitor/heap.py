@@ -11,6 +11,9 @@ CROWD = 1_000
 SETTLE_S = 3
 """Until nothing refers any more to who has left: the last ping's roll call takes a second."""
 
+AGAIN_S = 8
+"""Until also what is remembered for a few seconds of who comes and goes is forgotten."""
+
 
 class Heap:
     """Decides what is due, from how many sessions there are; ask both questions every second."""
@@ -31,16 +34,16 @@ class Heap:
         return True
 
     def is_due(self, sessions: int) -> bool:
-        """Return True once, SETTLE_S after half of the largest crowd has left: `give_back`."""
+        """Return True SETTLE_S and AGAIN_S after half of a crowd has left: `give_back`."""
         self._peak = max(self._peak, sessions)
         if self._peak >= CROWD and sessions * 2 <= self._peak:
             self._peak = sessions
-            self._wait_s = SETTLE_S
+            self._wait_s = AGAIN_S
             return False
         if not self._wait_s:
             return False
         self._wait_s -= 1
-        return not self._wait_s
+        return self._wait_s in (AGAIN_S - SETTLE_S, 0)
 
 
 def pace() -> None:
