@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.conftest import RunningGateway, StartGateway
 
 AS_FAST_AS_IT_COMES = {"packets_ahead": 1_000_000_000}
+IN_THE_MIDDLE = {"turn_s": 0.0}  # its conversations are cut, as by a server that crashes
 TALKATIVE = Habits(pause_s=(0.2, 2.0), turn_frames=(3, 20), hang_up=0.0, die=0.0, numbers=True)
 
 
@@ -56,7 +57,10 @@ class Upstreams:
 
     async def _begin(self, port: int) -> RunningGateway:
         return await self._start(
-            server={"port": port}, session=AS_FAST_AS_IT_COMES, log={"level": "error"}
+            server={"port": port},
+            session=AS_FAST_AS_IT_COMES,
+            drain=IN_THE_MIDDLE,
+            log={"level": "error"},
         )
 
 
