@@ -38,7 +38,7 @@ class Telling:
             draw=node.random.random,
             make_id=lambda: secrets.token_hex(16),
             log=node.log,
-            counters=node.counters,
+            counts=node.counters.webhook,
         )
         node.presence = Presence(settings, clock=node.clock, send=self._webhook.send)
         self._presence = node.presence

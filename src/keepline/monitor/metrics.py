@@ -9,6 +9,7 @@ import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate, product
+from operator import attrgetter
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -54,6 +55,17 @@ class Histogram:
         """Return Prometheus buckets: an upper bound, and how many observations were not above."""
         bounds = [*map(str, self.bounds), "+Inf"]
         return list(zip(bounds, accumulate(self.counts), strict=True))
+
+
+class Deliveries:
+    """What was told to one web server: requests that were made, and what became of the items."""
+
+    __slots__ = ("delivered", "dropped", "tries")
+
+    def __init__(self) -> None:
+        self.tries = 0
+        self.delivered = 0
+        self.dropped = 0
 
 
 class Counters:
@@ -108,9 +120,7 @@ class Counters:
         "suspicions",
         "takeovers",
         "verdicts",
-        "webhook_delivered",
-        "webhook_dropped",
-        "webhook_tries",
+        "webhook",
     )
 
     def __init__(self) -> None:
@@ -144,9 +154,7 @@ class Counters:
         self.ping_failures = 0
         self.suspicions = 0
         self.verdicts = 0
-        self.webhook_tries = 0
-        self.webhook_delivered = 0
-        self.webhook_dropped = 0
+        self.webhook = Deliveries()
         self.mass_suspicions = 0
         self.rtt = Histogram(RTT_BOUNDS_S)
         self.loop_lag = Histogram(LAG_BOUNDS_S)
@@ -227,9 +235,9 @@ _PLAIN = {
     "keepline_ping_failures": ("ping_failures", "Pings that no life answered in time."),
     "keepline_suspicions": ("suspicions", "Times a device became suspicious."),
     "keepline_heartbeat_verdicts": ("verdicts", "Devices judged dead by their silence."),
-    "keepline_webhook_tries": ("webhook_tries", "Deliveries to the webhook that were tried."),
-    "keepline_webhook_events_delivered": ("webhook_delivered", "Events that the webhook took."),
-    "keepline_webhook_events_dropped": ("webhook_dropped", "Events that it was never told."),
+    "keepline_webhook_tries": ("webhook.tries", "Deliveries to the webhook that were tried."),
+    "keepline_webhook_events_delivered": ("webhook.delivered", "Events that the webhook took."),
+    "keepline_webhook_events_dropped": ("webhook.dropped", "Events that it was never told."),
     "keepline_mass_suspicions": (
         "mass_suspicions",
         "Incidents in which so many devices fell silent that our own side is suspected.",
@@ -300,7 +308,7 @@ class Metrics(Collector):
         """Yield every family of ours; called by the registry."""
         counters = self._counters
         for name, (attribute, text) in _PLAIN.items():
-            yield CounterMetricFamily(name, text, value=getattr(counters, attribute))
+            yield CounterMetricFamily(name, text, value=attrgetter(attribute)(counters))
         yield CounterMetricFamily(
             "keepline_configurations_answered",
             "Configuration requests that were answered with where to connect.",

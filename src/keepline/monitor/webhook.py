@@ -1,79 +1,26 @@
-"""Tells a web server what happens: signed, in order, tried again, and bounded in every respect.
-
-A server that is dead or slow costs the gateway one task and the memory of what waits, which has a
-limit; what is beyond it is dropped from the old end, counted, and told with the next delivery.
-"""
+"""Tells a web server which devices come and go: what a delivery of events looks like."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import hmac
-import ssl
-from collections import deque
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
-import httpx
 from msgspec import json
 
-from keepline.errors import StartError
+from keepline.monitor.deliverer import Deliverer, Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from keepline.clock import Clock
     from keepline.log import Log
-    from keepline.monitor.metrics import Counters
+    from keepline.monitor.metrics import Deliveries
     from keepline.settings.webhook import Webhook as WebhookSettings
-
-SIGNATURE_HEADER: Final = "Keepline-Signature"
-DELIVERY_HEADER: Final = "Keepline-Delivery"
-VERSION: Final = "v1"
-
-LINGER_S: Final = 0.1
-"""How long the first event of a delivery waits for others to go with it."""
-
-REFUSED_TRIES: Final = 5
-"""A delivery that the server refuses for what it is (4xx) is given up after so many."""
-
-RETRY_AFTER_MOST_S: Final = 300.0
-_ANSWER_BYTES: Final = 4_096  # read, so that the connection can be used again
-_LATER: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-
-
-class Waiting(NamedTuple):
-    """An event that waits: its JSON, and since when in monotonic time."""
-
-    json: bytes
-    since: float
-
-
-class Delivery(NamedTuple):
-    """What is sent, and sent again: the same bytes and the same id every time."""
-
-    id: str
-    body: bytes
-    events: int
-    dropped: int  # told in it
-    since: float  # of its oldest event
-
-
-class Answer(NamedTuple):
-    """What came of one try: `problem` is empty for a delivery that was taken."""
-
-    problem: str
-    refused: bool = False
-    retry_after_s: float = 0.0
 
 
 class Webhook:
-    """One endpoint. `send` never waits and never raises; one task delivers while events wait.
+    """One endpoint; see `Deliverer`. `run` names this start of the gateway.
 
-    `run` names this start of the gateway, `draw` returns a random number in [0, 1), `make_id` a
-    new id. Raises StartError for a `ca_file` that cannot be used.
+    Raises StartError for a `ca_file` that cannot be used.
     """
 
     def __init__(
@@ -85,207 +32,53 @@ class Webhook:
         draw: Callable[[], float],
         make_id: Callable[[], str],
         log: Log,
-        counters: Counters,
+        counts: Deliveries,
     ) -> None:
-        assert settings.url is not None, "made only where there is somebody to tell"
-        assert settings.secret is not None, "the settings see to it"
-        self._settings = settings
-        self._url = httpx.URL(settings.url)
-        self._secret = settings.secret.encode()
         self._run = run
         self._clock = clock
-        self._draw = draw
-        self._make_id = make_id
-        self._log = log
-        self._counters = counters
-        self._waiting: deque[Waiting] = deque()
-        self._dropped = 0  # not told yet
-        self._failing = False
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        # Neither proxies nor redirects: what is told is for this server alone.
-        self._http = httpx.AsyncClient(verify=_trust(settings), trust_env=False)
+        self._deliverer = Deliverer(
+            "webhook",
+            _terms_of(settings),
+            self._composed,
+            clock=clock,
+            draw=draw,
+            make_id=make_id,
+            log=log,
+            counts=counts,
+        )
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._deliverer)
 
     def send(self, event: dict[str, object]) -> None:
         """Have `event` told; the oldest that waits is dropped when there are too many."""
-        if self._stopping.is_set():
-            self._drop(1)
-            return
-        if len(self._waiting) >= self._settings.waiting_events:
-            self._waiting.popleft()
-            self._drop(1)
-        self._waiting.append(Waiting(json.encode(event), self._clock.now()))
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._deliver_all())
+        self._deliverer.send(json.encode(event))
 
     async def stop(self, within_s: float) -> None:
         """Deliver what waits as far as it goes within the time, then give the rest up."""
-        self._stopping.set()  # ends every pause
-        if self._task is not None:
-            _, late = await asyncio.wait({self._task}, timeout=within_s)
-            if late:
-                self._task.cancel()
-                await asyncio.wait({self._task})
-        if self._waiting:
-            self._drop(len(self._waiting))
-            self._waiting.clear()
-        if self._dropped:
-            self._log.warning("webhook_dropped", host=self._url.host, count=self._dropped)
-        await self._http.aclose()
+        await self._deliverer.stop(within_s)
 
-    # -- delivering ------------------------------------------------------------------------
-
-    async def _deliver_all(self) -> None:
-        try:
-            while self._waiting:
-                await self._pause(LINGER_S)
-                self._forget_the_old()
-                if self._waiting:
-                    await self._deliver(self._take())
-        except Exception as error:  # noqa: BLE001 (a fault of ours costs deliveries, not devices)
-            self._log.error("webhook_failed", error=error)
-        finally:
-            self._task = None
-
-    async def _deliver(self, delivery: Delivery) -> None:
-        """Try until it is taken, refused too often, or too old. Cancelled, it is given up."""
-        tries = 0
-        try:
-            while True:
-                answer = await self._try(delivery)
-                tries += 1
-                if not answer.problem:
-                    self._on_taken(delivery)
-                    return
-                self._on_failure(answer)
-                too_old = self._clock.now() - delivery.since > self._settings.waiting_s
-                refused = answer.refused and tries >= REFUSED_TRIES
-                if too_old or refused or self._stopping.is_set():
-                    break
-                await self._pause(max(answer.retry_after_s, self._back_off_s(tries)))
-        except asyncio.CancelledError:
-            self._give_up(delivery)
-            raise
-        self._give_up(delivery)
-
-    async def _try(self, delivery: Delivery) -> Answer:
-        self._counters.webhook_tries += 1
-        at = str(int(self._clock.wall()))
-        headers = {
-            "Content-Type": "application/json",
-            DELIVERY_HEADER: delivery.id,
-            SIGNATURE_HEADER: f"t={at},{VERSION}={signature(self._secret, at, delivery.body)}",
-        }
-        try:
-            async with (
-                asyncio.timeout(self._settings.timeout_s),
-                self._http.stream(
-                    "POST", self._url, content=delivery.body, headers=headers
-                ) as response,
-            ):
-                if int(response.headers.get("content-length", _ANSWER_BYTES + 1)) <= _ANSWER_BYTES:
-                    await response.aread()
-        except TimeoutError:
-            return Answer(f"no answer within {self._settings.timeout_s:g} s")
-        except (httpx.HTTPError, ValueError) as error:
-            return Answer(f"{type(error).__name__}: {error}")
-        return self._judged(response)
-
-    def _judged(self, response: httpx.Response) -> Answer:
-        status = response.status_code
-        if response.is_success:
-            return Answer("")
-        refused = not response.is_server_error and status not in _LATER
-        wait_s = retry_after_s(response.headers.get("retry-after", ""), self._clock.wall())
-        return Answer(f"status {status}", refused, wait_s)
-
-    def _back_off_s(self, tries: int) -> float:
-        """Return twice as long a wait after each try, with half of it left to chance."""
-        settings = self._settings
-        most_s = min(settings.retry_max_s, settings.retry_min_s * 2 ** min(tries - 1, 16))
-        return float(most_s * (0.5 + self._draw() / 2))
-
-    async def _pause(self, for_s: float) -> None:
-        """Wait, but not while there is a stop to be made."""
-        try:
-            async with asyncio.timeout(for_s):
-                await self._stopping.wait()
-        except TimeoutError:
-            pass
-
-    # -- what waits ------------------------------------------------------------------------
-
-    def _take(self) -> Delivery:
-        count = min(len(self._waiting), self._settings.batch_events)
-        events = [self._waiting.popleft() for _ in range(count)]
-        dropped, self._dropped = self._dropped, 0
-        delivery_id = self._make_id()
+    def _composed(self, delivery_id: str, events: Sequence[bytes], dropped: int) -> bytes:
         head = {
             "id": delivery_id,
             "run": self._run,
             "sent_at": self._clock.wall(),
             "dropped": dropped,
         }
-        listed = b",".join(event.json for event in events)
-        body = json.encode(head)[:-1] + b',"events":[' + listed + b"]}"
-        return Delivery(delivery_id, body, count, dropped, events[0].since)
-
-    def _forget_the_old(self) -> None:
-        oldest = self._clock.now() - self._settings.waiting_s
-        while self._waiting and self._waiting[0].since < oldest:
-            self._waiting.popleft()
-            self._drop(1)
-
-    def _drop(self, count: int) -> None:
-        self._dropped += count
-        self._counters.webhook_dropped += count
-
-    def _give_up(self, delivery: Delivery) -> None:
-        self._drop(delivery.events)
-        self._dropped += delivery.dropped  # which nobody has been told now
-
-    # -- what is said of it ----------------------------------------------------------------
-
-    def _on_taken(self, delivery: Delivery) -> None:
-        self._counters.webhook_delivered += delivery.events
-        if self._failing:
-            self._failing = False
-            self._log.info("webhook_recovered", host=self._url.host)
-
-    def _on_failure(self, answer: Answer) -> None:
-        if not self._failing:
-            self._failing = True
-            # The host alone: paths of webhooks are often secrets.
-            self._log.warning("webhook_failing", host=self._url.host, problem=answer.problem)
+        return json.encode(head)[:-1] + b',"events":[' + b",".join(events) + b"]}"
 
 
-def signature(secret: bytes, at: str, body: bytes) -> str:
-    """Return what proves that a body was sent at `at` (Unix time) by who knows the secret."""
-    return hmac.new(secret, at.encode() + b"." + body, hashlib.sha256).hexdigest()
-
-
-def retry_after_s(value: str, wall: float) -> float:
-    """Return the wait that a Retry-After header asks for, as far as we follow it; 0 for none."""
-    if value.isascii() and value.isdigit():
-        wait_s = float(value[:9])
-    else:
-        try:
-            date = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):  # the latter for a time zone beyond all numbers
-            return 0.0
-        wait_s = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - wall
-    return min(max(wait_s, 0.0), RETRY_AFTER_MOST_S)
-
-
-def _trust(settings: WebhookSettings) -> ssl.SSLContext:
-    if settings.ca_file is None:
-        return httpx.create_ssl_context(trust_env=False)
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise StartError(
-            f"webhook.ca_file cannot be used: {error}", "give a PEM file of certificates"
-        ) from error
+def _terms_of(settings: WebhookSettings) -> Terms:
+    assert settings.url is not None, "made only where there is somebody to tell"
+    assert settings.secret is not None, "the settings see to it"
+    return Terms(
+        settings.url,
+        settings.secret,
+        settings.timeout_s,
+        settings.retry_min_s,
+        settings.retry_max_s,
+        settings.waiting_events,
+        settings.waiting_s,
+        settings.batch_events,
+        settings.ca_file,
+    )

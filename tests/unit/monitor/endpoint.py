@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.waiting import EVERY_S
+
 
 @dataclass
 class Received:
@@ -42,6 +44,7 @@ class Endpoint:
     received: list[Received] = field(default_factory=list)
     port: int = 0
     connections: int = 0
+    drips: bool = False  # a byte of the answer at a time, and never the last
 
     def __post_init__(self) -> None:
         self.go = asyncio.Event()
@@ -78,6 +81,12 @@ class Endpoint:
                 self.received.append(Received(headers, body))
                 await self.go.wait()
                 answer = self.heads.pop(0) if self.heads else "204 No Content"
+                if self.drips:
+                    writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while self.drips:
+                    writer.write(b".")
+                    await writer.drain()
+                    await asyncio.sleep(EVERY_S)
                 writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
         self._writers.discard(writer)
         writer.close()
