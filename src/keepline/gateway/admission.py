@@ -41,7 +41,11 @@ async def admit(door: Door) -> None:
             asked = _check(node, request)
             if node.arrivals.flapping:
                 await node.arrivals.flapping.hold(door, request, deadline)
-            identity = await _judge(door, request)
+            if node.governor.taken:
+                await node.governor.newcomers.hold(door, request, deadline)
+            turnstile = node.governor.turnstile
+            with turnstile.free() or await turnstile.wait(door, request):
+                identity = await _judge(door, request)
             node.arrivals.flapping.check_war(identity, request.address)
             greeting.device_id = identity.device_id
             with node.arrivals.place(identity.device_id):
@@ -54,8 +58,10 @@ async def admit(door: Door) -> None:
                 claim = await node.memory.claim(identity.device_id, node.make_session_id())
         # From here on nothing is awaited, so nothing can come between.
         opening = Opening(request, greeting.said)
-        hello = settle_version(hello, asked)
-        session = node.open_session(connection, identity, hello, claim, opening)
+        session = node.open_session(
+            connection, identity, settle_version(hello, asked), claim, opening
+        )
+        node.counters.handshake.observe(deadline.spent_s(profile.hello_timeout_s))
         greeting.pass_on(session)
     except RefusedError as error:
         _forget_the_way(error)

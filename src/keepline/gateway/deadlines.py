@@ -67,6 +67,10 @@ class Deadline:
         """Return when it passes, in the loop's time."""
         return self._when
 
+    def spent_s(self, timeout_s: float) -> float:
+        """Return how much of its `timeout_s` is over; what it was put off for does not count."""
+        return timeout_s - self._when + self._loop.time()
+
     def reschedule(self, when: float) -> None:
         """Have it pass at another time of the loop's, unless it has passed already."""
         if self._expired:

@@ -78,7 +78,13 @@ class Gateway:
     def keep_time(self) -> None:
         """Have time pass for the node, from now until `stop`."""
         self.node.ticker.start(self.node.loop)
+        self.node.governor.start()
         self._each_second()
+
+    @property
+    def certificate_expires_at(self) -> float | None:
+        """Until when the certificate is good, in Unix time; None without one."""
+        return None if self._certificates is None else self._certificates.expires_at
 
     def reload_certificate(self) -> bool:
         """Load the certificate anew for the connections to come; False when there is none."""
@@ -113,6 +119,7 @@ class Gateway:
         if self._certificates is not None:
             await self._certificates.stop()
         node.isolation.stop()
+        node.governor.stop()
         node.ticker.stop()
         if self._minder is not None:
             self._minder.cancel()

@@ -7,6 +7,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from keepline.errors import PeerError, StartError
+from keepline.gateway.certificate_dates import expires_at
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Certificates:
         self._executor = executor
         self._stamp = self._look()
         self.context = make_context(settings)
+        self.expires_at = _expires_at(settings)  # in Unix time; of the one that is shown now
         self._reloading: asyncio.Task[None] | None = None
         self._looked_at: float | None = None
 
@@ -60,10 +62,11 @@ class Certificates:
                 return
             self._stamp = stamp  # also when it is broken: it is told once, not every minute
             context = await loop.run_in_executor(self._executor, make_context, self._settings)
+            ends = await loop.run_in_executor(self._executor, _expires_at, self._settings)
         except StartError as error:
             self._log.error("certificate_refused", detail=error.problem, hint=error.hint)
             return
-        self.context = context
+        self.context, self.expires_at = context, ends
         self._log.info("certificate_loaded", certificate=str(self._settings.certificate))
 
     def _look(self) -> _Stamp:
@@ -96,6 +99,11 @@ def make_context(settings: Tls) -> ssl.SSLContext:
             ) from error
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _expires_at(settings: Tls) -> float | None:
+    assert settings.certificate is not None, "without one there is no TLS"
+    return expires_at(settings.certificate.read_text("ascii", errors="replace"))
 
 
 def tls_error(error: ssl.SSLError) -> PeerError:

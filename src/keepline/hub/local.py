@@ -234,7 +234,15 @@ class LocalHub:
     def writing(self) -> Writing:
         """Return how writing goes; see `port.Hub`."""
         writer = self._writer
-        return Writing(len(writer), writer.waiting_bytes, writer.written, writer.waited_s)
+        return Writing(
+            len(writer),
+            writer.waiting_bytes,
+            writer.written,
+            writer.latency.sum,
+            writer.trouble is not None,
+            self.events_lost,
+            writer.latency,
+        )
 
     def each_second(self) -> None:
         """Keep windows true when the wall clock is set, and forget what is to be forgotten."""

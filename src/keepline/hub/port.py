@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable, Mapping, Sequence
 
+    from keepline.histogram import Histogram
+
 STATE_BYTES = 131_072
 """What one device's saved state may take: its handler's snapshot and what was not yet delivered."""
 
@@ -115,12 +117,18 @@ class Row(NamedTuple):
 
 
 class Writing(NamedTuple):
-    """What waits to be written, and how long it took so far: from asking to commit, in all."""
+    """What waits to be written, and how long it took so far: from asking to commit, in all.
+
+    `is_down` while what was tried last has failed; `latency` is one observation for each write.
+    """
 
     waiting: int
     waiting_bytes: int
     written: int
     waited_s: float
+    is_down: bool = False
+    events_lost: int = 0
+    latency: Histogram | None = None
 
 
 class Holder(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from keepline.monitor.gauges import Gauge
 from keepline.monitor.metrics import Gauge as Shown
 from keepline.monitor.metrics import Tally
+from keepline.monitor.process.reading import HUB, LOG, LOOP
 from keepline.monitor.rates import unattributed_share
 from keepline.monitor.rings import MINUTE_S
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from keepline.monitor.sampler import Sampler
 
 _QUEUES: Final = ("hub", "inbox", "log", "outbox")
+_THREADS: Final = (LOOP, HUB, LOG, "other")
 
 
 def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
@@ -27,50 +29,40 @@ def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
             "Live sessions at the latest sample, by state.",
             _several(sampler, {"active": Gauge.ACTIVE_CONNECTIONS, "idle": Gauge.IDLE_CONNECTIONS}),
             label="state",
+            values=("active", "idle"),
         ),
         Shown(
-            "keepline_sessions_unhealthy",
-            "Live sessions at the latest sample that the heartbeat doubts, by its verdict.",
-            _several(
-                sampler,
-                {
-                    "suspicious": Gauge.SUSPICIOUS_CONNECTIONS,
-                    "zombie": Gauge.ZOMBIE_CONNECTIONS,
-                },
-            ),
-            label="verdict",
+            "keepline_sessions_by_health",
+            "Live sessions at the latest sample, by what the heartbeat makes of them.",
+            lambda: _by_health(sampler),
+            label="health",
+            values=("healthy", "suspicious", "zombie"),
         ),
         Shown(
             "keepline_queue_depth",
             "What waits at the latest sample, by queue.",
             _several(sampler, {queue: Gauge(f"{queue}_depth") for queue in _QUEUES}),
             label="queue",
+            values=_QUEUES,
         ),
         Shown(
             "keepline_queue_bytes",
             "Bytes that wait at the latest sample, by queue.",
             _several(sampler, {queue: Gauge(f"{queue}_bytes") for queue in _QUEUES}),
             label="queue",
+            values=_QUEUES,
         ),
-        Shown(
-            "keepline_cpu_ratio",
-            "Share of one core in the latest sample, by group of threads.",
-            _several(
-                sampler,
-                {
-                    "loop": Gauge.LOOP_CPU_PERCENT,
-                    "hub": Gauge.HUB_CPU_PERCENT,
-                    "log": Gauge.LOG_CPU_PERCENT,
-                    "other": Gauge.OTHER_CPU_PERCENT,
-                },
-                factor=0.01,
-            ),
+        Tally(
+            "keepline_cpu_seconds",
+            "CPU time by group of threads, at the latest sample.",
+            _Cpu(sampler).read,
             label="threads",
+            values=_THREADS,
         ),
         *_memory(sampler),
         *_process(sampler),
         Shown(
-            "keepline_loop_lag_seconds_max",
+            "keepline_loop_lag_max_seconds",
             "By how much the loop's tick was late at most, in the last minute.",
             lambda: worst_lag_s(sampler),
         ),
@@ -138,14 +130,41 @@ def worst_lag_s(sampler: Sampler) -> float:
     return max(sampler.rings.series(Gauge.LOOP_LAG_MAX_S, MINUTE_S).values, default=0.0)
 
 
-def _several(
-    sampler: Sampler, gauges: Mapping[str, Gauge], factor: float = 1.0
-) -> Callable[[], Mapping[str, float]]:
+def _several(sampler: Sampler, gauges: Mapping[str, Gauge]) -> Callable[[], Mapping[str, float]]:
     def read() -> dict[str, float]:
         latest = sampler.latest
         if latest is None:
             return {}
         values = {label: latest.value(gauge) for label, gauge in gauges.items()}
-        return {label: factor * value for label, value in values.items() if value is not None}
+        return {label: value for label, value in values.items() if value is not None}
 
     return read
+
+
+def _by_health(sampler: Sampler) -> dict[str, float]:
+    latest = sampler.latest
+    if latest is None:
+        return {}
+    doubted = {
+        "suspicious": latest.value(Gauge.SUSPICIOUS_CONNECTIONS) or 0.0,
+        "zombie": latest.value(Gauge.ZOMBIE_CONNECTIONS) or 0.0,
+    }
+    connections = latest.value(Gauge.CONNECTIONS) or 0.0
+    return {"healthy": max(0.0, connections - sum(doubted.values())), **doubted}
+
+
+class _Cpu:
+    """CPU time by group of threads; nothing where the machine does not tell threads apart."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+        self._other_s = 0.0
+
+    def read(self) -> dict[str, float]:
+        reading = self._sampler.reading
+        if reading is None or reading.cpu_s is None or not reading.threads_s:
+            return {}
+        known_s = {name: reading.threads_s.get(name, 0.0) for name in (LOOP, HUB, LOG)}
+        # The process is read a moment before its threads; a total that fell would be a restart.
+        self._other_s = max(self._other_s, reading.cpu_s - sum(known_s.values()))
+        return {**known_s, "other": self._other_s}

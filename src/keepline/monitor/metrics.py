@@ -6,13 +6,12 @@ Counting costs one integer addition; names, labels and text come into being at t
 from __future__ import annotations
 
 import sys
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate, product
+from itertools import product
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -20,8 +19,11 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
 )
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from keepline.histogram import Histogram
+from keepline.hub.port import Outcome
 from keepline.lifecycle.faults import Fault, Source
 from keepline.reasons import CloseReason
 
@@ -32,29 +34,18 @@ RTT_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.
 # From the timer's own rounding to a stall in which devices would be given up.
 LAG_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
+# From a device on the same switch to the last that is let in: hellos may take 10 s.
+HANDSHAKE_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+# From what a device in conversation is given to the 90 s of the outermost bound.
+SILENCE_BOUNDS_S = (1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 90.0, 120.0)
+
+# From who leaves at once, over a conversation and a day's talk, to who is left open for days.
+SESSION_BOUNDS_S = (1.0, 10.0, 60.0, 300.0, 1800.0, 7200.0, 28800.0, 86400.0, 604800.0)
+
 
 # Who is held up, and how far that has gone.
 HOLDS = (*product(("device", "address"), ("delayed", "denied", "banned")), ("kick_war", "denied"))
-
-
-class Histogram:
-    """Counts of observations per bucket; the last bucket has no upper bound."""
-
-    __slots__ = ("bounds", "counts", "sum")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
-
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
-
-    def cumulative(self) -> list[tuple[str, float]]:
-        """Return Prometheus buckets: an upper bound, and how many observations were not above."""
-        bounds = [*map(str, self.bounds), "+Inf"]
-        return list(zip(bounds, accumulate(self.counts), strict=True))
 
 
 class Deliveries:
@@ -95,6 +86,7 @@ class Counters:
         "frames_in",
         "frames_out",
         "handler_failures",
+        "handshake",
         "holds",
         "inbox_audio_dropped",
         "keepalives_sent",
@@ -108,6 +100,7 @@ class Counters:
         "messages_in",
         "messages_out",
         "outbox_audio_dropped",
+        "outcomes",
         "peers_held_back",
         "ping_failures",
         "pings_received",
@@ -116,7 +109,9 @@ class Counters:
         "probes_answered",
         "probes_sent",
         "rtt",
+        "session",
         "sessions_opened",
+        "silence",
         "suspicions",
         "takeovers",
         "verdicts",
@@ -126,6 +121,7 @@ class Counters:
     def __init__(self) -> None:
         self.connections_accepted = 0
         self.sessions_opened = 0
+        self.outcomes = dict.fromkeys(Outcome, 0)
         self.disconnects = dict.fromkeys(CloseReason, 0)
         self.takeovers = 0
         self.closes_confirmed = 0
@@ -157,6 +153,9 @@ class Counters:
         self.webhook = Deliveries()
         self.mass_suspicions = 0
         self.rtt = Histogram(RTT_BOUNDS_S)
+        self.handshake = Histogram(HANDSHAKE_BOUNDS_S)
+        self.silence = Histogram(SILENCE_BOUNDS_S)  # of the devices that were judged dead
+        self.session = Histogram(SESSION_BOUNDS_S)
         self.loop_lag = Histogram(LAG_BOUNDS_S)
         self.activations_begun = 0
         self.enrolments = 0
@@ -266,13 +265,39 @@ _PLAIN = {
 }
 
 
+# name of the series: (attribute of Counters, help)
+_SPREADS = {
+    "keepline_handshake_duration_seconds": (
+        "handshake",
+        "Time from the accept to the session, of devices that were let in.",
+    ),
+    "keepline_session_duration_seconds": ("session", "How old sessions were when they ended."),
+    "keepline_ping_rtt_seconds": (
+        "rtt",
+        "Time from a ping to its pong, or from a probe to its answer.",
+    ),
+    "keepline_verdict_silence_seconds": (
+        "silence",
+        "How long devices had been silent when they were judged dead.",
+    ),
+    "keepline_loop_lag_seconds": (
+        "loop_lag",
+        "By how much each tick of the loop was late; there are ten in a second.",
+    ),
+}
+
+
 class Gauge(NamedTuple):
-    """A number read at the scrape, None for none; with a `label`, one per value of that label."""
+    """A number read at the scrape, None for none; with a `label`, one per value of that label.
+
+    `values` are all that the label can be; () where settings or the program say it.
+    """
 
     name: str
     help: str
     read: Callable[[], float | Mapping[str, float] | None]
     label: str | None = None
+    values: tuple[str, ...] = ()
 
 
 class Tally(NamedTuple):
@@ -282,6 +307,18 @@ class Tally(NamedTuple):
     help: str
     read: Callable[[], float | Mapping[str, float] | None]
     label: str | None = None
+    values: tuple[str, ...] = ()
+
+
+class Spread(NamedTuple):
+    """Observations counted elsewhere, None where there are none of them."""
+
+    name: str
+    help: str
+    read: Callable[[], Histogram | None]
+
+
+Shown: TypeAlias = Gauge | Tally | Spread
 
 
 class Metrics(Collector):
@@ -290,19 +327,23 @@ class Metrics(Collector):
     def __init__(
         self,
         counters: Counters,
-        gauges: tuple[Gauge | Tally, ...],
+        shown: tuple[Shown, ...],
         *,
         version: str,
     ) -> None:
         self._counters = counters
-        self._gauges = gauges
+        self.shown = shown
         self._version = version
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
-    async def text(self) -> bytes:
-        """Return the exposition, 1 ms of work; the library's own look at the process took 11."""
-        return generate_latest(self._registry)
+    async def text(self, accept: str = "") -> tuple[bytes, str]:
+        """Return the exposition and its media type, OpenMetrics for who asks for it.
+
+        1 ms of work; the library's own look at the process took 11.
+        """
+        encode, media_type = choose_encoder(accept)
+        return encode(self._registry), media_type
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family of ours; called by the registry."""
@@ -318,20 +359,14 @@ class Metrics(Collector):
         yield self._disconnects()
         yield self._faults()
         yield self._holds()
-        yield HistogramMetricFamily(
-            "keepline_ping_rtt_seconds",
-            "Time from a ping to its pong, or from a probe to its answer.",
-            buckets=counters.rtt.cumulative(),
-            sum_value=counters.rtt.sum,
-        )
-        yield HistogramMetricFamily(
-            "keepline_loop_lag_seconds",
-            "By how much each tick of the loop was late; there are ten in a second.",
-            buckets=counters.loop_lag.cumulative(),
-            sum_value=counters.loop_lag.sum,
-        )
-        for gauge in self._gauges:
-            yield _read(gauge)
+        yield self._outcomes()
+        for name, (attribute, text) in _SPREADS.items():
+            yield _spread(name, text, getattr(counters, attribute))
+        for each in self.shown:
+            if isinstance(each, Spread):
+                yield _spread(each.name, each.help, each.read())
+            else:
+                yield _read(each)
         python = ".".join(map(str, sys.version_info[:3]))
         build = {"version": self._version, "python": python}
         yield InfoMetricFamily("keepline_build", "What is running.", value=build)
@@ -351,6 +386,13 @@ class Metrics(Collector):
             family.add_metric(list(labels), count)
         return family
 
+    def _outcomes(self) -> Metric:
+        text = "Sessions that were opened, by what was found of the one before."
+        family = CounterMetricFamily("keepline_resumptions", text, labels=["outcome"])
+        for outcome, count in self._counters.outcomes.items():
+            family.add_metric([outcome.value], count)
+        return family
+
     def _faults(self) -> Metric:
         text = "Exceptions that were caught, by their class and where they came from."
         family = CounterMetricFamily("keepline_faults", text, labels=["fault", "source"])
@@ -365,6 +407,12 @@ class Metrics(Collector):
             if reason.status is None:
                 family.add_metric([reason.initiator.value, reason.cause], count)
         return family
+
+
+def _spread(name: str, text: str, seen: Histogram | None) -> Metric:
+    if seen is None:
+        return HistogramMetricFamily(name, text)
+    return HistogramMetricFamily(name, text, buckets=seen.cumulative(), sum_value=seen.sum)
 
 
 def _read(gauge: Gauge | Tally) -> Metric:

@@ -12,8 +12,9 @@ from keepline.reasons import CloseReason, Initiator
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from keepline.histogram import Histogram
     from keepline.hub.port import Writing
-    from keepline.monitor.metrics import Counters, Histogram
+    from keepline.monitor.metrics import Counters
     from keepline.monitor.process.reading import Reading
 
 _NORMAL: Final = frozenset(

@@ -6,16 +6,19 @@ import asyncio
 import sys
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from keepline.monitor.metrics import RTT_BOUNDS_S, Counters, Gauge, Histogram, Metrics
+from keepline.histogram import Histogram
+from keepline.hub.port import Outcome
+from keepline.monitor.metrics import Counters, Gauge, Metrics, Shown, Spread
 from keepline.reasons import CloseReason
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def scraped(counters: Counters, *gauges: Gauge) -> Samples:
-    text = asyncio.run(Metrics(counters, gauges, version="1.2.3").text()).decode()
+def scraped(counters: Counters, *shown: Shown) -> Samples:
+    text = asyncio.run(Metrics(counters, shown, version="1.2.3").text())[0].decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -82,8 +85,8 @@ async def test_a_gauge_is_read_at_each_scrape() -> None:
     metrics = Metrics(
         Counters(), (Gauge("keepline_sessions", "Live.", lambda: next(readings)),), version="1"
     )
-    assert b"\nkeepline_sessions 1.0\n" in await metrics.text()
-    assert b"\nkeepline_sessions 2.0\n" in await metrics.text()
+    assert b"\nkeepline_sessions 1.0\n" in (await metrics.text())[0]
+    assert b"\nkeepline_sessions 2.0\n" in (await metrics.text())[0]
 
 
 def test_a_gauge_with_a_label_has_one_number_for_each_of_its_values() -> None:
@@ -112,15 +115,6 @@ def test_two_gateways_in_one_process_count_apart() -> None:
     assert value(scraped(second), "keepline_takeovers_total") == 0
 
 
-def test_a_histogram_counts_each_observation_in_the_bucket_that_ends_at_or_above_it() -> None:
-    histogram = Histogram((1.0, 2.0))
-    for observation in (0.5, 1.0, 1.5, 2.0, 2.5):
-        histogram.observe(observation)
-    assert histogram.counts == [2, 2, 1]
-    assert histogram.cumulative() == [("1.0", 2), ("2.0", 4), ("+Inf", 5)]
-    assert histogram.sum == 7.5
-
-
 def test_round_trips_are_exposed_cumulatively() -> None:
     counters = Counters()
     for rtt_s in (0.0005, 0.03, 60.0):
@@ -133,5 +127,36 @@ def test_round_trips_are_exposed_cumulatively() -> None:
     assert value(samples, "keepline_ping_rtt_seconds_sum") == pytest.approx(60.0305)
 
 
-def test_round_trip_bounds_rise() -> None:
-    assert list(RTT_BOUNDS_S) == sorted(set(RTT_BOUNDS_S))
+def test_the_bounds_of_every_histogram_rise() -> None:
+    counters = Counters()
+    spreads = [getattr(counters, name) for name in Counters.__slots__]
+    found = [each.bounds for each in spreads if isinstance(each, Histogram)]
+    assert len(found) == 5
+    assert all(list(bounds) == sorted(set(bounds)) for bounds in found)
+
+
+def test_a_spread_that_is_counted_elsewhere_is_shown_and_one_without_is_not() -> None:
+    waits = Histogram((0.1,))
+    waits.observe(0.05)
+    samples = scraped(Counters(), Spread("keepline_x_seconds", "X.", lambda: waits))
+    assert value(samples, "keepline_x_seconds_bucket", le="0.1") == 1
+    samples = scraped(Counters(), Spread("keepline_x_seconds", "X.", lambda: None))
+    assert not any(name.startswith("keepline_x") for name, _ in samples)
+
+
+def test_sessions_are_counted_by_what_was_found_of_the_one_before() -> None:
+    counters = Counters()
+    counters.outcomes[Outcome.RESUMED] += 3
+    samples = scraped(counters)
+    assert value(samples, "keepline_resumptions_total", outcome="resumed") == 3
+    assert value(samples, "keepline_resumptions_total", outcome="new") == 0
+
+
+def test_who_asks_for_openmetrics_is_given_it() -> None:
+    metrics = Metrics(Counters(), (), version="1")
+    asked = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.3"
+    page, media_type = asyncio.run(metrics.text(asked))
+    assert media_type.startswith("application/openmetrics-text")
+    assert page.endswith(b"# EOF\n")
+    names = {family.name for family in openmetrics(page.decode())}
+    assert {"keepline_takeovers", "keepline_ping_rtt_seconds", "keepline_build"} <= names

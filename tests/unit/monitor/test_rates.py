@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from keepline.histogram import Histogram
 from keepline.hub.port import Writing
 from keepline.monitor.gauges import Gauge
-from keepline.monitor.metrics import Counters, Histogram
+from keepline.monitor.metrics import Counters
 from keepline.monitor.process.reading import Reading
 from keepline.monitor.rates import (
     Rates,

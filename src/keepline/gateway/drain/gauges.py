@@ -22,9 +22,10 @@ def gauges_of(drain: Drain) -> tuple[Gauge | Tally, ...]:
             "1 for what the drain is about, 0 for everything else.",
             lambda: {str(phase): float(phase is drain.phase) for phase in Phase},
             label="phase",
+            values=tuple(map(str, Phase)),
         ),
         Gauge(
-            "keepline_drain_rate",
+            "keepline_drain_pace_ratio",
             "At which share of the planned pace devices are let go.",
             lambda: drain.progress().rate,
         ),
@@ -43,5 +44,6 @@ def gauges_of(drain: Drain) -> tuple[Gauge | Tally, ...]:
             "What became of devices that were told to leave.",
             lambda: {name: asdict(drain.totals)[name] for name in OUTCOMES},
             label="outcome",
+            values=OUTCOMES,
         ),
     )

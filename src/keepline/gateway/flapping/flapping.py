@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from keepline.gateway.session import Session
     from keepline.wire.handshake import Request
 
+KINDS: Final = ("device", "address", "kick_war")
 MOST_WAITING: Final = 256
 """So many are held at once, of the handshakes that may be under way; more are refused."""
 
@@ -210,6 +211,11 @@ class Flapping:
         for standing in self._addresses.held.values():
             yield _of_standing("address", standing)
         yield from map(_of_war, self.kicks.wars.values())
+
+    def count_held(self) -> dict[str, int]:
+        """Return how many are held up, by kind; looks at none of them."""
+        counts = len(self._devices.held), len(self._addresses.held), len(self.kicks.wars)
+        return dict(zip(KINDS, counts, strict=True))
 
     def lift(self, who: str) -> list[Held]:
         """Let a device go wherever it is held, or an address; return what was lifted."""

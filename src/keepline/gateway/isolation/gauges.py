@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from keepline.gateway.isolation.suspension import Standing
 from keepline.monitor.metrics import Gauge, Tally
@@ -10,6 +10,8 @@ from keepline.monitor.metrics import Gauge, Tally
 if TYPE_CHECKING:
     from keepline.gateway.isolation.isolation import Isolation
     from keepline.gateway.node import Node
+
+KINDS: Final = ("task", "thread")
 
 
 def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
@@ -26,6 +28,7 @@ def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
             "Tasks and threads that go on although their session has gone.",
             lambda: _strays(isolation),
             label="kind",
+            values=KINDS,
         ),
         Gauge(
             "keepline_handler_suspended",
@@ -46,4 +49,4 @@ def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
 
 def _strays(isolation: Isolation) -> dict[str, float]:
     kinds = [kind for kind, _ in isolation.strays.found()]
-    return {kind: float(kinds.count(kind)) for kind in ("task", "thread")}
+    return {kind: float(kinds.count(kind)) for kind in KINDS}

@@ -18,6 +18,6 @@ async def test_a_scrape_tells_the_phase_the_pace_and_what_became_of_devices() ->
     world.drain.start("a test")
     assert await world.drain.over()
     assert read["keepline_drained_devices"]() == {**dict.fromkeys(OUTCOMES, 0), "sent": 1}
-    assert read["keepline_drain_rate"]() == 1
+    assert read["keepline_drain_pace_ratio"]() == 1
     assert read["keepline_drain_eta_seconds"]() == 0
     assert read["keepline_admission_rate_per_second"]() == world.drain.rate_per_s
