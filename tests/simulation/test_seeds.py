@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from keepline.simulation.run import Result, simulate, within_budget
+from keepline.simulation.world import LIFE, ROUGH
+from tests.simulation.seeds import MIXES, failed, of_the_day
+
+BUDGET_S = 12.0
+"""CPU for new seeds in `make test`, for each of the two mixes."""
+
+LONG_BUDGET_S = 600.0
+LONG_SEEDS = 10**10  # others than those of `make test`
+
+
+def check(result: Result, mix: str) -> None:
+    flags = " --rough" if mix == "rough" else ""
+    again = f"again: keepline simulate --seed {result.seed}{flags}"
+    told = [str(result.violation), again, f"in step {result.step}, after:", *result.trace]
+    assert result.violation is None, "\n".join(told)
+
+
+@pytest.mark.parametrize(("seed", "mix"), failed())
+def test_a_seed_that_has_ever_found_something_finds_nothing_now(seed: int, mix: str) -> None:
+    check(simulate(seed, MIXES[mix], time.process_time), mix)
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_new_seeds_of_today_find_nothing(mix: str) -> None:
+    chosen = {"life": LIFE, "rough": ROUGH}[mix]
+    for result in within_budget(of_the_day(time.time()), chosen, time.process_time, BUDGET_S):
+        print(f"seed {result.seed} ({mix})")  # noqa: T201 (told with a failure)
+        check(result, mix)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mix", MIXES)
+def test_many_new_seeds_find_nothing(mix: str) -> None:
+    seeds = (LONG_SEEDS + seed for seed in of_the_day(time.time()))
+    for result in within_budget(seeds, MIXES[mix], time.process_time, LONG_BUDGET_S):
+        check(result, mix)
