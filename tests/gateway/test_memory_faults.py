@@ -63,7 +63,9 @@ class Running:
 
     def __init__(self, path: Path, handler: type[Handler] = Counter, **sections: Any) -> None:
         self.log = StringIO()
-        settings = {"data_dir": str(path), **sections}
+        # Devices here come and go as fast as they can, which no real one may.
+        often = {"flapping": {"enabled": False}}
+        settings = {"data_dir": str(path), **often, **sections}
         self.gateway = Gateway(handler, settings, port=0, token=TOKEN, log=self.log)
         self.path = path / "keepline.db"
         self.other: sqlite3.Connection | None = None

@@ -133,7 +133,9 @@ class Door(asyncio.Protocol):
         try:
             await self._way_in(self)
         except ConnectionError as error:
-            self._lose(self.node.isolation.faults.of_socket(error))
+            # Without a number it is our own word for a peer that has hung up.
+            met = None if error.errno is None else error
+            self._lose(self.node.isolation.faults.of_socket(met))
             raise
 
     def come_from(self, address: str) -> None:
