@@ -86,6 +86,13 @@ def test_a_stall_taken_off_between_ping_and_pong_gives_no_negative_round_trip() 
     assert hb.receive_pong(payload, 999.0) == 0.0
 
 
+def test_the_average_is_still_true_after_half_a_year_of_pings() -> None:
+    hb, judging = heart(), judge()
+    for _ in range(1_000_000):
+        hb.receive_pong(judging.ping_payload(hb, 0.0), 0.0123)
+    assert hb.average_rtt_s == pytest.approx(0.0123, rel=1e-6)
+
+
 @settings(deadline=None)
 @given(st.lists(st.floats(0.001, 20), min_size=1, max_size=50))
 def test_the_average_is_the_true_mean(round_trips_s: list[float]) -> None:
