@@ -226,3 +226,14 @@ def a_revocation_that_takes_what_was_saved(patch: pytest.MonkeyPatch) -> None:
         return left
 
     patch.setattr("keepline.gateway.node.hand_over", hand_over)
+
+
+def a_snapshot_that_undoes_a_save(patch: pytest.MonkeyPatch) -> None:
+    """What an idle session gave is written over what it saved after that. It was so once."""
+    real = Memory.overtaken
+
+    def overtaken(self: Memory, session: Session) -> bool:
+        real(self, session)
+        return False
+
+    patch.setattr(Memory, "overtaken", overtaken)

@@ -15,6 +15,7 @@ from keepline.hub.port import STATE_BYTES, Claim, Outcome, Tally
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
+    from keepline.gateway.calls import Calls
     from keepline.gateway.endings import Ending
     from keepline.gateway.registry import Registry
     from keepline.gateway.session import Session
@@ -44,7 +45,7 @@ class Memory:
     held here until the hub has it.
     """
 
-    __slots__ = ("_hub", "_log", "_parting", "_registry", "_window_s")
+    __slots__ = ("_hub", "_log", "_overtaken", "_parting", "_registry", "_window_s")
 
     def __init__(self, hub: Hub, settings: HubSettings, log: Log, registry: Registry) -> None:
         self._hub = hub
@@ -52,6 +53,7 @@ class Memory:
         self._log = log
         self._window_s = settings.resume_window_s
         self._parting: dict[str, Record | tuple[str, ...]] = {}
+        self._overtaken: dict[Calls, bool] = {}  # whose snapshot is on its way here
 
     def __len__(self) -> int:
         """How many records are on their way to the hub."""
@@ -106,10 +108,25 @@ class Memory:
 
         Raises ReplacedError, HubDownError, or ValueError for what is too large.
         """
+        if session in self._overtaken:
+            self._overtaken[session] = True
         state = _encode(Record(snapshot, within_bounds(session.undelivered())))
         if len(state) > STATE_BYTES:  # a snapshot this large leaves no room beside it
             state = _encode(Record(snapshot))
         await self._hub.save(claim_of(session), state)
+
+    def expect(self, session: Calls) -> None:
+        """A snapshot was asked for and is to be saved: from when it is given until `overtaken`."""
+        self._overtaken[session] = False
+
+    def given(self, session: Calls) -> None:
+        """The handler has given its snapshot: what it saved before is older."""
+        if session in self._overtaken:
+            self._overtaken[session] = False
+
+    def overtaken(self, session: Calls) -> bool:
+        """Return whether the handler has saved something since: that is newer, and stays."""
+        return self._overtaken.pop(session, False)
 
     def leave(self, session: Session, record: Record | None) -> None:
         """Give a device back; None leaves what was saved before."""

@@ -84,16 +84,19 @@ class Parting(NamedTuple):
 
 async def save_snapshot(session: Session) -> None:
     """Save a snapshot of a session that goes on; what cannot be kept now is told in the log."""
-    promise = ask_for_snapshot(session)
-    state = promise if promise is None or isinstance(promise, bytes) else await kept(promise)
-    if state is None:
+    node = session.connection.node
+    node.memory.expect(session)
+    try:
+        promise = ask_for_snapshot(session)
+        state = promise if promise is None or isinstance(promise, bytes) else await kept(promise)
+    finally:
+        is_overtaken = node.memory.overtaken(session)
+    if state is None or is_overtaken:
         return
     try:
         await session.save(state)
     except HubError as error:
-        session.connection.node.log.warning(
-            "state_not_saved", device_id=session.device_id, error=error
-        )
+        node.log.warning("state_not_saved", device_id=session.device_id, error=error)
 
 
 def hand_over(older: Session, record: Record | None) -> Parting:
@@ -209,7 +212,7 @@ class _Question:
         try:
             state = session.handler.snapshot()
             if state is None or isinstance(state, bytes) or not isinstance(state, Awaitable):
-                self._give(self._checked(session, state))
+                self._give(session, self._checked(session, state))
                 return None
         except BaseException:
             self._break()
@@ -218,7 +221,7 @@ class _Question:
 
     async def _await(self, session: Calls, state: Awaitable[bytes | None]) -> None:
         try:
-            self._give(self._checked(session, await state))
+            self._give(session, self._checked(session, await state))
         finally:
             self._break()
 
@@ -240,10 +243,11 @@ class _Question:
         )
         return None
 
-    def _give(self, state: bytes | None) -> None:
+    def _give(self, session: Calls, state: bytes | None) -> None:
         if threading.get_ident() != self._node.loop_thread:
-            self._node.loop.call_soon_threadsafe(self._give, state)
+            self._node.loop.call_soon_threadsafe(self._give, session, state)
         elif not self.answer.done():
+            self._node.memory.given(session)
             self.answer.set_result(state)
 
     def _break(self) -> None:

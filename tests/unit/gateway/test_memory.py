@@ -427,3 +427,28 @@ async def test_a_handler_that_failed_and_had_saved_nothing_leaves_nothing() -> N
     first.loses_tcp()
     second = await come(world)
     assert second.session.outcome is Outcome.NEW
+
+
+async def test_a_snapshot_of_an_idle_session_does_not_undo_what_is_saved_right_after_it() -> None:
+    class Counting(Keeping):
+        heard = 0
+
+        async def text(self, session: Any, message: Any) -> None:  # type: ignore[override]
+            if not self.heard:
+                await asyncio.sleep(0)
+            self.heard += 1
+            await session.save(b"%d" % self.heard)
+
+        def snapshot(self) -> bytes | None:
+            return b"%d" % self.heard
+
+    world = World(Counting)
+    life = await come(world)
+    life.says('{"type":"listen","state":"detect","text":"first"}')
+    life.session.tell_idle()  # its snapshot is taken between the two
+    life.says('{"type":"listen","state":"detect","text":"second"}')
+    for _ in range(5):
+        await settle()
+    life.session.close(CloseReason.HANDLER_FAILED)
+    life.loses_tcp()
+    assert (await come(world)).handler.calls[0] == ("restore", b"2")
