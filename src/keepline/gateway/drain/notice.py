@@ -19,6 +19,11 @@ def return_of(session: Session) -> Return:
     return Return.NEVER if session.profile.reconnect == "never" else Return.BY_ITSELF
 
 
+def back_s(session: Session) -> float:
+    """Return how long a device takes that comes back by itself, at first."""
+    return session.profile.reconnect_s or 0.0
+
+
 def reason_for(comes_back: Return) -> CloseReason:
     """Return 1012 for who comes back by itself, 1001 for all others."""
     if comes_back is Return.NEVER:

@@ -46,7 +46,8 @@ class Plan:
     `rate_per_s` is what may arrive elsewhere, or here again. Who comes back by itself arrives as
     it went, so it goes at that rate; all others go at `own_rate_per_s`, and those of them that are
     told when to come back are spread by what they are told. `close_s` is the longest bound of a
-    Close, `away_s` how long nobody takes them here afterwards, 0 where others do.
+    Close, `away_s` how long nobody takes them here afterwards, 0 where others do; `back_s` is how
+    long those take that come back by themselves, at most.
     """
 
     crowd: Mapping[tuple[Wave, Return], int]
@@ -55,6 +56,7 @@ class Plan:
     turn_s: float
     close_s: float
     away_s: float
+    back_s: float = 0.0
 
     def count(self, wave: Wave | None = None, comes_back: Return | None = None) -> int:
         """Return how many devices are of one wave, of one kind, of both, or in all."""
@@ -73,16 +75,21 @@ class Plan:
     @property
     def waves_s(self) -> float:
         """When the last slot is over, however long conversations take."""
-        paced = self.count(comes_back=Return.BY_ITSELF)
-        free = self.count() - paced
-        return max(paced / self.rate_per_s, free / self.own_rate_per_s)
+        free = self.count() - self.count(comes_back=Return.BY_ITSELF)
+        return max(self.paced_s, free / self.own_rate_per_s)
+
+    @property
+    def paced_s(self) -> float:
+        """When the last slot is over of those that come back by themselves."""
+        return self.count(comes_back=Return.BY_ITSELF) / self.rate_per_s
 
     @property
     def eta_s(self) -> float:
         """When the last device has left at the latest, its handler's end not counted."""
-        turns_s = self.turn_s if self.count(Wave.TALKING) else 0.0
         if not self.crowd:
             return 0.0
+        turns_s = self.turn_s if self.count(Wave.TALKING) else 0.0
+        turns_s += self.count(Wave.TALKING, Return.BY_ITSELF) / self.rate_per_s
         return min(max(self.waves_s, turns_s), self.wait_s) + self.close_s + SETTLE_S
 
     @property
@@ -111,20 +118,37 @@ class Plan:
             "fits": self.fits,
         }
 
-    def hint_s(self, number: int, u: float, now_s: float) -> float:
-        """Return after how long the `number`-th device that can be told is to come back.
+    @property
+    def hints_s(self) -> float:
+        """When the first device is to come back that can be told.
 
-        Their arrivals are stratified, and come behind those of devices that nobody can tell.
+        They come behind those that nobody can tell, and not before they are let in.
         """
         begin_s = self.eta_s + self.away_s if self.away_s else 0.0
-        by_themselves = self.count(comes_back=Return.BY_ITSELF)
-        begin_s = max(begin_s, by_themselves / self.rate_per_s)
-        return max(0.0, begin_s + slot_s(number, u, self.rate_per_s) - now_s)
+        paced_s = self.paced_s
+        return max(begin_s, paced_s + self.back_s) if paced_s else begin_s
 
 
-def slot_s(number: int, u: float, rate_per_s: float) -> float:
-    """Return the instant of one departure: `u` in [0, 1) moves it within a stratum of its own.
+class Slots:
+    """Instants from `begin_s` on, one after the other, `rate_per_s` of them in a second.
 
-    Uniform draws over the whole time would peak a third above their mean; these never do.
+    Each is moved by chance within a stratum of its own: uniform draws over the whole time would
+    peak a third above their mean; these never do.
     """
-    return (number + u) / rate_per_s
+
+    __slots__ = ("_begin_s", "_number", "rate_per_s")
+
+    def __init__(self, rate_per_s: float, begin_s: float = 0.0) -> None:
+        self.rate_per_s = rate_per_s
+        self._begin_s = begin_s
+        self._number = 0
+
+    def take(self, u: float, not_before_s: float = 0.0) -> float:
+        """Return the next one, moved by `u` in [0, 1); strata that are over by then are lost.
+
+        Who is late gets no slot of the past: all who are would come at once.
+        """
+        over = int((not_before_s - self._begin_s) * self.rate_per_s)
+        number = max(self._number, over)
+        self._number = number + 1
+        return self._begin_s + (number + u) / self.rate_per_s

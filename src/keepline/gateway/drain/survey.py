@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from keepline.gateway.drain.notice import return_of
-from keepline.gateway.drain.plan import Plan, Wave
+from keepline.gateway.drain.notice import back_s, return_of
+from keepline.gateway.drain.plan import Plan, Return, Wave
 from keepline.gateway.drain.turn import Talk
 from keepline.lifecycle.states import State
 
 if TYPE_CHECKING:
-    from keepline.gateway.drain.plan import Return
     from keepline.gateway.node import Node
     from keepline.gateway.session import Session
 
@@ -20,24 +20,31 @@ SLICE: Final = 250
 
 
 class Found(NamedTuple):
-    """Sessions by their wave and by how they come back; `close_s` is their longest Close."""
+    """Sessions by their wave and by how they come back; `close_s` is their longest Close.
+
+    `back` is how many come back by themselves, by how long that takes them.
+    """
 
     groups: dict[tuple[Wave, Return], list[Session]]
     close_s: float
+    back: Counter[float]
 
 
 async def survey(node: Node) -> Found:
     """Find every session that is not ending yet."""
     groups: dict[tuple[Wave, Return], list[Session]] = {}
     close_s = 0.0
+    back: Counter[float] = Counter()
     for number, session in enumerate(node.registry, start=1):
         if session.connection.lifecycle.reason is None:
-            key = (wave_of(session, node.ticker.now), return_of(session))
+            comes_back = return_of(session)
+            key = (wave_of(session, node.ticker.now), comes_back)
             groups.setdefault(key, []).append(session)
+            back[back_s(session)] += comes_back is Return.BY_ITSELF
             close_s = max(close_s, session.profile.close_timeout_s)
         if number % SLICE == 0:
             await asyncio.sleep(0)
-    return Found(groups, close_s)
+    return Found(groups, close_s, +back)
 
 
 def wave_of(session: Session, now: float) -> Wave:
@@ -57,4 +64,5 @@ def plan_for(node: Node, found: Found, rate_per_s: float, away_s: float) -> Plan
         turn_s=settings.turn_s,
         close_s=found.close_s,
         away_s=away_s,
+        back_s=max(found.back, default=0.0),
     )

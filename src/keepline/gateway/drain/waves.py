@@ -6,8 +6,8 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from keepline.gateway.drain.notice import hint, notice, reason_for, return_of
-from keepline.gateway.drain.plan import Return, Wave, slot_s
+from keepline.gateway.drain.notice import back_s, hint, notice, reason_for, return_of
+from keepline.gateway.drain.plan import Return, Slots, Wave
 from keepline.gateway.drain.turn import Talk
 from keepline.wire.frames import text_frame
 
@@ -30,25 +30,34 @@ HEARD_S: Final = 0.3
 
 
 class Lane:
-    """Devices that go at one rate: first whose turn is over, then the idle, then the quiet."""
+    """Devices that go at one rate: first whose turn is over, then the idle, then the quiet.
 
-    __slots__ = ("idle", "number", "over", "quiet", "rate_per_s", "slot_s")
+    `at_s` is the time that has come.
+    """
+
+    __slots__ = ("_slots", "at_s", "idle", "over", "quiet", "rate_per_s", "slot_s")
 
     def __init__(self, rate_per_s: float, u: float) -> None:
         self.rate_per_s = rate_per_s
         self.over: deque[Session] = deque()
         self.idle: deque[Session] = deque()
         self.quiet: deque[Session] = deque()
-        self.number = 0
-        self.slot_s = slot_s(0, u, rate_per_s)
+        self.at_s = 0.0
+        self._slots = Slots(rate_per_s)
+        self.slot_s = self._slots.take(u)
 
     def __len__(self) -> int:
         return len(self.over) + len(self.idle) + len(self.quiet)
 
     def use_slot(self, u: float) -> None:
         """A device goes now; the next one has the next slot."""
-        self.number += 1
-        self.slot_s = slot_s(self.number, u, self.rate_per_s)
+        self.slot_s = self._slots.take(u)
+
+    def join(self, session: Session, u: float) -> None:
+        """A device's turn is over: it goes in front."""
+        if not self and self.slot_s < self.at_s:
+            self.slot_s = self._slots.take(u, self.at_s)
+        self.over.append(session)
 
 
 class Waves:
@@ -57,17 +66,21 @@ class Waves:
     `own_s` and `at_s` are times of the plan, which pass slower while its pace is: for ends that
     only cost us something, and for those that make arrivals. `now_s` is that of the drain. A
     conversation is waited for until its turn is over, within `turn_s`.
+
+    Who comes back after ten seconds must not meet who comes back after one, and who went nine
+    seconds later: each such kind has a lane of its own, with its share of the rate.
     """
 
     __slots__ = (
         "_counts",
         "_free",
+        "_hints",
         "_is_forced",
+        "_late",
         "_node",
         "_paced",
         "_plan",
         "_target",
-        "_told",
         "_turn_over_s",
         "_watched",
     )
@@ -81,17 +94,22 @@ class Waves:
         self._target = target
         self._counts = counts
         self._free = Lane(plan.own_rate_per_s, draw())
-        self._paced = Lane(plan.rate_per_s, draw())
+        self._paced = {
+            seconds: Lane(plan.rate_per_s * count / found.back.total(), draw())
+            for seconds, count in found.back.items()
+        }
+        self._late = Lane(plan.rate_per_s, draw())  # whose turn is over when all slots are
+        self._hints = Slots(plan.rate_per_s, plan.hints_s)
         self._watched: dict[Session, float] = {}  # until when; who is not told yet: for ever
         self._turn_over_s: dict[Sending, float] = {}  # since when, of those
-        self._told = 0
         self._is_forced = False
         for (wave, comes_back), sessions in found.groups.items():
-            lane = self._lane(comes_back)
             if wave is Wave.TALKING:
                 self._watched.update(dict.fromkeys(sessions, inf))
-            else:
-                (lane.idle if wave is Wave.IDLE else lane.quiet).extend(sessions)
+                continue
+            for session in sessions:
+                lane = self._lane(session, comes_back)
+                (lane.idle if wave is Wave.IDLE else lane.quiet).append(session)
 
     @property
     def talking(self) -> int:
@@ -101,12 +119,11 @@ class Waves:
     @property
     def is_done(self) -> bool:
         """Whether everybody was closed."""
-        return not (self._watched or self._free or self._paced)
+        return not (self._watched or any(self._lanes()))
 
     def left_s(self, factor: float) -> float:
         """Return how long it takes until the last slot, at this share of the pace."""
-        lanes = (self._free, self._paced)
-        longest_s = max(len(lane) / lane.rate_per_s for lane in lanes)
+        longest_s = max(len(lane) / lane.rate_per_s for lane in self._lanes())
         return longest_s / factor if factor else inf
 
     def turn_is_over(self, session: Sending, now_s: float) -> None:
@@ -117,8 +134,9 @@ class Waves:
     def turn(self, own_s: float, at_s: float, now_s: float) -> bool:
         """Let go whose slot has come; return whether there are more than one turn may have."""
         left = MOST_PER_TURN
-        for lane, until_s in ((self._free, own_s), (self._paced, at_s)):
-            while left and lane and (self._is_forced or lane.slot_s <= until_s):
+        for lane in self._lanes():
+            lane.at_s = own_s if lane is self._free else at_s
+            while left and lane and (self._is_forced or lane.slot_s <= lane.at_s):
                 left -= 1
                 self._next(lane, now_s)
         self._look_at_conversations(now_s, left)
@@ -130,8 +148,14 @@ class Waves:
         for session in self._watched:
             self._free.over.append(session)
 
-    def _lane(self, comes_back: Return) -> Lane:
-        return self._paced if comes_back is Return.BY_ITSELF else self._free
+    def _lanes(self) -> tuple[Lane, ...]:
+        return (self._free, *self._paced.values(), self._late)
+
+    def _lane(self, session: Session, comes_back: Return) -> Lane:
+        if comes_back is not Return.BY_ITSELF:
+            return self._free
+        is_late = self._late.at_s >= self._plan.paced_s
+        return self._late if is_late else self._paced.get(back_s(session), self._late)
 
     def _next(self, lane: Lane, now_s: float) -> None:
         queue = lane.over or lane.idle or lane.quiet
@@ -163,7 +187,8 @@ class Waves:
                 session.tell_draining()
                 until_s = self._plan.turn_s
             if now_s >= until_s or self._is_over(session, now_s):
-                self._lane(return_of(session)).over.append(session)
+                lane = self._lane(session, return_of(session))
+                lane.join(session, self._node.random.random())
             else:
                 self._watched[session] = until_s  # behind the others
 
@@ -181,9 +206,8 @@ class Waves:
         settings = self._node.settings.drain
         is_cut = was_talking and self._is_in_a_turn(session)
         if comes_back is Return.TOLD:
-            u = self._node.random.random()
-            text: str | None = hint(self._plan.hint_s(self._told, u, now_s), self._target)
-            self._told += 1
+            back_at_s = self._hints.take(self._node.random.random(), now_s)
+            text: str | None = hint(max(0.0, back_at_s - now_s), self._target)
         else:
             text = notice(session, settings.message, in_conversation=was_talking)
         # Past everything that keeps messages for later: on its next connection it means nothing.

@@ -14,8 +14,8 @@ from keepline.gateway.drain.plan import (
     Crowd,
     Plan,
     Return,
+    Slots,
     Wave,
-    slot_s,
 )
 
 AWAY, TOLD, BACK = Return.NEVER, Return.TOLD, Return.BY_ITSELF
@@ -75,16 +75,26 @@ def test_devices_are_counted_by_wave_by_kind_and_by_both() -> None:
     assert made.count(Wave.QUIET, AWAY) == 0
 
 
-@given(st.integers(0, 100_000), st.floats(0, 0.999), st.floats(0.1, 10_000))
-def test_each_departure_keeps_to_a_stratum_of_its_own(number: int, u: float, rate: float) -> None:
-    assert number / rate <= slot_s(number, u, rate) <= (number + 1) / rate
+@given(st.floats(0, 100), st.floats(0.1, 10_000), st.lists(st.floats(0, 0.999), max_size=30))
+def test_each_has_a_stratum_of_its_own(begin_s: float, rate: float, draws: list[float]) -> None:
+    slots = Slots(rate, begin_s)
+    for number, u in enumerate(draws):
+        first_s = begin_s + number / rate
+        assert first_s <= slots.take(u) <= first_s + 1 / rate
+
+
+def test_who_is_late_gets_no_slot_of_the_past() -> None:
+    slots = Slots(10.0)
+    assert slots.take(0.5) == 0.05
+    late = [slots.take(0.0, 2.04) for _ in range(5)]
+    assert late == [2.0, 2.1, 2.2, 2.3, 2.4]
 
 
 def test_ten_thousand_that_are_told_arrive_at_the_rate_and_never_in_a_crowd() -> None:
     draw = random.Random(1).random
     made = plan({(Wave.IDLE, TOLD): 10_000}, away_s=0.0)
-    went = [number / made.own_rate_per_s for number in range(10_000)]
-    arrivals = [at + made.hint_s(number, draw(), at) for number, at in enumerate(went)]
+    slots = Slots(made.rate_per_s, made.hints_s)
+    arrivals = [slots.take(draw(), number / made.own_rate_per_s) for number in range(10_000)]
     seconds = Counter(int(at) for at in arrivals)
     assert max(seconds.values()) <= 1.1 * made.rate_per_s
     assert max(arrivals) == pytest.approx(100, rel=0.01)
@@ -92,14 +102,15 @@ def test_ten_thousand_that_are_told_arrive_at_the_rate_and_never_in_a_crowd() ->
 
 def test_who_returns_here_comes_when_this_gateway_can_be_back() -> None:
     made = plan({(Wave.IDLE, TOLD): 1_000})
-    assert made.hint_s(0, 0.0, 0.0) == made.eta_s + 5
-    assert made.hint_s(0, 0.0, 2.0) == made.eta_s + 3
+    assert made.hints_s == made.eta_s + 5
 
 
 def test_who_is_told_comes_behind_those_that_nobody_can_tell() -> None:
-    made = plan({(Wave.IDLE, TOLD): 1_000, (Wave.IDLE, BACK): 1_000}, away_s=0.0)
-    assert made.hint_s(0, 0.5, 0.0) == 10 + 0.005
+    made = plan({(Wave.IDLE, TOLD): 1_000, (Wave.IDLE, BACK): 1_000}, away_s=0.0, back_s=7.0)
+    assert made.hints_s == 10 + 7
+    assert plan({(Wave.IDLE, TOLD): 1_000}, away_s=0.0).hints_s == 0
 
 
-def test_a_hint_is_never_before_now() -> None:
-    assert plan({(Wave.IDLE, TOLD): 1}, away_s=0.0).hint_s(0, 0.0, 100.0) == 0
+def test_turns_that_end_last_have_their_slots_behind_all_others() -> None:
+    made = plan({(Wave.TALKING, BACK): 200}, wait_s=30.0)
+    assert made.eta_s == 15 + 2 + made.close_s + SETTLE_S

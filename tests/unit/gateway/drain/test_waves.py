@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from math import inf
 
 import pytest
@@ -8,15 +9,49 @@ from keepline.gateway.drain.progress import Counts
 from keepline.gateway.drain.survey import plan_for, survey
 from keepline.gateway.drain.waves import HEARD_S, MOST_PER_TURN, Waves
 from keepline.wire.messages import Tts
-from tests.unit.gateway.drain.leaving import LISTENS
+from tests.unit.gateway.drain.leaving import LISTENS, TOLD
 from tests.unit.gateway.fakes import Life, World
+
+
+BACK = {
+    "slow": {"match": ["slow-*"], "reconnect": "fixed", "reconnect_s": 5},
+    "fast": {"match": ["fast-*"], "reconnect": "backoff", "reconnect_s": 1},
+}
+RATE = 100
 
 
 async def waves_of(world: World, counts: Counts | None = None) -> Waves:
     found = await survey(world.node)
-    return Waves(
-        world.node, plan_for(world.node, found, 100.0, 0.0), found, None, counts or Counts()
-    )
+    plan = plan_for(world.node, found, RATE, 0.0)
+    return Waves(world.node, plan, found, None, counts or Counts())
+
+
+def of_kinds(count: int, *kinds: str) -> tuple[World, list[Life]]:
+    """Return as many devices of each of these kinds of `BACK`, one kind after the other."""
+    world = World(profiles=BACK)
+    lives = [world.connect(f"{kind}-{number}") for kind in kinds for number in range(count)]
+    for number, life in enumerate(lives):
+        life.connection.profile = world.node.settings.profiles[kinds[number // count]]
+    return world, lives
+
+
+def gone(waves: Waves, lives: list[Life], to_s: int, from_s: int = 0) -> list[tuple[float, Life]]:
+    """Let time pass in pulses; return who went when."""
+    went, here = [], dict.fromkeys(lives)
+    for pulse in range(from_s * 40, to_s * 40):
+        now_s = pulse / 40
+        while waves.turn(now_s, now_s, now_s):
+            pass
+        left = [life for life in here if life.transport.close_code is not None]
+        went += [(now_s, life) for life in left]
+        for life in left:
+            del here[life]
+    return went
+
+
+def peak(times: list[float]) -> int:
+    """Return how many there are in the busiest second."""
+    return max(Counter(map(int, times)).values())
 
 
 def closed(lives: list[Life]) -> int:
@@ -52,11 +87,11 @@ async def test_who_has_begun_to_talk_since_the_plan_is_waited_for() -> None:
     life = world.connect()
     waves = await waves_of(world)
     life.says(LISTENS)
-    waves.turn(inf, inf, 0.0)
+    waves.turn(1.0, 1.0, 1.0)
     assert (closed([life]), waves.talking) == (0, 1)
     assert life.handler.names == ["opened", "text", "draining"]
-    waves.turn(inf, inf, 15.0)
-    waves.turn(inf, inf, 15.0)
+    waves.turn(16.0, 16.0, 16.0)
+    waves.turn(17.0, 17.0, 17.0)
     assert closed([life]) == 1
     assert life.handler.names.count("draining") == 1
 
@@ -67,14 +102,52 @@ async def test_an_answer_that_is_over_is_heard_before_the_device_goes() -> None:
     life = world.connect()
     life.says(LISTENS)
     waves = await waves_of(world)
-    waves.turn(inf, inf, 0.0)
+    waves.turn(0.0, 0.0, 0.0)
     waves.turn_is_over(life.session, 1.0)
     for now_s in (1.0, 1.0 + HEARD_S - 0.01):
-        waves.turn(inf, inf, now_s)
+        waves.turn(now_s, now_s, now_s)
     assert closed([life]) == 0
-    for _ in range(2):
-        waves.turn(inf, inf, 1.0 + HEARD_S)
+    for now_s in (1.0 + HEARD_S, 2.0):
+        waves.turn(now_s, now_s, now_s)
     assert closed([life]) == 1
+
+
+@pytest.mark.parametrize("kinds", [("slow", "fast"), ("fast", "slow"), ("slow",)])
+async def test_kinds_that_take_different_times_to_return_do_not_meet(kinds: tuple[str]) -> None:
+    world, lives = of_kinds(300, *kinds)
+    waves = await waves_of(world)
+    went = gone(waves, lives, 7)
+    assert (len(went), waves.is_done) == (len(lives), True)
+    back = [at + (life.connection.profile.reconnect_s or 0) for at, life in went]
+    assert peak(back) <= 1.1 * RATE
+
+
+async def test_turns_that_end_in_the_same_moment_are_no_crowd() -> None:
+    world, lives = of_kinds(100, "slow", "fast")
+    for life in lives:
+        life.says(LISTENS)
+    waves = await waves_of(world)
+    assert gone(waves, lives, 10) == []
+    for life in lives:
+        waves.turn_is_over(life.session, 9.0)
+    went = gone(waves, lives, 13, from_s=10)
+    assert (len(went), waves.is_done) == (200, True)
+    assert peak([at for at, _ in went]) <= 1.1 * RATE
+
+
+async def test_hints_of_turns_that_end_in_the_same_moment_are_no_crowd() -> None:
+    world = World()
+    lives = [world.connect(f"device-{number}", TOLD) for number in range(300)]
+    for life in lives:
+        life.says(LISTENS)
+    waves = await waves_of(world)
+    gone(waves, lives, 10)
+    for life in lives:
+        waves.turn_is_over(life.session, 9.0)
+    went = gone(waves, lives, 12, from_s=10)
+    back = [at + life.heard[-1]["after_ms"] / 1_000 for at, life in went]
+    assert len(back) == 300
+    assert peak(back) <= 1.1 * RATE
 
 
 async def test_of_somebody_who_is_not_waited_for_nothing_is_kept() -> None:
