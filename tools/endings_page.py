@@ -113,6 +113,10 @@ MEANINGS: dict[CloseReason, Meaning] = {
         "there was no memory for it; waiting audio and caches were given up",
         "memory of the process and of the handler: `keepline leaks`",
     ),
+    R.SHED: Meaning(
+        "it was idle, and the node was pressed for memory: it was told when to come back",
+        "`keepline governor`; memory of the process and its limit",
+    ),
     R.INTERNAL_ERROR: Meaning(
         "a fault of Keepline's own", "`admission_failed` and other errors in the log; report it"
     ),
@@ -192,6 +196,10 @@ MEANINGS: dict[CloseReason, Meaning] = {
     R.UPSTREAM_UNAVAILABLE: Meaning(
         "no voice server could be asked, or it gave no usable configuration",
         "`keepline upstreams list`; `upstream_failed`, `configuration_upstream_failed` in the log",
+    ),
+    R.OVERLOADED: Meaning(
+        "the node was pressed, or it would have had to wait too long to be judged",
+        "`keepline governor`; a slow authenticator; how many come at once",
     ),
     R.FULL: Meaning(
         "no room: `server.max_connections` or `server.max_admissions`", "capacity; `/readyz`"

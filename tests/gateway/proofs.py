@@ -307,13 +307,6 @@ async def meets_one_of_two_kinds_that_fails(gateway: RunningGateway) -> int | No
             return await peer.close_code()
 
 
-@proves(CloseReason.SHED, session={"idle_after_s": 0.2})
-async def is_idle_where_there_is_too_little_memory(gateway: RunningGateway) -> int | None:
-    async with live(gateway.port) as peer:
-        gateway.node.governor.force(0.94)
-        return await peer.close_code()
-
-
 @proves(CloseReason.INTERNAL_ERROR)
 async def meets_a_broken_gateway(gateway: RunningGateway) -> int | None:
     def fail() -> str:
@@ -490,12 +483,6 @@ async def cannot_be_judged_now(gateway: RunningGateway) -> int:
     upstream={"urls": ["ws://127.0.0.1:9/"]},
 )
 async def finds_no_upstream_that_judges(gateway: RunningGateway) -> int:
-    return await refused(gateway, request())
-
-
-@proves(CloseReason.OVERLOADED)
-async def comes_to_a_node_that_takes_nobody(gateway: RunningGateway) -> int:
-    gateway.node.governor.force(1.0)
     return await refused(gateway, request())
 
 

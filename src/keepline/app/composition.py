@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+    from keepline.admin.server import AdminServer
     from keepline.app.estate import Estate
     from keepline.clock import Clock
     from keepline.gateway.auth import Authenticator
@@ -105,7 +106,13 @@ class Composition:
         self._has_started = False
         self.sampler = make_sampler(self.node)
         self.gateway = Gateway(self.node)
-        self.admin = make_admin(self.node, self.sampler, self.upkeep) if has_admin else None
+        self.admin = self._make_admin() if has_admin else None
+
+    def _make_admin(self) -> AdminServer:
+        """Return what operators ask; it does not listen yet."""
+        return make_admin(
+            self.node, self.sampler, self.upkeep, lambda: self.gateway.certificate_expires_at
+        )
 
     def _make_enrolment(
         self, settings: Settings, counters: Counters, clock: Clock, *, judges: bool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from keepline.admin.api import Readiness, create_api
@@ -11,6 +10,7 @@ from keepline.admin.devices import device_routes
 from keepline.admin.drain import drain_routes
 from keepline.admin.enrolment import enrolment_routes
 from keepline.admin.events import event_routes
+from keepline.admin.governor import governor_routes
 from keepline.admin.guard import Guard
 from keepline.admin.isolation import isolation_routes
 from keepline.admin.monitor import monitor_routes
@@ -19,32 +19,37 @@ from keepline.admin.upstreams import upstream_routes
 from keepline.app.watching import thresholds_of
 from keepline.gateway.drain.gauges import gauges_of as gauges_of_drain
 from keepline.gateway.enrolment.desk import Desk
+from keepline.gateway.governor.gauges import gauges_of as gauges_of_governor
+from keepline.gateway.flapping.flapping import KINDS
 from keepline.gateway.isolation.gauges import gauges_of as gauges_of_isolation
 from keepline.monitor.exposed import shown_of
-from keepline.monitor.metrics import Gauge, Metrics, Tally
+from keepline.monitor.metrics import Gauge, Metrics, Shown, Spread, Tally
 from keepline.relay.upstreams.gauges import gauges_of as gauges_of_upstreams
 from keepline.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.node import Node
+    from keepline.hub.port import Hub
     from keepline.monitor.sampler import Sampler
     from keepline.relay.upstreams.upkeep import Upkeep
 
 
-def make_admin(node: Node, sampler: Sampler, upkeep: Upkeep | None = None) -> AdminServer:
+def make_admin(
+    node: Node,
+    sampler: Sampler,
+    upkeep: Upkeep | None = None,
+    certificate_expires_at: Callable[[], float | None] = lambda: None,
+) -> AdminServer:
     """Return the admin server of `node`, and of its upstreams; it does not listen yet."""
     settings = node.settings.admin
-    gauges = (
-        *gauges_of(node),
-        *gauges_of_isolation(node),
-        *shown_of(sampler, node.counters),
-        *(() if upkeep is None else gauges_of_upstreams(upkeep.pool)),
-    )
-    metrics = Metrics(node.counters, gauges, version=__version__)
+    metrics = metrics_of(node, sampler, upkeep, certificate_expires_at)
     routers = [device_routes(node), event_routes(node.hub), drain_routes(node)]
     routers.append(monitor_routes(sampler, node.counters, node.clock, thresholds_of(node.settings)))
     routers.append(isolation_routes(node))
+    routers.append(governor_routes(node))
     routers.append(ban_routes(node))
     if node.enrolment is not None:
         routers.append(enrolment_routes(Desk(node.enrolment, node.clock, node.counters)))
@@ -52,6 +57,28 @@ def make_admin(node: Node, sampler: Sampler, upkeep: Upkeep | None = None) -> Ad
         routers.append(upstream_routes(upkeep))
     api = create_api(ready=lambda: readiness_of(node), metrics=metrics.text, routers=routers)
     return AdminServer(settings.host, settings.port, Guard(api, settings, node.log))
+
+
+def metrics_of(
+    node: Node,
+    sampler: Sampler,
+    upkeep: Upkeep | None,
+    certificate_expires_at: Callable[[], float | None],
+) -> Metrics:
+    """Return all that a scrape of `node` is shown."""
+    shown = (
+        *gauges_of(node),
+        Gauge(
+            "keepline_certificate_expiry_timestamp_seconds",
+            "Until when the certificate of the devices' port is good, in Unix time.",
+            certificate_expires_at,
+        ),
+        *gauges_of_isolation(node),
+        *gauges_of_governor(node.governor),
+        *shown_of(sampler, node.counters),
+        *(() if upkeep is None else gauges_of_upstreams(upkeep.pool)),
+    )
+    return Metrics(node.counters, shown, version=__version__)
 
 
 def readiness_of(node: Node) -> Readiness:
@@ -62,20 +89,34 @@ def readiness_of(node: Node) -> Readiness:
         return Readiness(ready=False, reason="draining", drain=leaving)
     if len(node.registry) + len(node.arrivals.arriving) >= node.settings.server.max_connections:
         return Readiness(ready=False, reason="full")
+    if node.governor.refuses_all:
+        return Readiness(ready=False, reason="overloaded")
     return Readiness(ready=True, reason="")
 
 
-def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
+def gauges_of(node: Node) -> tuple[Shown, ...]:
     """Return what is read at each scrape."""
     enrolment = () if node.enrolment is None else _gauges_of_enrolment(node.enrolment)
     return (
         *enrolment,
         *gauges_of_drain(node.drain),
+        *_shown_of_hub(node.hub),
+        Gauge("keepline_ready", "1 while devices may be sent here.", lambda: readiness_of(node)[0]),
         Gauge("keepline_sessions", "Live sessions.", lambda: len(node.registry)),
+        Gauge(
+            "keepline_sessions_limit",
+            "How many sessions there may be.",
+            lambda: node.settings.server.max_connections,
+        ),
         Gauge(
             "keepline_admissions",
             "Handshakes under way.",
             lambda: len(node.arrivals.admissions),
+        ),
+        Gauge(
+            "keepline_admissions_limit",
+            "How many handshakes may be under way.",
+            lambda: node.settings.server.max_admissions,
         ),
         Gauge(
             "keepline_cleanups",
@@ -83,12 +124,38 @@ def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
             lambda: len(node.cleanups) + len(node.departures),
         ),
         Gauge(
-            "keepline_held",
+            "keepline_held_peers",
             "Devices and addresses that are held up for coming too often.",
-            lambda: Counter(each.kind for each in node.arrivals.flapping.held()),
+            node.arrivals.flapping.count_held,
             label="kind",
+            values=KINDS,
+        ),
+        Gauge(
+            "keepline_mass_suspicion",
+            "1 while so many devices are silent that our own side is suspected.",
+            lambda: node.breaker.tripped,
         ),
         Gauge("keepline_deadlines", "Deadlines armed in the wheel.", lambda: node.wheel.armed),
+    )
+
+
+def _shown_of_hub(hub: Hub) -> tuple[Shown, ...]:
+    return (
+        Gauge(
+            "keepline_hub_up",
+            "1 while what is to be remembered can be written.",
+            lambda: not hub.writing().is_down,
+        ),
+        Tally(
+            "keepline_hub_events_lost",
+            "Events that are not remembered, as too many waited to be written.",
+            lambda: hub.writing().events_lost,
+        ),
+        Spread(
+            "keepline_hub_write_duration_seconds",
+            "Time of a write from its asking to its commit.",
+            lambda: hub.writing().latency,
+        ),
     )
 
 
@@ -99,6 +166,7 @@ def _gauges_of_enrolment(enrolment: Enrolment) -> tuple[Gauge, ...]:
             "Devices that somebody vouched for, and those that are revoked.",
             enrolment.ledger.count_by_state,
             label="state",
+            values=("enrolled", "revoked"),
         ),
         Gauge(
             "keepline_waiting_devices",

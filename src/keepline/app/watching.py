@@ -26,7 +26,13 @@ NEARLY: Final = 0.9
 def make_sampler(node: Node) -> Sampler:
     """Return the sampler of the node whose loop runs in this thread; it does not look yet."""
     threads = partial(groups_of_threads, threading.get_native_id())
-    watched = Watched(node.counters, node.hub, partial(look_around, node), reader_of(threads))
+    watched = Watched(
+        node.counters,
+        node.hub,
+        partial(look_around, node),
+        reader_of(threads),
+        may_leave_out=lambda: node.governor.is_slow,
+    )
     return Sampler(
         watched,
         interval_s=node.settings.monitor.interval_s,

@@ -39,13 +39,9 @@ async def admit(door: Door) -> None:
                 door.answer(await _configuration(node, request))
                 return
             asked = _check(node, request)
-            if node.arrivals.flapping:
-                await node.arrivals.flapping.hold(door, request, deadline)
-            if node.governor.taken:
-                await node.governor.newcomers.hold(door, request, deadline)
-            turnstile = node.governor.turnstile
-            with turnstile.free() or await turnstile.wait(door, request):
-                identity = await _judge(door, request)
+            if node.arrivals.holds_some:
+                await node.arrivals.hold(door, request, deadline)
+            identity = await _judge(door, request)
             node.arrivals.flapping.check_war(identity, request.address)
             greeting.device_id = identity.device_id
             with node.arrivals.place(identity.device_id):
@@ -129,10 +125,17 @@ async def _configuration(node: Node, request: Request) -> bytes:
 
 
 async def _judge(door: Door, request: Request) -> Identity:
-    """Ask the authenticator, who is cancelled when the device leaves meanwhile.
+    """Ask the authenticator, when its turn comes; cancelled when the device leaves meanwhile.
 
-    Raises RefusedError, 500 for whatever else it raises, and ConnectionResetError.
+    Raises RefusedError, 503 for who has waited too long, 500 for whatever else an authenticator
+    raises, and ConnectionResetError.
     """
+    turnstile = door.node.governor.turnstile
+    with turnstile.free() or await turnstile.wait(door, request):
+        return await _ask(door, request)
+
+
+async def _ask(door: Door, request: Request) -> Identity:
     node = door.node
     door.advance(Event.REQUEST_ACCEPTED)
     door.judging = asyncio.current_task()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from keepline.errors import PeerError, RefusedError
+    from keepline.gateway.deadlines import Deadline
     from keepline.gateway.door import Door
     from keepline.gateway.node import Node
     from keepline.wire.handshake import Request
@@ -63,6 +64,8 @@ class Arrivals:
             door.turn_away(leaving())
         elif len(self.admissions) >= node.settings.server.max_admissions:
             door.turn_away(no_room("too many handshakes at once"))
+        elif node.governor.refuses_all:
+            door.turn_away(node.governor.newcomers.refusal())
         else:
             owner = self.admissions
         node.hold(owner, admit(door))
@@ -82,6 +85,21 @@ class Arrivals:
         """Forget what does not matter any more, and let go who has calmed down."""
         self.addresses.each_second(now)
         self.flapping.each_second(now)
+
+    @property
+    def holds_some(self) -> bool:
+        """Whether anybody is held up, or the node is pressed."""
+        return bool(self.flapping) or bool(self._node.governor.taken)
+
+    async def hold(self, door: Door, request: Request, deadline: Deadline) -> None:
+        """Keep a request waiting that is to be delayed; its deadline waits as long.
+
+        Raises RefusedError 429 or 503, or ConnectionResetError when the device leaves meanwhile.
+        """
+        if self.flapping:
+            await self.flapping.hold(door, request, deadline)
+        if self._node.governor.taken:
+            await self._node.governor.newcomers.hold(door, request, deadline)
 
     def check_open(self) -> None:
         """Raise RefusedError 503 when nobody is taken any more."""

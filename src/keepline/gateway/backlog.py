@@ -20,7 +20,15 @@ class Put(Enum):
 class Backlog(Generic[T]):
     """A queue with a limit for each of its two classes and one on bytes; made when first needed."""
 
-    __slots__ = ("_audio", "_audio_limit", "_bytes", "_bytes_limit", "_control_limit", "_items")
+    __slots__ = (
+        "__weakref__",
+        "_audio",
+        "_audio_limit",
+        "_bytes",
+        "_bytes_limit",
+        "_control_limit",
+        "_items",
+    )
 
     def __init__(self, *, audio_limit: int, control_limit: int, bytes_limit: int) -> None:
         self._items: deque[tuple[bool, int, T]] = deque()

@@ -161,6 +161,7 @@ class Calls(Receiver):
         """Have `call` wait for those before it; at a limit audio goes, or the session ends."""
         if self._inbox is None:
             self._inbox = Inbox(self._node.settings.inbox)
+            self._node.governor.backlogs.add(self._inbox)
         put = self._inbox.put(call, size_bytes, audio=audio)
         self._inbox.interruptions += call.interrupts
         if put is Put.DROPPED_AUDIO:

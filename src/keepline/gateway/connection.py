@@ -222,6 +222,7 @@ class Connection(asyncio.Protocol):
         buffered_bytes = self.transport.get_write_buffer_size()
         if self.outbox is None:
             self.outbox = Outbox(settings, now=now, buffered_bytes=buffered_bytes)
+            self.node.governor.backlogs.add(self.outbox)
         else:
             self.outbox.begin_anew(now=now, buffered_bytes=buffered_bytes)
         self._hold(HOLD_OUTPUT)

@@ -17,6 +17,7 @@ from keepline.gateway.departures import Departures
 from keepline.gateway.drain.drain import Drain
 from keepline.gateway.endings import Refusal, Refusals, ending_of
 from keepline.gateway.fence import Fence
+from keepline.gateway.governor.governor import Governor
 from keepline.gateway.greeting import HelloCache
 from keepline.gateway.isolation.isolation import Isolation
 from keepline.gateway.memory import Memory
@@ -84,6 +85,7 @@ class Node:
         "expiries",
         "fence",
         "gate",
+        "governor",
         "heap",
         "hello_limits",
         "hellos",
@@ -180,8 +182,8 @@ class Node:
         self.thread_fence = thread_fence(self.isolation.faults, handler_threads, loop)
         self.memory = Memory(hub, settings.hub, log, self.registry)
         self.departures = Departures(self)
-        self.drain = Drain(self)
-        self.turns = Turns(self)
+        self.governor = Governor(self)
+        self.drain, self.turns = Drain(self), Turns(self)
 
     @property
     def cleanups(self) -> set[asyncio.Task[None]]:
@@ -219,6 +221,7 @@ class Node:
         connection.greet(session)
         session.answer_hello(_hello_to(session))
         self.counters.sessions_opened += 1
+        self.counters.outcomes[session.outcome] += 1
         self.log.info(
             "device_connected",
             device_id=identity.device_id,
@@ -292,13 +295,16 @@ class Node:
         self.counters.disconnects[reason] += 1
         if reason is CloseReason.HEARTBEAT_TIMEOUT:
             self.counters.verdicts += 1
+            self.counters.silence.observe(self.ticker.now - connection.heartbeat.last_rx)
         ending = ending_of(connection, reason)
         device_id = connection.receiver.device_id
         event = "device_disconnected" if ending.session_id else "device_left_before_hello"
         told = ending.told()
         self.log.info(event, device_id=device_id, **told)
         if isinstance(connection.receiver, Session):
+            self.counters.session.observe(ending.age_s)
             self.memory.ended(connection.receiver, ending, told)
+            self.governor.newcomers.on_ended(connection, device_id, reason)
         else:
             left = Refusal(ending.at, ending.cause, device_id, ending.address, ending.detail)
             self.refusals.note(left)

@@ -6,6 +6,8 @@ import re
 from fnmatch import translate
 from typing import TYPE_CHECKING
 
+from keepline.gateway.auth.credentials import shown_device_id
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,8 +32,15 @@ class Profiles:
 
     def of(self, request: Request, identity: Identity) -> Profile:
         """Return the first profile that fits the device id, else by the kind of request."""
+        return self._of(request, identity.device_id)
+
+    def shown(self, request: Request) -> Profile:
+        """Return the profile by what the request shows, before anything is proven."""
+        return self._of(request, shown_device_id(request))
+
+    def _of(self, request: Request, device_id: str) -> Profile:
         for pattern, profile in self._patterns:
-            if pattern.match(identity.device_id):
+            if pattern.match(device_id):
                 return profile
         is_browser = "origin" in request.headers or "device-id" in request.query
         return self._browser if is_browser else self.default

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 STALL_S = 0.25
 """A turn that comes later than this was our own stall, and no device's silence."""
 
+LATELY = 20
+"""So many ticks are looked back at: two seconds. One late tick of these is not their p95."""
+
 DUE_PER_TURN = 16
 """How many are looked at before others get their turn: about half a millisecond of pings.
 
@@ -56,6 +59,7 @@ class Ticker:
         "_clock",
         "_counters",
         "_handle",
+        "_lags_s",
         "_last",
         "_loop",
         "_next_turn",
@@ -81,6 +85,7 @@ class Ticker:
         self.wheel = wheel
         self.stalled_s = 0.0
         self._worst_lag_s = 0.0
+        self._lags_s: deque[float] = deque(maxlen=LATELY)
         self._clock = clock
         self._counters = counters
         self._on_stall = on_stall
@@ -105,6 +110,10 @@ class Ticker:
         """Return by how much the latest tick since the last call was late; for one caller."""
         worst_s, self._worst_lag_s = self._worst_lag_s, 0.0
         return worst_s
+
+    def lag_p95_s(self) -> float:
+        """Return by how much ticks were late lately, but for the latest of all."""
+        return sorted(self._lags_s)[-2] if len(self._lags_s) > 1 else 0.0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tick on `loop` until `stop`."""
@@ -131,6 +140,7 @@ class Ticker:
         self._last = reading
         lost_s = elapsed_s - TICK_S
         self._worst_lag_s = max(self._worst_lag_s, lost_s)
+        self._lags_s.append(lost_s)
         self._counters.loop_lag.observe(max(0.0, lost_s))
         if elapsed_s > STALL_S:
             self.stalled_s += lost_s

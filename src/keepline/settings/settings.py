@@ -15,6 +15,7 @@ from keepline.settings.auth import Auth
 from keepline.settings.drain import Drain, check_end, check_waves
 from keepline.settings.enrolment import Enrolment
 from keepline.settings.flapping import Flapping
+from keepline.settings.governor import Governor
 from keepline.settings.handlers import Handlers
 from keepline.settings.history import History
 from keepline.settings.hub import Hub
@@ -43,6 +44,7 @@ class Settings(Section):
     admin: Admin = Admin()
     auth: Auth = Auth()
     flapping: Flapping = Flapping()
+    governor: Governor = Governor()
     enrolment: Enrolment = Enrolment()
     wire: Limits = Limits()
     session: Session = Session()

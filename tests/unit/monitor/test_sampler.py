@@ -40,6 +40,7 @@ class Scene:
         self.hub = TwinHub(time.clock)
         self.machine = Machine()
         self.connections = 3
+        self.is_pressed = False
         self.may_look = asyncio.Event()
         self.may_look.set()
         self.log_lines = StringIO()
@@ -52,7 +53,7 @@ class Scene:
             return {Gauge.CONNECTIONS: self.connections, Gauge.LOOP_LAG_MAX_S: 0.003}
 
         return Sampler(
-            Watched(self.counters, self.hub, look_around, self.machine),
+            Watched(self.counters, self.hub, look_around, self.machine, lambda: self.is_pressed),
             interval_s=5.0,
             clock=self.time.clock,
             loop=asyncio.get_running_loop(),
@@ -126,6 +127,16 @@ async def test_what_is_slow_to_read_is_read_once_a_minute(scene: Scene) -> None:
     assert scene.machine.asked_slowly[0]  # at the start
     assert scene.machine.asked_slowly[1:].count(True) in {2, 3}
     assert len(scene.machine.asked_slowly) in {36, 37}
+
+
+@in_moved_time
+async def test_while_there_is_no_time_for_it_every_second_sample_is_left_out(scene: Scene) -> None:
+    scene.is_pressed = True
+    await scene.time.advance(40.0)
+    assert len(scene.told) == 4
+    scene.is_pressed = False
+    await scene.time.advance(20.0)
+    assert len(scene.told) == 8
 
 
 @in_moved_time

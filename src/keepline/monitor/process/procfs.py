@@ -14,12 +14,12 @@ from keepline.monitor.process.reading import Reading
 if TYPE_CHECKING:
     from keepline.monitor.process.reading import Threads
 
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _KIB: Final = 1_024
 _LISTED_AT_ONCE: Final = 500
 _PAUSE_S: Final = 0.001
-_RESIDENT: Final = 1  # among the fields of `statm`
+RESIDENT: Final = 1  # among the fields of `statm`
 _USER, _SYSTEM, _STARTED = 11, 12, 19  # among those of `stat` that follow the name
 
 
@@ -39,10 +39,10 @@ class Procfs:
         """Return how the process is now; see `reading.Reader`."""
         if slow:
             self._read_slowly()
-        resident = self._field("statm", _RESIDENT)
+        resident = self._field("statm", RESIDENT)
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return Reading(
-            memory_bytes=None if resident is None else resident * _PAGE_BYTES,
+            memory_bytes=None if resident is None else resident * PAGE_BYTES,
             pss_bytes=self._pss_bytes,
             memory_limit_bytes=self._memory_limit_bytes,
             cpu_s=_cpu_s(self._self / "stat"),
@@ -55,10 +55,7 @@ class Procfs:
     def _read_slowly(self) -> None:
         # The kernel walks every page for the first, and may list every descriptor for the last.
         self._pss_bytes = _kib_in(self._self / "smaps_rollup", "Pss:")
-        machine = _kib_in(self._root / "proc/meminfo", "MemTotal:")
-        group = memory_limit_bytes(self._root)
-        known = [limit for limit in (machine, group) if limit is not None]
-        self._memory_limit_bytes = min(known, default=None)
+        self._memory_limit_bytes = limit_bytes(self._root)
         if not self._count_descriptors():
             self._descriptors = self._list_descriptors()
 
@@ -99,6 +96,13 @@ class Procfs:
             return int((self._self / name).read_bytes().split()[position])
         except (OSError, ValueError, IndexError):
             return None
+
+
+def limit_bytes(root: Path) -> int | None:
+    """Return how much memory there may be at most, of our groups or of the machine."""
+    machine = _kib_in(root / "proc/meminfo", "MemTotal:")
+    known = [limit for limit in (machine, memory_limit_bytes(root)) if limit is not None]
+    return min(known, default=None)
 
 
 def _cpu_s(stat: Path) -> float | None:

@@ -1,0 +1,169 @@
+"""`keepline governor`: how pressed a gateway is, what it does about it, and overruling it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from keepline.cli.advice import advice
+from keepline.cli.client import connect
+from keepline.cli.measures import amount
+from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.errors import StartError
+from keepline.log import clean
+from keepline.settings.governor import ACTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of tables.")]
+Pressure = Annotated[
+    float, typer.Argument(min=0, max=1, help="As if the gateway was pressed so much, 0 to 1.")
+]
+Which = Annotated[str, typer.Argument(metavar="ACTION", help=f"One of {', '.join(ACTIONS)}.")]
+
+_SIGNALS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "lag": ("loop lag, p95 of 2 s", lambda value: amount("loop_lag_p95_s", value)),
+    "memory": ("memory, of its limit", lambda value: f"{100 * value:.1f} %"),
+    "queued": ("waits in queues", lambda value: amount("queue_bytes", value)),
+    "standing": ("somebody waits to be judged", lambda value: f"for {value:.1f} s"),
+}
+
+governor = typer.Typer(help="See how pressed the gateway is and what it does; overrule it.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(governor, name="governor")
+
+
+@governor.callback(invoke_without_command=True)
+def show(
+    context: typer.Context,
+    *,
+    as_json: AsJson = False,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Tell how pressed the gateway is, by what, and what it does about it."""
+    if context.invoked_subcommand is not None:
+        return
+    with advice():
+        found = connect(admin_url, config, assignments).get("/api/governor")
+    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines_of(found)))
+
+
+@governor.command()
+def force(
+    pressure: Pressure,
+    *,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Have it act by this pressure, whatever its signals say, until it is released."""
+    with advice():
+        client = connect(admin_url, config, assignments)
+        _print(client.post("/api/governor/force", {"pressure": pressure}))
+
+
+@governor.command()
+def release(
+    *, admin_url: AdminUrl = None, config: Config = None, assignments: Assignments = None
+) -> None:
+    """Have it act by its signals again."""
+    with advice():
+        client = connect(admin_url, config, assignments)
+        _print(client.post("/api/governor/force", {"pressure": None}))
+
+
+@governor.command()
+def disable(
+    action: Which,
+    *,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Have an action done in no case, until it is enabled or the gateway starts anew."""
+    with advice():
+        _switch(action, connect(admin_url, config, assignments), on=False)
+
+
+@governor.command()
+def enable(
+    action: Which,
+    *,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Have an action done when it is due."""
+    with advice():
+        _switch(action, connect(admin_url, config, assignments), on=True)
+
+
+def _switch(action: str, client: Any, *, on: bool) -> None:
+    if action not in ACTIONS:
+        raise StartError(f"{clean(action)} is no action", f"there are: {', '.join(ACTIONS)}")
+    _print(client.post("/api/governor/switch", {"action": action, "on": on}))
+
+
+def _print(found: dict[str, Any]) -> None:
+    typer.echo("\n".join(lines_of(found)))
+
+
+def lines_of(found: dict[str, Any]) -> list[str]:
+    """Return what the governor has told, for a person."""
+    forced = found["forced"]
+    head = f"pressure {found['pressure']:.2f}"
+    if forced is not None:
+        head += f", but it acts as if it was {forced:.2f} (keepline governor release)"
+    door = found["door"]
+    limit = "no limit" if door["limit"] is None else f"at most {door['limit']:.0f}"
+    now = (
+        f"at the door: {door['judging']} are judged, {limit}; {door['waiting']} wait for it,"
+        f" {door['holding']} are held"
+    )
+    so_far = (
+        f"since the start: {door['waited']} waited, {door['held']} were held,"
+        f" {door['refused']} refused, {door['shed']} sent away"
+    )
+    return [
+        head,
+        "",
+        *_table(("pressed by", "seen", "pressure"), map(_signal_row, found["signals"])),
+        "",
+        *_table(("action", "from", "to", "now", "times"), map(_action_row, found["actions"])),
+        "",
+        now,
+        so_far,
+    ]
+
+
+def _signal_row(each: dict[str, Any]) -> tuple[str, ...]:
+    name, shown = _SIGNALS.get(each["signal"], (clean(each["signal"]), str))
+    seen = "-" if each["seen"] is None else shown(each["seen"])
+    return name, seen, f"{each['pressure']:.2f}"
+
+
+def _action_row(each: dict[str, Any]) -> tuple[str, ...]:
+    if not each["on"]:
+        now = "switched off"
+    elif each["strength"] is None:
+        now = "-"
+    else:
+        now = f"{100 * each['strength']:.0f} % for {each['for_s']:.0f} s"
+    return each["action"], f"{each['low']:.2f}", f"{each['high']:.2f}", now, str(each["begun"])
+
+
+def _table(head: tuple[str, ...], rows: Any) -> list[str]:
+    cells = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from keepline.admin.api import Readiness, create_api
+from keepline.admin.governor import governor_routes
+from tests.unit.gateway.fakes import World
+
+
+async def no_metrics(_: str) -> tuple[bytes, str]:
+    return b"", "text/plain"
+
+
+async def asked(world: World, method: str, path: str, **options: Any) -> httpx.Response:
+    api = create_api(
+        ready=lambda: Readiness(ready=True),
+        metrics=no_metrics,
+        routers=[governor_routes(world.node)],
+    )
+    transport = httpx.ASGITransport(api)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        return await client.request(method, path, **options)
+
+
+def strengths(told: dict[str, Any]) -> dict[str, float | None]:
+    return {each["action"]: each["strength"] for each in told["actions"]}
+
+
+async def test_a_node_in_peace_says_so_with_all_that_it_looks_at() -> None:
+    told = (await asked(World(), "GET", "/api/governor")).json()
+    assert told["pressure"] == 0.0
+    assert told["forced"] is None
+    assert [each["signal"] for each in told["signals"]] == ["lag", "memory", "queued", "standing"]
+    assert set(strengths(told).values()) == {None}
+    assert told["door"]["limit"] == 20
+    assert told["door"]["judging"] == 0
+
+
+async def test_a_pressure_is_forced_and_released() -> None:
+    world = World()
+    told = (await asked(world, "POST", "/api/governor/force", json={"pressure": 0.85})).json()
+    assert told["forced"] == 0.85
+    assert {word for word, each in strengths(told).items() if each is not None} == {
+        *("shrink", "slow", "hold"),
+    }
+    told = (await asked(world, "POST", "/api/governor/force", json={"pressure": None})).json()
+    assert told["forced"] is None
+
+
+async def test_an_action_is_switched_off() -> None:
+    world = World()
+    body = {"action": "shed", "on": False}
+    told = (await asked(world, "POST", "/api/governor/switch", json=body)).json()
+    assert [each["action"] for each in told["actions"] if not each["on"]] == ["shed"]
+
+
+async def test_what_is_no_pressure_and_no_action_is_refused() -> None:
+    world = World()
+    for path, body in (
+        ("force", {"pressure": 1.5}),
+        ("force", {}),
+        ("switch", {"action": "sing", "on": True}),
+    ):
+        answer = await asked(world, "POST", f"/api/governor/{path}", json=body)
+        assert answer.status_code == 422
+
+
+async def test_a_governor_that_is_off_has_no_limit() -> None:
+    world = World(governor={"enabled": False})
+    told = (await asked(world, "GET", "/api/governor")).json()
+    assert told["door"]["limit"] is None
+    assert not any(each["on"] for each in told["actions"])

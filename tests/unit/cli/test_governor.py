@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from keepline.cli import governor
+from keepline.cli.commands import app
+
+PEACE: dict[str, Any] = {
+    "pressure": 0.12,
+    "forced": None,
+    "signals": [
+        {"signal": "lag", "seen": 0.0012, "pressure": 0.0},
+        {"signal": "memory", "seen": 0.123, "pressure": 0.12},
+        {"signal": "queued", "seen": 2048, "pressure": 0.0},
+        {"signal": "standing", "seen": 0.0, "pressure": 0.0},
+    ],
+    "actions": [
+        {
+            "action": "hold",
+            "low": 0.85,
+            "high": 0.95,
+            "signals": ["lag"],
+            "on": True,
+            "strength": None,
+            "for_s": None,
+            "begun": 2,
+        },
+        {
+            "action": "shed",
+            "low": 0.9,
+            "high": 0.98,
+            "signals": ["memory"],
+            "on": False,
+            "strength": None,
+            "for_s": None,
+            "begun": 0,
+        },
+    ],
+    "door": {
+        "limit": 24.2,
+        "judging": 3,
+        "waiting": 0,
+        "holding": 0,
+        "waited": 7,
+        "held": 1,
+        "refused": 2,
+        "shed": 0,
+    },
+}
+HOLDS = PEACE["actions"][0] | {"strength": 0.5, "for_s": 12.0}
+PRESSED = PEACE | {"forced": 0.9, "actions": [HOLDS]}
+
+
+class Gateway:
+    """Stands for the admin interface."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+
+    def get(self, path: str) -> Any:
+        assert path == "/api/governor"
+        return PEACE
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        self.asked.append((path, body))
+        return PRESSED
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    gateway = Gateway()
+    monkeypatch.setattr(governor, "connect", lambda *_: gateway)
+    return gateway
+
+
+def typed(*words: str) -> Any:
+    return CliRunner().invoke(app, ["governor", *words])
+
+
+def test_it_shows_what_presses_and_what_is_done(gateway: Gateway) -> None:
+    lines = typed().stdout.splitlines()
+    assert lines[0] == "pressure 0.12"
+    assert "loop lag, p95 of 2 s         1.20 ms    0.00" in lines
+    assert "memory, of its limit         12.3 %     0.12" in lines
+    assert "hold    0.85  0.95  -             2" in lines
+    assert "shed    0.90  0.98  switched off  0" in lines
+    assert lines[-2].startswith("at the door: 3 are judged, at most 24; 0 wait")
+
+
+def test_it_shows_json_for_programs(gateway: Gateway) -> None:
+    assert json.loads(typed("--json").stdout) == PEACE
+
+
+def test_a_pressure_is_forced_and_released(gateway: Gateway) -> None:
+    shown = typed("force", "0.9").stdout
+    assert "but it acts as if it was 0.90 (keepline governor release)" in shown
+    assert "50 % for 12 s" in shown
+    typed("release")
+    assert gateway.asked == [
+        ("/api/governor/force", {"pressure": 0.9}),
+        ("/api/governor/force", {"pressure": None}),
+    ]
+
+
+def test_an_action_is_switched_off_and_on(gateway: Gateway) -> None:
+    typed("disable", "shed")
+    typed("enable", "shed")
+    assert gateway.asked == [
+        ("/api/governor/switch", {"action": "shed", "on": False}),
+        ("/api/governor/switch", {"action": "shed", "on": True}),
+    ]
+
+
+def test_what_is_no_action_is_said_before_anybody_is_asked(gateway: Gateway) -> None:
+    result = typed("disable", "sing")
+    assert result.exit_code != 0
+    assert not gateway.asked
+
+
+def test_what_is_no_pressure_is_said_before_anybody_is_asked(gateway: Gateway) -> None:
+    assert typed("force", "1.5").exit_code != 0
+    assert not gateway.asked

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from typing import Any
+
+from keepline.gateway.governor.gauges import gauges_of
+from keepline.monitor.metrics import Metrics
+from tests.unit.gateway.fakes import World
+
+
+async def test_a_scrape_tells_what_presses_the_node_and_what_it_does() -> None:
+    world = World()
+    world.node.governor.force(0.86)
+    found: dict[str, Any] = {gauge.name: gauge.read() for gauge in gauges_of(world.node.governor)}
+    assert set(found["keepline_pressure_ratio"]) == {"lag", "memory", "queued", "standing"}
+    taken = {word for word, value in found["keepline_governor_taken"].items() if value}
+    assert taken == {"shrink", "slow", "hold"}
+    assert found["keepline_governor_forced"] == 1.0
+    assert found["keepline_governor_begun"]["hold"] == 1
+    assert found["keepline_judging_limit"] == 20
+    Metrics(world.counters, gauges_of(world.node.governor), version="1").collect()

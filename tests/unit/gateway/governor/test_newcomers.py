@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from keepline.errors import RefusedError
+from keepline.gateway.governor.newcomers import STILL_TALKING_S
+from keepline.gateway.governor.room import Rank
+from keepline.lifecycle.states import State
+from keepline.reasons import CloseReason
+from tests.unit.gateway.fakes import World, device_request, settle
+
+PROFILES = {
+    "fixed": {"match": "fixed-*", "reconnect": "fixed", "reconnect_s": 10},
+    "backoff": {"match": "backoff-*", "reconnect": "backoff", "reconnect_s": 1},
+}
+QUICK = {"hold_s": 0.01}
+
+
+class Lifecycle:
+    def __init__(self) -> None:
+        self.state = State.AUTHENTICATING
+
+
+class Door:
+    """What a request came in by."""
+
+    def __init__(self) -> None:
+        self.lifecycle = Lifecycle()
+        self.judging: asyncio.Task[None] | None = None
+
+
+class Deadline:
+    """When it has to be in."""
+
+    def __init__(self) -> None:
+        self.at = 10.0
+
+    def when(self) -> float:
+        return self.at
+
+    def reschedule(self, at: float) -> None:
+        self.at = at
+
+
+def pressed(pressure: float, **governor: Any) -> World:
+    world = World(profiles=PROFILES, governor=governor)
+    world.node.governor.force(pressure)
+    return world
+
+
+def asks(device_id: str) -> Any:
+    return device_request(headers={"device-id": device_id})
+
+
+async def comes(world: World, device_id: str) -> Deadline:
+    deadline = Deadline()
+    await world.node.governor.newcomers.hold(
+        cast("Any", Door()), asks(device_id), cast("Any", deadline)
+    )
+    return deadline
+
+
+def rank(world: World, device_id: str = "device-1") -> Rank:
+    return world.node.governor.newcomers.rank(asks(device_id))
+
+
+async def test_who_was_never_here_is_new() -> None:
+    assert rank(World()) is Rank.NEW
+
+
+async def test_who_is_here_comes_back_and_first_while_it_talks() -> None:
+    world = World()
+    life = world.connect()
+    life.streams(b"opus")
+    assert rank(world) is Rank.TALKING
+    world.pass_time(STILL_TALKING_S)
+    assert rank(world, "DEVICE-1") is Rank.RESUMING
+
+
+@pytest.mark.parametrize(("error", "expected"), [(OSError(), Rank.TALKING), (None, Rank.RESUMING)])
+async def test_who_was_here_comes_back_and_first_when_its_conversation_broke_off(
+    error: Exception | None, expected: Rank
+) -> None:
+    world = World(hub={"resume_window_s": 60})
+    life = world.connect()
+    life.streams(b"opus")
+    life.loses_tcp(error)
+    await settle()
+    assert rank(world) is expected
+    world.pass_time(61)
+    assert rank(world) is Rank.KNOWN
+
+
+@pytest.mark.parametrize("device_id", ["stock-1", "fixed-1", "backoff-1"])
+async def test_in_peace_everybody_passes(device_id: str) -> None:
+    assert (await comes(World(profiles=PROFILES), device_id)).at == 10.0
+
+
+async def test_stock_firmware_is_never_held() -> None:
+    world = pressed(0.94)
+    assert (await comes(world, "stock-1")).at == 10.0
+    assert world.node.governor.newcomers.held == 0
+
+
+async def test_who_comes_back_at_a_fixed_pace_is_held_and_its_deadline_waits() -> None:
+    world = pressed(0.94, **QUICK)
+    deadline = await comes(world, "fixed-1")
+    assert 10.0 < deadline.at <= 10.01
+    assert world.node.governor.newcomers.held == 1
+    assert len(world.node.governor.newcomers) == 0
+
+
+async def test_so_many_are_held_at_once_and_the_next_is_refused() -> None:
+    world = pressed(0.94, held=2)
+    held = [asyncio.ensure_future(comes(world, f"fixed-{number}")) for number in range(2)]
+    await settle()
+    assert len(world.node.governor.newcomers) == 2
+    with pytest.raises(RefusedError) as refused:
+        await comes(world, "fixed-3")
+    assert refused.value.reason is CloseReason.OVERLOADED
+    for each in held:
+        each.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+    assert len(world.node.governor.newcomers) == 0
+
+
+async def test_who_backs_off_is_told_when_to_come_again() -> None:
+    world = pressed(0.86)
+    with pytest.raises(RefusedError) as refused:
+        await comes(world, "backoff-1")
+    assert refused.value.retry_after_s
+
+
+async def test_a_device_that_leaves_while_it_is_held_has_left() -> None:
+    world = pressed(0.94)
+    door = Door()
+    held = asyncio.ensure_future(
+        world.node.governor.newcomers.hold(
+            cast("Any", door), asks("fixed-1"), cast("Any", Deadline())
+        )
+    )
+    await settle()
+    door.lifecycle.state = State.CLOSED
+    assert door.judging is held
+    held.cancel()
+    with pytest.raises(ConnectionResetError):
+        await held
+
+
+async def test_at_resumes_only_who_is_here_may_come_back_and_nobody_else() -> None:
+    world = pressed(0.96)
+    life = world.connect("here-1")
+    life.loses_tcp()
+    await settle()
+    await comes(world, "here-1")
+    with pytest.raises(RefusedError):
+        await comes(world, "stock-1")
+
+
+async def test_at_the_most_nobody_may() -> None:
+    world = pressed(0.99)
+    world.connect("here-1")
+    with pytest.raises(RefusedError):
+        await comes(world, "here-1")
+    assert world.node.governor.newcomers.refused == 1

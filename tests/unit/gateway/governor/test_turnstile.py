@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any, cast
+
+import pytest
+
+from keepline.errors import RefusedError
+from keepline.gateway.governor.turnstile import Turnstile
+from keepline.lifecycle.states import State
+from keepline.reasons import CloseReason
+from tests.unit.gateway.fakes import World, device_request, settle
+from tests.unit.gateway.governor.test_newcomers import Door
+
+
+class Visitor:
+    """One request on its way through."""
+
+    def __init__(self, turnstile: Turnstile, device_id: str = "device-1") -> None:
+        self.door = Door()
+        self.go = asyncio.Event()
+        self.inside = False
+        self._turnstile = turnstile
+        self._request = device_request(headers={"device-id": device_id})
+        self.task = asyncio.ensure_future(self._pass())
+
+    async def _pass(self) -> None:
+        turnstile = self._turnstile
+        with turnstile.free() or await turnstile.wait(cast("Any", self.door), self._request):
+            self.inside = True
+            await self.go.wait()
+
+
+def world_of(least: int = 2, **governor: Any) -> World:
+    return World(governor={"judged_least": least, "judged_most": least, **governor})
+
+
+def inside(visitors: list[Visitor]) -> list[int]:
+    return [number for number, visitor in enumerate(visitors) if visitor.inside]
+
+
+async def leave(visitors: list[Visitor]) -> None:
+    for visitor in visitors:
+        visitor.task.cancel()
+        with suppress(asyncio.CancelledError, RefusedError, ConnectionResetError):
+            await visitor.task
+
+
+async def test_so_many_are_judged_at_once_and_the_next_when_one_is_done() -> None:
+    turnstile = world_of().node.governor.turnstile
+    visitors = [Visitor(turnstile) for _ in range(4)]
+    await settle()
+    assert inside(visitors) == [0, 1]
+    assert (turnstile.judging, len(turnstile), turnstile.waited) == (2, 2, 2)
+    visitors[1].go.set()
+    await settle()
+    assert inside(visitors) == [0, 1, 2]
+    await leave(visitors)
+    await settle()
+    assert (turnstile.judging, len(turnstile)) == (0, 0)
+
+
+async def test_who_comes_back_to_its_conversation_is_judged_before_who_is_new() -> None:
+    world = world_of(least=1)
+    world.connect("here").streams(b"opus")
+    turnstile = world.node.governor.turnstile
+    visitors = [Visitor(turnstile, device_id) for device_id in ("a", "new", "here")]
+    await settle()
+    visitors[0].go.set()
+    await settle()
+    assert inside(visitors) == [0, 2]
+    await leave(visitors)
+
+
+async def test_of_those_that_take_no_time_only_so_many_are_judged_in_a_turn_of_the_loop() -> None:
+    turnstile = world_of(least=2).node.governor.turnstile
+    visitors = [Visitor(turnstile) for _ in range(6)]
+    for visitor in visitors:
+        visitor.go.set()
+    await asyncio.sleep(0)
+    assert len(inside(visitors)) == 2
+    await settle()
+    assert len(inside(visitors)) == 6
+    await settle()
+    assert turnstile.judging == 0
+
+
+async def test_who_waits_too_long_is_refused_with_when_to_come_again() -> None:
+    world = world_of(least=1)
+    turnstile = world.node.governor.turnstile
+    visitors = [Visitor(turnstile) for _ in range(2)]
+    await settle()
+    world.clock.advance(2.1)
+    turnstile.look(world.clock.now())
+    with pytest.raises(RefusedError) as refused:
+        await visitors[1].task
+    assert refused.value.reason is CloseReason.OVERLOADED
+    assert refused.value.retry_after_s
+    assert turnstile.given_up == 1
+    await leave(visitors)
+
+
+async def test_a_device_that_leaves_while_it_waits_has_left() -> None:
+    turnstile = world_of(least=1).node.governor.turnstile
+    visitors = [Visitor(turnstile) for _ in range(2)]
+    await settle()
+    visitors[1].door.lifecycle.state = State.CLOSED
+    assert visitors[1].door.judging is visitors[1].task
+    visitors[1].task.cancel()
+    with pytest.raises(ConnectionResetError):
+        await visitors[1].task
+    assert len(turnstile) == 0
+    await leave(visitors)
+
+
+async def test_a_turn_is_not_lost_with_who_left_as_it_got_it() -> None:
+    turnstile = world_of(least=1).node.governor.turnstile
+    visitors = [Visitor(turnstile) for _ in range(3)]
+    await settle()
+    visitors[0].go.set()
+    await asyncio.sleep(0)  # it ends
+    assert len(turnstile) == 2
+    await asyncio.sleep(0)  # and the loop has gone round
+    assert len(turnstile) == 1
+    visitors[1].task.cancel()  # in the very turn in which it was let in
+    await settle()
+    assert inside(visitors) == [0, 2]
+    await leave(visitors)
+    await settle()
+    assert turnstile.judging == 0
+
+
+async def test_the_limit_learns_from_how_long_judging_takes() -> None:
+    world = World()
+    turnstile = world.node.governor.turnstile
+    for _ in range(40):
+        turns = [turn for _ in range(20) if (turn := turnstile.free()) is not None]
+        world.clock.advance(0.06)
+        for turn in turns:
+            with turn:
+                pass
+        await settle()
+    assert turnstile.limit.value > 20
