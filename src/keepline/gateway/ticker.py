@@ -150,18 +150,23 @@ class Ticker:
         self.now = reading - self.stalled_s
         self._call_the_roll(self.now - self._patience_s)
         if self._loop is None:
-            self._look_at_due()
+            while self._look_at_due():
+                pass
         elif self._next_turn is None:
-            self._next_turn = self._loop.call_soon(self._look_at_due)
+            self._next_turn = self._loop.call_soon(self._go_on)
 
-    def _look_at_due(self) -> None:
+    def _go_on(self) -> None:
         """Look at a turn's worth, and let everybody else be heard before the rest."""
         self._next_turn = None
+        if self._look_at_due() and self._loop is not None:
+            self._next_turn = self._loop.call_soon(self._go_on)
+
+    def _look_at_due(self) -> bool:
+        """Look at a turn's worth; return whether there may be more."""
         due = self.wheel.advance(self.now, DUE_PER_TURN)
         for item in due:
             self._look_at(item)
-        if len(due) == DUE_PER_TURN and self._loop is not None:
-            self._next_turn = self._loop.call_soon(self._look_at_due)
+        return len(due) == DUE_PER_TURN
 
     def _look_at(self, item: Due) -> None:
         try:
