@@ -430,12 +430,13 @@ async def test_a_handler_that_failed_and_had_saved_nothing_leaves_nothing() -> N
 
 
 async def test_a_snapshot_of_an_idle_session_does_not_undo_what_is_saved_right_after_it() -> None:
+    go = asyncio.Event()
+
     class Counting(Keeping):
         heard = 0
 
         async def text(self, session: Any, message: Any) -> None:  # type: ignore[override]
-            if not self.heard:
-                await asyncio.sleep(0)
+            await go.wait()
             self.heard += 1
             await session.save(b"%d" % self.heard)
 
@@ -446,7 +447,9 @@ async def test_a_snapshot_of_an_idle_session_does_not_undo_what_is_saved_right_a
     life = await come(world)
     life.says('{"type":"listen","state":"detect","text":"first"}')
     life.session.tell_idle()  # its snapshot is taken between the two
+    await settle()
     life.says('{"type":"listen","state":"detect","text":"second"}')
+    go.set()
     for _ in range(5):
         await settle()
     life.session.close(CloseReason.HANDLER_FAILED)
