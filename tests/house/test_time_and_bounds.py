@@ -29,7 +29,7 @@ WITHOUT_UNIT = {
     *("max_pending", "pending_per_address", "address_burst", "device_burst"),
     *("timezone_offset_minutes",),
     *("device_failures", "address_failures", "callback_requests", "callback_failures"),
-    *("cpu_percent", "connections", "queue_depth", "clear_share"),
+    *("cpu_percent", "connections", "queue_depth", "clear_share", "flap_opens"),
     *("connects", "failures", "failure_share", "most_ejected"),
     *("memory_lo_share", "memory_hi_share", "held", "judged_least", "judged_most"),
 }

@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from keepline.lifecycle.heartbeat import HeartbeatPolicy
+from keepline.settings.alerts import Alerts
 from keepline.settings.auth import Auth
 from keepline.settings.drain import Drain, check_end, check_waves
 from keepline.settings.enrolment import Enrolment
@@ -61,6 +62,7 @@ class Settings(Section):
     monitor: Monitor = Monitor()
     history: History = History()
     rules: Rules = Rules()
+    alerts: Alerts = Alerts()
     webhook: Webhook = Webhook()
     log: Logging = Logging()
     data_dir: Path | None = None

@@ -1,0 +1,1 @@
+"""What somebody should know: opened once, kept up to date, resolved once."""
