@@ -392,9 +392,9 @@ async def test_a_handler_that_cannot_give_its_state_leaves_what_it_saved() -> No
 async def test_a_handler_too_busy_to_give_its_state_leaves_what_it_saved() -> None:
     class Busy(Keeping):
         async def text(self, session: Any, message: Any) -> None:  # type: ignore[override]
-            await asyncio.sleep(0.1)
+            await asyncio.Event().wait()
 
-    world = World(Busy, session={"snapshot_timeout_s": 0.02})
+    world = World(Busy, session={"snapshot_timeout_s": 0.02, "closed_timeout_s": 0.02})
     older = await come(world)
     await older.session.save(b"saved")
     older.says('{"type":"listen","state":"detect","text":"t"}')
@@ -402,6 +402,8 @@ async def test_a_handler_too_busy_to_give_its_state_leaves_what_it_saved() -> No
     while not newer.handler.calls:
         await settle()
     assert newer.handler.calls[0] == ("restore", b"saved")
+    older.loses_tcp()
+    await asyncio.gather(*world.node.cleanups)
 
 
 async def test_what_a_device_has_got_is_not_said_again_because_its_handler_failed() -> None:
