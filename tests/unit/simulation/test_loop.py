@@ -120,7 +120,7 @@ def test_what_nobody_catches_is_told(world: World) -> None:
 
 def test_of_a_killed_loop_nothing_goes_on(world: World) -> None:
     async def work() -> None:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(LONG_S)
         world.note("lived on")
 
     async def held(inner: Any) -> None:
@@ -132,7 +132,7 @@ def test_of_a_killed_loop_nothing_goes_on(world: World) -> None:
     world.loop.kill()
     world.loop.call_later(1.0, world.note, "later")
     world.loop.enter(world.note, "entered")
-    world.run(5.0)
+    world.run(2 * LONG_S)
     assert world.seen == []
     assert not world.loop.timers
     assert not world.loop.tasks
