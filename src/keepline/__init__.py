@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from keepline.gateway.toolbox import Tool as Tool
     from keepline.gateway.toolbox import ToolResult as ToolResult
     from keepline.hub.port import Outcome as Outcome
+    from keepline.monitor.alerts.alert import Alert as Alert
+    from keepline.monitor.alerts.alert import Notice as Notice
     from keepline.reasons import CloseReason as CloseReason
     from keepline.settings.settings import Settings as Settings
     from keepline.wire.handshake import Request as Request
 
 _HOMES = {
+    "Alert": "keepline.monitor.alerts.alert",
     "Authenticator": "keepline.gateway.auth.contract",
     "BudgetError": "keepline.errors",
     "CloseReason": "keepline.reasons",
@@ -50,6 +53,7 @@ _HOMES = {
     "Identity": "keepline.gateway.identity",
     "KeeplineError": "keepline.errors",
     "NoToolsError": "keepline.errors",
+    "Notice": "keepline.monitor.alerts.alert",
     "Outcome": "keepline.hub.port",
     "RefusedError": "keepline.errors",
     "ReplacedError": "keepline.errors",

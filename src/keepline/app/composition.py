@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
+from keepline.app.alerting import Alerting
 from keepline.app.estate import NOTHING, check_places
 from keepline.app.memory import LIFE_PREFIX, begin_life, end_life, make_hub
 from keepline.app.operators import make_admin
@@ -23,6 +24,7 @@ from keepline.gateway.enrolment.making import make_enrolment, make_ledger
 from keepline.gateway.gateway import Gateway
 from keepline.gateway.node import Node
 from keepline.log import Log
+from keepline.monitor.alerts.incidents import Incidents
 from keepline.monitor.metrics import Counters
 from keepline.relay.standing import stand_before
 from keepline.relay.upstreams.upkeep import Upkeep
@@ -72,10 +74,17 @@ class Composition:
         self.enrolment = self._make_enrolment(
             settings, counters, clock, judges=authenticator is None
         )
+        incidents = Incidents()
         self._hub_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
         self.life = LIFE_PREFIX + secrets.token_hex(4)
         self.hub = make_hub(
-            settings, self.life, loop=loop, executor=self._hub_thread, clock=clock, log=self.log
+            settings,
+            self.life,
+            loop=loop,
+            executor=self._hub_thread,
+            clock=clock,
+            log=self.log,
+            incidents=incidents,
         )
         spread = random.Random()  # noqa: S311 (pings, upstreams; ids come from `secrets`)
         self.upkeep = _make_upkeep(settings, clock, self.log, spread)
@@ -96,6 +105,7 @@ class Composition:
             revocations=self.enrolment.ledger,
             hub=self.hub,
             heap=heap,
+            incidents=incidents,
         )
         self.succession = Succession(self, estate)
         self.enrolment.ledger.on_void = self.succession.revoke
@@ -106,12 +116,19 @@ class Composition:
         self._has_started = False
         self.sampler = make_sampler(self.node)
         self.gateway = Gateway(self.node)
+        self.alerting = Alerting(
+            self.node, self.sampler, lambda: self.gateway.certificate_expires_at
+        )
         self.admin = self._make_admin() if has_admin else None
 
     def _make_admin(self) -> AdminServer:
         """Return what operators ask; it does not listen yet."""
         return make_admin(
-            self.node, self.sampler, self.upkeep, lambda: self.gateway.certificate_expires_at
+            self.node,
+            self.sampler,
+            self.alerting,
+            self.upkeep,
+            lambda: self.gateway.certificate_expires_at,
         )
 
     def _make_enrolment(
@@ -139,6 +156,7 @@ class Composition:
         succession.begin()
         await self.enrolment.open()
         await begin_life(self.hub, succession.holder, self.node, succession.meet_elder())
+        await self.alerting.alerts.start()
         await self.sampler.start()
         if self.upkeep is not None:
             self.upkeep.start(self.relay.tls)
@@ -160,6 +178,7 @@ class Composition:
             await self.node.drain.last_look.wait(self.node.clock.now())
             await self.admin.stop()
         await self.telling.stop()
+        await self.alerting.stop()
         await self.enrolment.aclose()
         await self.sampler.stop()
         await end_life(self.hub, self.node)

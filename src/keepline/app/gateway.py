@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from keepline.gateway.session import Session
     from keepline.log import Log
     from keepline.monitor.heap import Heap
+    from keepline.monitor.notifiers.callbacks import OnAlert
     from keepline.settings import Settings
 
 
@@ -77,6 +78,7 @@ class Gateway:
         self._heap = heap
         self._estate = estate
         self._on_gone: list[OnGone] = []
+        self._on_alert: list[OnAlert] = []
         self._built: Composition | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -109,6 +111,8 @@ class Gateway:
         )
         for callback in self._on_gone:
             self._built.node.isolation.callbacks.add(callback)
+        for on_alert in self._on_alert:
+            self._built.alerting.callbacks.add(on_alert)
         try:
             await self._built.start(self._sockets)
         except BaseException:
@@ -158,6 +162,15 @@ class Gateway:
         self._on_gone.append(callback)
         if self._built is not None:
             self._built.node.isolation.callbacks.add(callback)
+
+    def add_alert_callback(self, callback: OnAlert) -> None:
+        """Have `callback(notice)` called for whatever happens to an alert, from now on.
+
+        It may be async; then it has `alerts.timeout_s`. What it raises is told in the log.
+        """
+        self._on_alert.append(callback)
+        if self._built is not None:
+            self._built.alerting.callbacks.add(callback)
 
     # -- what is going on ------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from keepline.errors import HubError
 from keepline.hub.database import Database
 from keepline.hub.local import LocalHub, Retention
+from keepline.monitor.alerts.incidents import Fact, Incident
 
 if TYPE_CHECKING:
     import asyncio
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from keepline.gateway.holder import NodeHolder
     from keepline.gateway.node import Node
     from keepline.log import Log
+    from keepline.monitor.alerts.incidents import Incidents
     from keepline.settings import Settings
 
 FILE_NAME: Final = "keepline.db"
@@ -32,6 +34,7 @@ def make_hub(
     executor: Executor,
     clock: Clock,
     log: Log,
+    incidents: Incidents,
 ) -> LocalHub:
     """Open the file in `data_dir`, or one that nobody sees and that ends with the process.
 
@@ -43,8 +46,10 @@ def make_hub(
     def on_trouble(trouble: Exception | None) -> None:
         if trouble is None:
             log.warning("store_back")
+            incidents.cleared(Incident.STORE_AWAY)
         else:
             log.error("store_away", error=trouble)
+            incidents.raised(Incident.STORE_AWAY, Fact(f"nothing can be written down: {trouble}"))
         if database.set_aside is not None:
             log.error("store_set_aside", file=str(database.set_aside))
             database.set_aside = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keepline.admin.alerts import alert_routes
 from keepline.admin.api import Readiness, create_api
 from keepline.admin.bans import ban_routes
 from keepline.admin.devices import device_routes
@@ -19,9 +20,10 @@ from keepline.admin.upstreams import upstream_routes
 from keepline.app.watching import thresholds_of
 from keepline.gateway.drain.gauges import gauges_of as gauges_of_drain
 from keepline.gateway.enrolment.desk import Desk
-from keepline.gateway.governor.gauges import gauges_of as gauges_of_governor
 from keepline.gateway.flapping.flapping import KINDS
+from keepline.gateway.governor.gauges import gauges_of as gauges_of_governor
 from keepline.gateway.isolation.gauges import gauges_of as gauges_of_isolation
+from keepline.monitor.alerts.gauges import gauges_of as gauges_of_alerts
 from keepline.monitor.exposed import shown_of
 from keepline.monitor.metrics import Gauge, Metrics, Shown, Spread, Tally
 from keepline.relay.upstreams.gauges import gauges_of as gauges_of_upstreams
@@ -30,6 +32,7 @@ from keepline.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keepline.app.alerting import Alerting
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.node import Node
     from keepline.hub.port import Hub
@@ -40,17 +43,19 @@ if TYPE_CHECKING:
 def make_admin(
     node: Node,
     sampler: Sampler,
+    alerting: Alerting,
     upkeep: Upkeep | None = None,
     certificate_expires_at: Callable[[], float | None] = lambda: None,
 ) -> AdminServer:
     """Return the admin server of `node`, and of its upstreams; it does not listen yet."""
     settings = node.settings.admin
-    metrics = metrics_of(node, sampler, upkeep, certificate_expires_at)
+    metrics = metrics_of(node, sampler, alerting, upkeep, certificate_expires_at)
     routers = [device_routes(node), event_routes(node.hub), drain_routes(node)]
     routers.append(monitor_routes(sampler, node.counters, node.clock, thresholds_of(node.settings)))
     routers.append(isolation_routes(node))
     routers.append(governor_routes(node))
     routers.append(ban_routes(node))
+    routers.append(alert_routes(alerting.alerts, node.clock.wall))
     if node.enrolment is not None:
         routers.append(enrolment_routes(Desk(node.enrolment, node.clock, node.counters)))
     if upkeep is not None:
@@ -62,6 +67,7 @@ def make_admin(
 def metrics_of(
     node: Node,
     sampler: Sampler,
+    alerting: Alerting,
     upkeep: Upkeep | None,
     certificate_expires_at: Callable[[], float | None],
 ) -> Metrics:
@@ -76,6 +82,7 @@ def metrics_of(
         *gauges_of_isolation(node),
         *gauges_of_governor(node.governor),
         *shown_of(sampler, node.counters),
+        *gauges_of_alerts(alerting.alerts, alerting.deliveries, node.clock),
         *(() if upkeep is None else gauges_of_upstreams(upkeep.pool)),
     )
     return Metrics(node.counters, shown, version=__version__)

@@ -9,6 +9,7 @@ import typer
 
 import keepline
 from keepline.cli import (
+    alerts,
     backup,
     bans,
     devices,
@@ -43,6 +44,7 @@ for commands in (
     devices,
     events,
     monitor,
+    alerts,
     handlers,
     bans,
     governor,

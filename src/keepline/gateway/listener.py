@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from keepline.gateway.refusals import no_room
 from keepline.gateway.sockets import peer_address
+from keepline.monitor.alerts.incidents import Fact, Incident
 from keepline.reasons import CloseReason
 from keepline.wire.handshake import refusal
 
@@ -36,6 +37,9 @@ RESERVE = 64
 
 SPARE = 4
 """Held open for the moment in which the system has none left: to accept somebody and say so."""
+
+SHORT_FOR_S = 60.0
+"""For so long after the last who was turned away there are too few descriptors."""
 
 FIRST_PAUSE_S = 0.01
 LONGEST_PAUSE_S = 1.0
@@ -163,6 +167,9 @@ class Listener:
                 sock.send(self._refusal, socket.MSG_DONTWAIT)
 
     def _note_shortage(self) -> None:
+        until = self._node.ticker.now + SHORT_FOR_S
+        fact = Fact("devices are turned away: out of file descriptors")
+        self._node.incidents.raised(Incident.OUT_OF_DESCRIPTORS, fact, until=until)
         if not self._short:
             self._short = True
             self._node.log.error("out_of_descriptors", connections=len(self._node.registry))

@@ -28,10 +28,11 @@ from keepline.gateway.session import Session
 from keepline.gateway.threads import ThreadedSession, thread_fence
 from keepline.gateway.ticker import Due, Ticker
 from keepline.gateway.turns import Turns
-from keepline.lifecycle.breaker import SuspicionBreaker
+from keepline.lifecycle.breaker import WINDOW_S, SuspicionBreaker
 from keepline.lifecycle.heartbeat import Judge
 from keepline.lifecycle.states import State
 from keepline.lifecycle.wheel import TimingWheel
+from keepline.monitor.alerts.incidents import Fact, Incident, Incidents
 from keepline.monitor.heap import give_back, settle
 from keepline.reasons import CloseReason
 from keepline.wire.messages import AudioParams, ServerHello
@@ -91,6 +92,7 @@ class Node:
         "hellos",
         "hub",
         "idle_after_s",
+        "incidents",
         "isolation",
         "judge",
         "limits",
@@ -132,6 +134,7 @@ class Node:
         hub: Hub,
         heap: Heap | None = None,
         revocations: Revocations | None = None,
+        incidents: Incidents | None = None,
     ) -> None:
         self.settings = settings
         self.limits = settings.wire
@@ -177,6 +180,7 @@ class Node:
         self._giving_back: asyncio.Future[None] | None = None
         self.arrivals = Arrivals(self)
         self.hub = hub
+        self.incidents = Incidents() if incidents is None else incidents
         self.isolation = Isolation(self)
         self.fence = Fence(self.isolation.faults)
         self.thread_fence = thread_fence(self.isolation.faults, handler_threads, loop)
@@ -320,6 +324,9 @@ class Node:
         if self.breaker.note(now):
             self.counters.mass_suspicions += 1
             self.log.error("mass_suspicion", connections=len(self.registry))
+            told = f"more than {self.breaker.limit:.0f} devices fell silent within {WINDOW_S} s"
+            fact = Fact(told, self.breaker.suspicions, self.breaker.limit)
+            self.incidents.raised(Incident.MASS_SUSPICION, fact)
 
     def may_reap(self, now: float) -> bool:
         """Return whether a zombie may be closed now, or the breaker holds it back."""
@@ -337,6 +344,7 @@ class Node:
             self._giving_back = self.loop.run_in_executor(self.executor, give_back, sessions)
         if self.breaker.settle(self.ticker.now):
             self.log.warning("mass_suspicion_over", connections=len(self.registry))
+            self.incidents.cleared(Incident.MASS_SUSPICION)
         self.turns.each_second()
         self.isolation.each_second(self.ticker.now)
         self.gate.each_second()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain, islice
 from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,6 +16,7 @@ from keepline.gateway.flapping.ladder import Ladder, Rungs, Standing, Step
 from keepline.gateway.registry import folded
 from keepline.gateway.throttle import address_key
 from keepline.lifecycle.states import State
+from keepline.monitor.alerts.incidents import Fact, Incident
 from keepline.reasons import Advice, CloseReason, Initiator
 from keepline.settings.flapping import SHORTEST_SHARE
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 KINDS: Final = ("device", "address", "kick_war")
 MOST_WAITING: Final = 256
 """So many are held at once, of the handshakes that may be under way; more are refused."""
+
+NAMED: Final = 3
+"""Devices at odds that an alert names."""
 
 CROWD_S: Final = 10.0
 """Where more connections live than calm down in this time, each of them weighs less."""
@@ -201,6 +206,15 @@ class Flapping:
                 self._tell("flapping_over", _of_standing(kind, standing), now)
         for war in self.kicks.settle(now):
             self._tell("kick_war_over", _of_war(war), now)
+        self._node.incidents.stands(Incident.KICK_WAR, _facts_of_wars(self.kicks.wars))
+        self._node.incidents.stands(Incident.BANS, self._facts_of_bans())
+
+    def _facts_of_bans(self) -> dict[str, Fact]:
+        """Return one fact for all that are banned: there may be thousands."""
+        standings = chain(self._devices.held.values(), self._addresses.held.values())
+        banned = sum(each.step is Step.BANNED for each in standings)
+        told = f"banned for coming and going without end: {banned}"
+        return {"": Fact(told, banned)} if banned else {}
 
     # -- for operators ---------------------------------------------------------------------
 
@@ -244,6 +258,15 @@ class Flapping:
             self._node.counters.holds[held.kind, held.step.value] += 1
         (self._node.log.info if over else self._node.log.warning)(event, **told)
         self._node.hub.emit(held.device_id, event, json.encode(told))
+
+
+def _facts_of_wars(wars: dict[str, War]) -> dict[str, Fact]:
+    """Return one fact for all: whoever copies ids copies many."""
+    if not wars:
+        return {}
+    named = ", ".join(islice(wars, NAMED))
+    more = f" and {len(wars) - NAMED} more" if len(wars) > NAMED else ""
+    return {"": Fact(f"two take one device from each other: {named}{more}", len(wars))}
 
 
 def _of_standing(kind: str, standing: Standing) -> Held:

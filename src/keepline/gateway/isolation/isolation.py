@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import json
 
@@ -20,6 +20,7 @@ from keepline.gateway.isolation.tracing import Tracing
 from keepline.gateway.isolation.watchdog import Watchdog
 from keepline.gateway.session import Session
 from keepline.lifecycle.faults import Source, strategy_of
+from keepline.monitor.alerts.incidents import Fact, Incident
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from keepline.gateway.connection import Connection
     from keepline.gateway.node import Node
     from keepline.reasons import CloseReason
+
+BLOCKED_FOR_S: Final = 300.0
+"""For so long after the last time somebody counts as one who holds the loop up."""
 
 
 class Isolation:
@@ -95,6 +99,11 @@ class Isolation:
         if culprit is not None and lost_s >= node.settings.isolation.blocked_after_s:
             about = {"lost_s": round(lost_s, 3), **told}
             node.hub.emit(culprit.device_id.lower(), "loop_blocked", json.encode(about))
+            whose = culprit.handler or culprit.at
+            limit_s = node.settings.isolation.blocked_after_s
+            fact = Fact(f"the loop stood still for {lost_s:.1f} s in {whose}", lost_s, limit_s)
+            until = node.ticker.now + BLOCKED_FOR_S
+            node.incidents.raised(Incident.LOOP_BLOCKED, fact, whose, until)
 
     def not_begun(self, error: HandlerError, device_id: str) -> None:
         """A session could not be begun: its handler was not made, or none of its kind is."""

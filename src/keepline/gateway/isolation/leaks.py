@@ -12,6 +12,7 @@ from msgspec import json
 from keepline.gateway.isolation.growth import LOOKS, NOTHING, Load, Trail, rises
 from keepline.gateway.isolation.places import kind_of
 from keepline.gateway.mistakes import is_application
+from keepline.monitor.alerts.incidents import Fact, Incident
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,6 +140,24 @@ class Leaks:
                 growing.add(name)
                 self._tell_once(name, "", ("tasks",), Load(counts[-1], 0, 0))
         self._told &= growing
+        self._node.incidents.stands(Incident.LEAK, dict(self._facts()))
+
+    def _facts(self) -> Iterator[tuple[str, Fact]]:
+        """Yield what grows by who began it: of a class of handlers, the largest of its sessions."""
+        for kind, trail in self._kinds.items():
+            if what := trail.growing:
+                yield kind, Fact(f"{', '.join(what)} of {kind} grow at every look")
+        largest: dict[str, tuple[str, Trail]] = {}
+        for device_id, handler, trail in self._sessions.values():
+            known = largest.get(handler)
+            if trail.growing and (known is None or trail.latest > known[1].latest):
+                largest[handler] = device_id, trail
+        for handler, (device_id, trail) in largest.items():
+            named = ", ".join(trail.growing)
+            yield handler, Fact(f"{named} of {handler} grow at every look, most with {device_id}")
+        for name, counts in self._wild.items():
+            if rises(list(counts)):
+                yield name, Fact(f"tasks of {name} grow at every look: {counts[-1]}", counts[-1])
 
     def _tell_once(
         self, owner: str, handler: str, what: tuple[str, ...], load: Load, device_id: str = ""

@@ -10,6 +10,7 @@ from msgspec import json
 from keepline.errors import RefusedError, SuspendedError
 from keepline.gateway.isolation.places import kind_of
 from keepline.gateway.isolation.suspension import Suspension
+from keepline.monitor.alerts.incidents import Fact, Incident
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -96,6 +97,12 @@ class Suspensions:
 
     def _tell(self, event: str, kind: object, **fields: float) -> None:
         name = kind_of(kind)
+        incidents = self._node.incidents
+        if event == "handler_suspended":
+            fact = Fact(f"{name} fails: no session is begun", fields["devices"])
+            incidents.raised(Incident.HANDLER_SUSPENDED, fact, name)
+        else:
+            incidents.cleared(Incident.HANDLER_SUSPENDED, name)
         log = self._node.log.error if event == "handler_suspended" else self._node.log.warning
         log(event, handler=name, **fields)
         self._node.hub.emit("", event, json.encode({"handler": name, **fields}))

@@ -1,0 +1,71 @@
+"""Alerts for a command: it is run with each, one at a time, without a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from keepline.errors import StartError
+from keepline.monitor.notifiers.line import Line
+from keepline.monitor.notifiers.words import document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from keepline.log import Log
+    from keepline.monitor.alerts.alert import Notice
+
+
+class Command:
+    """Gives each notice to a new process as JSON on its standard input.
+
+    The process has no output, our environment without our own settings, and `timeout_s`; then it
+    is killed with all that it has begun. Raises StartError for a command that is not there.
+    """
+
+    def __init__(self, argv: Sequence[str], *, node: str, timeout_s: float, log: Log) -> None:
+        program = shutil.which(argv[0])
+        if program is None:
+            raise StartError(
+                f"alerts.command: there is no {argv[0]} that can be run",
+                "give the path of a program, and its arguments",
+            )
+        self._argv = (program, *argv[1:])
+        self._node = node
+        self._line = Line("command", self._run, timeout_s=timeout_s, log=log)
+
+    def tell(self, notice: Notice) -> None:
+        """Have the command run, when it is its turn."""
+        self._line.put(notice)
+
+    async def stop(self, within_s: float) -> None:
+        """Let it finish within the time."""
+        await self._line.stop(within_s)
+
+    async def _run(self, notice: Notice) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *self._argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_without_ours(os.environ),
+            start_new_session=True,
+        )
+        try:
+            await process.communicate(document(notice, self._node) + b"\n")
+        except asyncio.CancelledError:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            raise
+        if process.returncode:
+            raise RuntimeError(f"it ended with status {process.returncode}")
+
+
+def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without our settings: there are secrets among them."""
+    return {name: text for name, text in environment.items() if not name.startswith("KEEPLINE_")}
