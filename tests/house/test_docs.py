@@ -21,7 +21,15 @@ from keepline.wire.messages import KnownDeviceMessage, ServerMessage
 from tests.examples.device import device_of
 from tests.house.sources import ROOT, named
 from tests.waiting import eventually
-from tools import faults_page, generated, handlers_page, readme_numbers, settings_page
+from tools import (
+    faults_page,
+    generated,
+    grafana_page,
+    handlers_page,
+    metrics_page,
+    readme_numbers,
+    settings_page,
+)
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
@@ -117,7 +125,7 @@ def _anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "page",
-    [settings_page, handlers_page, faults_page, readme_numbers],
+    [settings_page, handlers_page, faults_page, metrics_page, grafana_page, readme_numbers],
     ids=lambda page: page.__name__,
 )
 def test_a_generated_part_is_fresh(page: Any) -> None:

@@ -37,18 +37,21 @@ def gauges_of(alerts: Alerts, deliveries: Deliveries, clock: Clock) -> tuple[Gau
             "Alerts that are open, the flapping ones too.",
             opened,
             label="severity",
+            values=_SEVERITIES,
         ),
         Gauge(
             "keepline_alerts_oldest_age_seconds",
             "For how long the oldest open alert has been so, 0 without one.",
             oldest,
             label="severity",
+            values=_SEVERITIES,
         ),
         Tally(
             "keepline_alert_transitions",
             "What happened to alerts.",
             lambda: {what.value: count for what, count in alerts.transitions.items()},
             label="what",
+            values=tuple(what.value for what in alerts.transitions),
         ),
         Tally(
             "keepline_alerts_refused",
