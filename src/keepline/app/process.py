@@ -148,6 +148,7 @@ async def _demo(
     gateway = _gateway(settings, Echo)
     orders = Orders(asyncio.get_running_loop())
     await _start(gateway)
+    gateway.node.drain.on_ended = orders.stop.set
     announce(gateway)
     fleet = asyncio.create_task(
         run_fleet(

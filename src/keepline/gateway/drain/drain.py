@@ -132,7 +132,7 @@ class Drain:
         if self._task is not None:
             self._task.cancel()
         self._refuse(False)
-        sequence.enter(Phase.ABORTED)
+        sequence.call_off()
         self._is_over.set()
 
     def hurry(self) -> None:

@@ -122,11 +122,12 @@ class Plan:
     def hints_s(self) -> float:
         """When the first device is to come back that can be told.
 
-        They come behind those that nobody can tell, and not before they are let in.
+        Not before they are let in, and behind those that nobody can tell: the last of them went
+        at the end of the slots, or was refused in vain just before somebody was let in.
         """
         begin_s = self.eta_s + self.away_s if self.away_s else 0.0
         paced_s = self.paced_s
-        return max(begin_s, paced_s + self.back_s) if paced_s else begin_s
+        return max(begin_s, paced_s) + self.back_s if paced_s else begin_s
 
 
 class Slots:

@@ -51,8 +51,8 @@ class Progress:
     """A drain at one moment; times in seconds.
 
     `left` is how many sessions are not gone yet, `talking` how many of them are waited for, `rate`
-    the share of the planned pace, `eta_s` how long it goes on at most. `asked_by` is a signal,
-    `stop`, or an operator's word; `binding` says that the process ends whatever happens.
+    the share of the planned pace, `eta_s` how long it goes on at most. `asked_by` is `stop`
+    (also for a signal), `program` or `operator`; `binding` says that the process ends for certain.
     """
 
     phase: Phase

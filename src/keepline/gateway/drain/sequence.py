@@ -96,6 +96,11 @@ class Sequence:
         self._node.log.info("drain", **told)
         self._node.hub.emit("", f"drain_{phase}", json.encode(told))
 
+    def call_off(self) -> None:
+        """Be over, and hold nobody any more who has stayed."""
+        self._waves = None
+        self.enter(Phase.ABORTED)
+
     def turn_is_over(self, session: Sending) -> None:
         """A device was told that its answer is over."""
         if self._waves is not None:

@@ -8,7 +8,7 @@ from keepline.gateway.drain.pace import ASSUMED_COST_S, HEADROOM
 from keepline.gateway.drain.plan import Wave
 from keepline.gateway.drain.progress import Phase
 from keepline.reasons import CloseReason
-from tests.unit.gateway.drain.leaving import RETURNING, Leaving
+from tests.unit.gateway.drain.leaving import LISTENS, RETURNING, Leaving
 from tests.unit.gateway.virtual_time import pass_time, virtual
 
 SLOW = {"rate_per_s": 10}
@@ -83,6 +83,17 @@ async def test_an_abort_lets_devices_in_again_and_leaves_the_others_alone() -> N
     assert not world.node.draining
     assert refusing == [True, False]
     assert not await world.drain.over()
+
+
+@virtual
+async def test_after_an_abort_nobody_is_waited_for() -> None:
+    world = slowly(10)
+    world.connect("device-1").says(LISTENS)
+    world.drain.start("an operator")
+    await pass_time(0.5)
+    assert world.drain.progress().talking == 1
+    world.drain.abort()
+    assert world.drain.progress().talking == 0
 
 
 @virtual

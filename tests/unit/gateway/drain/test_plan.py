@@ -109,6 +109,8 @@ def test_who_is_told_comes_behind_those_that_nobody_can_tell() -> None:
     made = plan({(Wave.IDLE, TOLD): 1_000, (Wave.IDLE, BACK): 1_000}, away_s=0.0, back_s=7.0)
     assert made.hints_s == 10 + 7
     assert plan({(Wave.IDLE, TOLD): 1_000}, away_s=0.0).hints_s == 0
+    here = plan({(Wave.IDLE, TOLD): 1_000, (Wave.IDLE, BACK): 1_000}, back_s=7.0)
+    assert here.hints_s == here.eta_s + here.away_s + 7
 
 
 def test_turns_that_end_last_have_their_slots_behind_all_others() -> None:

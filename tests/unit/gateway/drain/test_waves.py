@@ -12,7 +12,6 @@ from keepline.wire.messages import Tts
 from tests.unit.gateway.drain.leaving import LISTENS, TOLD
 from tests.unit.gateway.fakes import Life, World
 
-
 BACK = {
     "slow": {"match": ["slow-*"], "reconnect": "fixed", "reconnect_s": 5},
     "fast": {"match": ["fast-*"], "reconnect": "backoff", "reconnect_s": 1},
