@@ -52,7 +52,7 @@ async def test_a_sample_has_what_devices_do() -> None:
             assert found["latest"]["memory_limit_bytes"] > found["latest"]["memory_bytes"] > 0
             assert found["latest"]["descriptors"] < found["latest"]["descriptor_limit"]
             # Read one after the other, in clocks of different grain.
-                assert found["latest"]["cpu_percent"] > found["latest"]["loop_cpu_percent"] / 2 >= 0
+            assert found["latest"]["cpu_percent"] > found["latest"]["loop_cpu_percent"] / 2 >= 0
             assert 0 <= found["latest"]["loop_lag_p50_s"] <= found["latest"]["loop_lag_max_s"]
         found = await summary_with(gateway, "connections", 0)
         assert [each["cause"] for each in found["endings"]] == ["device_closed"]
