@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from keepline.admin.alerts import alert_routes
 from keepline.admin.api import Readiness, create_api
 from keepline.admin.bans import ban_routes
+from keepline.admin.capacity import capacity_routes
 from keepline.admin.devices import device_routes
 from keepline.admin.drain import drain_routes
 from keepline.admin.enrolment import enrolment_routes
@@ -52,6 +53,7 @@ def make_admin(
     metrics = metrics_of(node, sampler, alerting, upkeep, certificate_expires_at)
     routers = [device_routes(node), event_routes(node.hub), drain_routes(node)]
     routers.append(monitor_routes(sampler, node.counters, node.clock, thresholds_of(node.settings)))
+    routers.append(capacity_routes(sampler, node.settings))
     routers.append(isolation_routes(node))
     routers.append(governor_routes(node))
     routers.append(ban_routes(node))

@@ -48,6 +48,8 @@ ROWS = (
     ("disconnects a second", "disconnects_per_s", None),
     ("received a second", "received_bytes_per_s", None),
     ("sent a second", "sent_bytes_per_s", None),
+    ("data frames a second", "frames_per_s", None),
+    ("pings a second", "pings_per_s", None),
     ("loop lag, p95", "loop_lag_p95_s", None),
     ("loop lag, most", "loop_lag_max_s", None),
     ("round trip, p50", "rtt_p50_s", None),

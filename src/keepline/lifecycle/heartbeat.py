@@ -103,6 +103,13 @@ class HeartbeatPolicy:
             return self.interval_s
         return 15.0 if self.preset == "adaptive" else 30.0
 
+    @property
+    def verdict_s(self) -> float:
+        """How long after its last byte an idle device is given up, one that answers quickly."""
+        if self.preset == "seed":
+            return self.zombie_s
+        return self.ping_every_s + sum(IDLE_WAITS) * self.probe_min_s
+
 
 class RoundTrips(NamedTuple):
     """What the pongs of one connection have told, in seconds."""

@@ -55,6 +55,8 @@ class Gauge(StrEnum):
     ENDED_BY_US_PER_S = "ended_by_us_per_s"
     ENDED_BY_OPERATOR_PER_S = "ended_by_operator_per_s"
     ENDED_BY_UPSTREAM_PER_S = "ended_by_upstream_per_s"
+    PINGS_PER_S = "pings_per_s"  # of either side, and requests in their place
+    FRAMES_PER_S = "frames_per_s"  # of data, in both directions
 
 
 GAUGES: Final = tuple(Gauge)

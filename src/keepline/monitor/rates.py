@@ -79,6 +79,8 @@ class _Before(NamedTuple):
     bytes_in: int
     bytes_out: int
     sessions_opened: int
+    pings: int
+    frames: int
     disconnects: dict[CloseReason, int]
     rtt: list[int]
     lag: list[int]
@@ -113,6 +115,8 @@ class Rates:
             Gauge.RECEIVED_BYTES_PER_S: (after.bytes_in - before.bytes_in) / took_s,
             Gauge.SENT_BYTES_PER_S: (after.bytes_out - before.bytes_out) / took_s,
             Gauge.HANDSHAKES_PER_S: (after.sessions_opened - before.sessions_opened) / took_s,
+            Gauge.PINGS_PER_S: (after.pings - before.pings) / took_s,
+            Gauge.FRAMES_PER_S: (after.frames - before.frames) / took_s,
             **_endings_per_s(endings, took_s),
             Gauge.RTT_P50_S: quantile(counters.rtt, rtt, 0.5),
             Gauge.RTT_P95_S: quantile(counters.rtt, rtt, 0.95),
@@ -130,6 +134,11 @@ class Rates:
             counters.bytes_in,
             counters.bytes_out,
             counters.sessions_opened,
+            counters.pings_sent + counters.probes_sent + counters.pings_received,
+            counters.frames_in
+            - counters.pongs_received
+            - counters.pings_received
+            + counters.frames_out,
             counters.disconnects.copy(),
             counters.rtt.counts.copy(),
             counters.loop_lag.counts.copy(),

@@ -79,3 +79,9 @@ def test_every_bound_itself_is_allowed() -> None:
     }
     assert CHECKED.validate_python(lowest) == HeartbeatPolicy(**lowest)
     assert CHECKED.validate_python({"jitter": 0.5}).jitter == 0.5
+
+
+def test_it_is_known_how_long_after_its_last_byte_an_idle_device_is_given_up() -> None:
+    assert HeartbeatPolicy().verdict_s == 15 + 5.5
+    assert HeartbeatPolicy(interval_s=30, probe_min_s=2).verdict_s == 30 + 11
+    assert HeartbeatPolicy(preset="seed").verdict_s == 90

@@ -1,0 +1,1 @@
+"""How many sessions there is room for: costs learned from what was seen, and a forecast."""

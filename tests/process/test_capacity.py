@@ -1,0 +1,190 @@
+"""A gateway that is filled to a limit says before how many devices will fit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keepline.wire.frames import Opcode, encode_masked
+from tests.gateway.peers import HELLO, KEY, request
+from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, get, read_until
+
+KIB = 1_024
+HELD_KIB = 128  # by each session of the handler below
+KERNEL_KIB = 4
+WITHIN = 0.15
+
+HANDLER = f"""
+import time
+
+from keepline import Handler
+
+class Heavy(Handler):
+    def opened(self, session):
+        self.held = bytearray(b"x") * ({HELD_KIB} * 1024)
+
+    def audio(self, session, data):
+        until_s = time.thread_time() + 0.001
+        while time.thread_time() < until_s:
+            pass
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+class Filled:
+    """A gateway of heavy handlers, and the devices that it is filled with."""
+
+    def __init__(self, folder: Path, *settings: str, descriptors: int = 1_024) -> None:
+        folder.joinpath("heavy.py").write_text(HANDLER)
+        options = [part for each in ("monitor.interval_s=1", *settings) for part in ("--set", each)]
+        self.process = subprocess.Popen(
+            [*KEEPLINE, "serve", "heavy:Heavy", *PORTS, "--token", TOKEN, *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            preexec_fn=lambda: resource.setrlimit(  # noqa: PLW1509 (no threads here)
+                resource.RLIMIT_NOFILE, (descriptors, descriptors)
+            ),
+        )
+        started = read_until(self.process.stderr, "started")
+        self._port, self._admin_port = started["port"], started["admin_port"]
+        self.devices: list[socket.socket] = []
+
+    def more(self, count: int) -> bool:
+        """Let so many more connect; False as soon as one is turned away."""
+        for _ in range(count):
+            device = socket.create_connection(("127.0.0.1", int(str(self._port))), timeout=10)
+            self.devices.append(device)
+            name = f"device-{len(self.devices)}"
+            device.sendall(
+                request(Device_Id=name, Authorization=f"Bearer {TOKEN}")
+                + encode_masked(Opcode.TEXT, HELLO.encode(), KEY)
+            )
+            seen = b""
+            while b'"type":"hello"' not in seen:
+                try:
+                    more = device.recv(65_536)
+                except ConnectionError:
+                    more = b""
+                if not more or seen.startswith(b"HTTP/1.1 503"):
+                    self.devices.pop().close()
+                    return False
+                seen += more
+        return True
+
+    def forecast(self, **query: Any) -> Any:
+        status, body = get(self._admin_port, f"/api/capacity?{urllib.parse.urlencode(query)}")
+        assert status == 200, body
+        return json.loads(body)
+
+    def seen(self, is_enough: Callable[[Any], bool], **query: Any) -> Any:
+        """Return the first forecast that is enough."""
+        give_up_at = time.monotonic() + GIVE_UP_AFTER_S
+        while time.monotonic() < give_up_at:
+            with contextlib.suppress(OSError):  # 503 before the first sample
+                found = self.forecast(**query)
+                if is_enough(found):
+                    return found
+            time.sleep(0.2)
+        raise AssertionError(f"not within {GIVE_UP_AFTER_S} s: {found}")
+
+    def rss_kib(self) -> int:
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * resource.getpagesize() // KIB
+
+    def fill_slowly(self, to: int, step: int) -> None:
+        """Let devices connect so that each second's sample has some more of them."""
+        while len(self.devices) < to:
+            assert self.more(step)
+            self.seen(lambda found: bool(found["sessions"] == len(self.devices)))
+
+    def end(self) -> None:
+        for device in self.devices:
+            device.close()
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[Callable[..., Filled]]:
+    running: list[Filled] = []
+
+    def start(*settings: str, **options: int) -> Filled:
+        running.append(Filled(tmp_path, *settings, **options))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.end()
+
+
+def test_memory_ends_where_it_was_forecast_with_a_cost_that_was_learned(
+    filled: Callable[..., Filled],
+) -> None:
+    gateway = filled()
+    gateway.seen(lambda _: True)
+    limit_kib = 2 * gateway.rss_kib()  # of which three quarters may be used
+    gateway.fill_slowly(80, step=16)
+    found = gateway.seen(
+        lambda found: bool(found["rooms"][0]["learned"]), memory_bytes=limit_kib * KIB
+    )
+    assert (found["limited_by"], found["rooms"][0]["resource"]) == ("memory", "memory")
+    while gateway.rss_kib() + KERNEL_KIB * len(gateway.devices) < 0.75 * limit_kib:
+        assert gateway.more(5)
+    assert found["most"] == pytest.approx(len(gateway.devices), rel=WITHIN)
+
+
+def test_descriptors_end_where_it_was_forecast(filled: Callable[..., Filled]) -> None:
+    gateway = filled(descriptors=300)
+    assert gateway.more(60)
+    found = gateway.seen(lambda found: bool(found["sessions"] == 60))
+    assert found["limited_by"] == "descriptors"
+    while gateway.more(1):
+        pass
+    assert found["most"] == pytest.approx(len(gateway.devices), rel=WITHIN)
+
+
+def test_the_number_in_the_settings_ends_it_where_it_was_forecast(
+    filled: Callable[..., Filled],
+) -> None:
+    gateway = filled("server.max_connections=90")
+    assert gateway.more(30)
+    found = gateway.seen(lambda found: bool(found["sessions"] == 30))
+    assert (found["limited_by"], found["left"]) == ("connections", 60)
+    assert gateway.more(60)
+    assert not gateway.more(1)
+
+
+@pytest.mark.soak
+def test_cpu_ends_where_it_was_forecast(filled: Callable[..., Filled]) -> None:
+    """Needs a core that is nobody else's; each device has a frame every 60 ms, of 1 ms."""
+    gateway = filled("session.idle_after_s=600")
+    frame = encode_masked(Opcode.BINARY, b"\x5a" * 120, KEY)
+    found, used = None, 0.0
+    while used < 0.8:
+        assert gateway.more(3)
+        began = time.monotonic()
+        for turn in range(100):
+            for device in gateway.devices:
+                device.sendall(frame)
+            time.sleep(max(0.0, began + 0.06 * (turn + 1) - time.monotonic()))
+        seen = gateway.forecast()
+        used = seen["rooms"][1]["used"]
+        if found is None and seen["rooms"][1]["learned"] and len(gateway.devices) >= 15:
+            found = seen
+    assert found is not None
+    assert found["limited_by"] == "cpu"
+    assert found["most"] == pytest.approx(len(gateway.devices), rel=WITHIN)

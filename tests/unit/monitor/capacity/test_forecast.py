@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from keepline.monitor.capacity.costs import Costs, learn
+from keepline.monitor.capacity.fit import Cost, expecting
+from keepline.monitor.capacity.forecast import (
+    CPU_SHARE,
+    KERNEL_BYTES,
+    MEMORY_SHARE,
+    Forecast,
+    Now,
+    Resource,
+    Terms,
+    forecast,
+)
+from tests.unit.monitor.capacity.test_costs import TRUE, ramp
+
+MIB = 1 << 20
+NOW = Now(
+    sessions=1_000,
+    memory_bytes=100 * MIB,
+    descriptors=1_030,
+    sessions_lately=1_000,
+    talking=100,
+    cpu=0.1,
+    pings_per_s=60,
+    frames_per_s=1_700,
+    handshakes_per_s=0,
+)
+HERE = Terms(
+    interval_s=15,
+    talk_share=0.1,
+    memory_limit_bytes=1 << 34,
+    descriptor_limit=1_000_000,
+    descriptors_kept=0,
+    connections=500_000,
+)
+COSTS = Costs()
+
+
+def asked(here: dict[str, Any] | None = None, what_if: dict[str, Any] | None = None) -> Forecast:
+    terms = HERE._replace(**(here or {}))
+    return forecast(NOW, COSTS, terms, terms._replace(**(what_if or {})))
+
+
+@pytest.mark.parametrize(
+    ("limits", "resource", "most"),
+    [
+        ({"connections": 2_000}, Resource.CONNECTIONS, 2_000),
+        ({"descriptor_limit": 2_000}, Resource.DESCRIPTORS, 1_770),  # 1,800 less 30 that are open
+        (
+            {"descriptor_limit": 2_000, "descriptors_kept": 300},
+            Resource.DESCRIPTORS,
+            1_670,
+        ),
+        ({"connections": 500}, Resource.CONNECTIONS, 500),
+    ],
+)
+def test_what_runs_out_first_decides(limits: dict[str, Any], resource: Resource, most: int) -> None:
+    found = asked(limits)
+    assert (found.limited_by, found.most, found.left) == (resource, most, max(0, most - 1_000))
+
+
+def test_memory_is_what_a_session_and_its_socket_take() -> None:
+    found = asked({"memory_limit_bytes": 200 * MIB})
+    each = COSTS.memory.of((1, 0.1)).each + KERNEL_BYTES
+    free = MEMORY_SHARE * 200 * MIB - 100 * MIB - 1_000 * KERNEL_BYTES
+    assert found.limited_by is Resource.MEMORY
+    assert found.left == pytest.approx(free / each, abs=1)
+
+
+def test_cpu_is_what_pings_and_frames_take() -> None:
+    found = asked()
+    each = COSTS.cpu.of((60, 1_700, 0)).each / 1_000
+    assert found.limited_by is Resource.CPU
+    assert found.left == pytest.approx((CPU_SHARE - 0.1) / each, abs=1)
+
+
+def test_handshakes_of_a_crowd_that_comes_are_no_cost_of_those_who_are_there() -> None:
+    cpu = 0.1 + COSTS.cpu.of((0, 0, 200)).each
+    coming = NOW._replace(handshakes_per_s=200, cpu=cpu)
+    assert forecast(coming, COSTS, HERE).most == pytest.approx(asked().most, rel=0.001)
+
+
+def test_longer_intervals_make_room_and_more_talk_and_less_memory_take_it() -> None:
+    usual = asked().most
+    assert asked(what_if={"interval_s": 30}).most > usual
+    assert asked(what_if={"talk_share": 0.2}).most < usual
+    assert asked(what_if={"memory_limit_bytes": 150 * MIB}).limited_by is Resource.MEMORY
+
+
+def test_what_is_learned_later_is_told_to_be_expected_now() -> None:
+    learned = Costs(
+        expecting(Cost(3_000.0, 10.0), Cost(4_000.0, 10.0)),
+        expecting(Cost(3e-5, 1e-6), Cost(6e-6, 1e-7), Cost(1e-4, 1e-4)),
+    )
+    by_resource = {room.resource: room for room in forecast(NOW, learned, HERE).rooms}
+    assert all(room.is_learned for room in by_resource.values())
+    by_resource = {room.resource: room for room in asked().rooms}
+    assert not by_resource[Resource.MEMORY].is_learned
+    assert not by_resource[Resource.CPU].is_learned
+
+
+def test_what_a_machine_does_not_tell_limits_nothing() -> None:
+    unknown = NOW._replace(memory_bytes=None, cpu=None, descriptors=None)
+    found = forecast(unknown, COSTS, HERE)
+    assert [room.resource for room in found.rooms] == [Resource.CONNECTIONS]
+
+
+def test_an_empty_gateway_has_a_forecast() -> None:
+    empty = Now(0, 70.0 * MIB, 30, 0, 0, 0.01, 0, 0, 0)
+    found = forecast(empty, COSTS, HERE._replace(talk_share=0.0))
+    assert 0 < found.left == found.most
+
+
+def test_a_ramp_to_the_limit_of_the_cpu_ends_where_it_was_forecast() -> None:
+    seen = ramp(40)[1:]
+    last = seen[-1]
+    now = Now(
+        sessions=last.sessions,
+        memory_bytes=last.memory_bytes,
+        descriptors=None,
+        sessions_lately=last.sessions,
+        talking=last.talking,
+        cpu=last.cpu,
+        pings_per_s=last.pings_per_s,
+        frames_per_s=last.frames_per_s,
+        handshakes_per_s=last.handshakes_per_s,
+    )
+    found = forecast(now, learn(seen), HERE._replace(talk_share=now.talk_share))
+    assert found.limited_by is Resource.CPU
+    share = now.talk_share * now.frames_per_s / now.talking * TRUE["frame"] + TRUE["ping"] / 15
+    true_most = (CPU_SHARE - 0.01 - 2 * TRUE["handshake"]) / share
+    assert found.most == pytest.approx(true_most, rel=0.15)
