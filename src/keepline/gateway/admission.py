@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keepline.gateway.door import Door
     from keepline.gateway.identity import Identity
     from keepline.gateway.node import Node
+    from keepline.hub.port import Claim
     from keepline.lifecycle.profile import Profile
     from keepline.wire.handshake import Request
 
@@ -50,8 +51,7 @@ async def admit(door: Door) -> None:
                 connection = door.upgrade(request, greeting, profile)
                 door.pass_early_on()
                 hello = await greeting.hello()
-                node.departures.hasten(identity.device_id)  # what it leaves is asked for next
-                claim = await node.memory.claim(identity.device_id, node.make_session_id())
+                claim = await _claim(node, identity.device_id)
         # From here on nothing is awaited, so nothing can come between.
         opening = Opening(request, greeting.said)
         session = node.open_session(
@@ -82,6 +82,16 @@ async def admit(door: Door) -> None:
     except Exception as error:  # noqa: BLE001 (a fault of ours ends one admission: a fence)
         reason = node.isolation.faults.of_ours(error, "admission_failed", greeting.device_id)
         door.give_up(CloseReason.REFUSED_INTERNAL, reason)
+
+
+async def _claim(node: Node, device_id: str) -> Claim:
+    """Have the hub give the device to this connection, when its turn comes: many may come at once.
+
+    Raises what the hub raises.
+    """
+    await node.governor.openings.turn()
+    node.departures.hasten(device_id)  # what it leaves is asked for next
+    return await node.memory.claim(device_id, node.make_session_id())
 
 
 def _reschedule(deadline: Deadline, before: Profile, after: Profile) -> None:

@@ -10,6 +10,7 @@ from msgspec import json
 
 from keepline.gateway.governor.actions import BY_WORD, Action, Ladder
 from keepline.gateway.governor.newcomers import Newcomers
+from keepline.gateway.governor.per_turn import MOST, PerTurn
 from keepline.gateway.governor.relief import Relief
 from keepline.gateway.governor.signals import Ranges, Seen, Signal
 from keepline.gateway.governor.turnstile import Turnstile
@@ -50,6 +51,7 @@ class Governor:
         "forced",
         "newcomers",
         "off",
+        "openings",
         "pressures",
         "seen",
         "since",
@@ -69,6 +71,8 @@ class Governor:
         self.taken = self._ladder.taken
         self.newcomers = Newcomers(node, self.taken)
         self.turnstile = Turnstile(node, self.newcomers)
+        all_of_them = node.settings.server.max_admissions
+        self.openings = PerTurn(node.loop, MOST if settings.enabled else all_of_them)
         self.forced: float | None = None
         self.off = {BY_WORD[word] for word in settings.disabled}
         if not settings.enabled:
