@@ -55,7 +55,7 @@ def families() -> dict[str, Family]:
 
 async def exposition() -> bytes:
     """Return what a scrape would be shown of a gateway that has just been built."""
-    return (await _metrics().text())[0]
+    return await _metrics().text()
 
 
 async def _families() -> list[Family]:

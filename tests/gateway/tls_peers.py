@@ -7,6 +7,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
@@ -24,9 +25,10 @@ class Authority:
         self.folder = folder
         self._ca = trustme.CA()
 
-    def pair(self, name: str = NAME) -> dict[str, str]:
+    def pair(self, name: str = NAME, *, days: int = 365) -> dict[str, str]:
         """Return settings with a new certificate and its key, each in a file of its own."""
-        leaf = self._ca.issue_cert(name)
+        until = datetime.now(UTC) + timedelta(days=days)
+        leaf = self._ca.issue_cert(name, not_after=until)
         certificate, key = self.folder / "certificate.pem", self.folder / "key.pem"
         certificate.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
         key.write_bytes(leaf.private_key_pem.bytes())

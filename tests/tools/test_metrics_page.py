@@ -8,7 +8,9 @@ import subprocess
 
 import pytest
 
+from tests.deploy.expressions import by_series
 from tests.deploy.test_prometheus import CHECKER, with_promtool
+from tests.house.sources import ROOT
 from tools import metrics_page
 from tools.metrics_page import families
 from tools.metrics_uses import PARTS
@@ -57,6 +59,17 @@ def test_a_gateway_with_every_closed_label_has_a_few_hundred_series() -> None:
         count += combinations
     # Disconnects and refusals have each cause with one initiator or status alone.
     assert count < 1_200
+
+
+def test_every_series_that_a_document_names_is_there() -> None:
+    there = set(by_series()) | {family.name for family in families().values()}
+    wrong = []
+    for page in (ROOT / "docs").glob("*.md"):
+        named = set(
+            re.findall(r"`((?:keepline|process)_[a-z_]+)(?:\{[^`]*)?`", page.read_text("utf-8"))
+        )
+        wrong += [f"{page.name}: {name}" for name in named - there]
+    assert wrong == []
 
 
 @with_promtool

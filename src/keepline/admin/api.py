@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from fastapi import APIRouter
+
+_TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Readiness(NamedTuple):
@@ -47,10 +49,10 @@ class Ready(BaseModel):
 def create_api(
     *,
     ready: Callable[[], Readiness],
-    metrics: Callable[[str], Awaitable[tuple[bytes, str]]],
+    metrics: Callable[[], Awaitable[bytes]],
     routers: Iterable[APIRouter] = (),
 ) -> FastAPI:
-    """Return the application. `metrics` returns an exposition, and its media type, by `Accept`.
+    """Return the application. `metrics` returns a Prometheus text exposition.
 
     `routers` are the routes of other subjects, each made in a module of its own.
     """
@@ -70,10 +72,9 @@ def create_api(
         return JSONResponse(told, status_code=200 if state.ready else 503)
 
     @api.get("/metrics", response_class=Response)
-    async def prometheus(request: Request) -> Response:
-        """Return all metrics in the text format of Prometheus, or in OpenMetrics."""
-        content, media_type = await metrics(request.headers.get("accept", ""))
-        return Response(content, media_type=media_type)
+    async def prometheus() -> Response:
+        """Return all metrics in the text format of Prometheus."""
+        return Response(await metrics(), media_type=_TEXT_FORMAT)
 
     for router in routers:
         api.include_router(router)

@@ -11,7 +11,7 @@ from itertools import product
 from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -19,7 +19,6 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from keepline.histogram import Histogram
@@ -337,13 +336,9 @@ class Metrics(Collector):
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
-    async def text(self, accept: str = "") -> tuple[bytes, str]:
-        """Return the exposition and its media type, OpenMetrics for who asks for it.
-
-        1 ms of work; the library's own look at the process took 11.
-        """
-        encode, media_type = choose_encoder(accept)
-        return encode(self._registry), media_type
+    async def text(self) -> bytes:
+        """Return the exposition, 2 ms of work; the library's own look at the process took 11."""
+        return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family of ours; called by the registry."""

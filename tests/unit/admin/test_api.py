@@ -19,11 +19,9 @@ class Asked:
         router.add_api_route("/api/colour", lambda: "red")
         self.api = create_api(ready=lambda: self.readiness, metrics=self.metrics, routers=(router,))
 
-    async def metrics(self, accept: str) -> tuple[bytes, str]:
+    async def metrics(self) -> bytes:
         self.scrapes += 1
-        if accept == "application/openmetrics-text":
-            return b"# EOF\n", accept
-        return b"keepline_sessions 3.0\n", "text/plain; version=0.0.4; charset=utf-8"
+        return b"keepline_sessions 3.0\n"
 
     async def get(self, path: str) -> httpx.Response:
         transport = httpx.ASGITransport(self.api)
@@ -67,14 +65,6 @@ async def test_metrics_are_read_anew_at_each_scrape(asked: Asked) -> None:
     assert first.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert first.content == second.content == b"keepline_sessions 3.0\n"
     assert asked.scrapes == 2
-
-
-async def test_who_asks_for_another_format_of_metrics_is_given_it_by_its_name(asked: Asked) -> None:
-    transport = httpx.ASGITransport(asked.api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        answer = await client.get("/metrics", headers={"accept": "application/openmetrics-text"})
-    assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    assert answer.content == b"# EOF\n"
 
 
 async def test_routes_of_other_subjects_are_answered_and_described(asked: Asked) -> None:

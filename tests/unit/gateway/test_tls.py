@@ -10,12 +10,20 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509 import load_pem_x509_certificates
 
 from keepline.errors import StartError
-from keepline.gateway.tls import make_context, tls_error
+from keepline.gateway.tls import Certificates, make_context, tls_error
 from keepline.reasons import CloseReason
 from keepline.settings.tls import Tls
 from tests.gateway.tls_peers import Authority
+from tests.unit.gateway.fakes import World
+
+
+def ends(pair: dict[str, str]) -> float:
+    """Return when the certificate ends, as another library reads it."""
+    [leaf, *_] = load_pem_x509_certificates(Path(pair["certificate"]).read_bytes())
+    return leaf.not_valid_after_utc.timestamp()
 
 
 @pytest.fixture
@@ -55,6 +63,23 @@ def test_devices_certificates_are_asked_for_when_an_authority_is_given(
     authority: Authority,
 ) -> None:
     assert made(authority.pair(), client_ca=authority.file()).verify_mode is ssl.CERT_REQUIRED
+
+
+async def test_until_when_the_certificate_is_good_is_known_and_anew_when_it_is_renewed(
+    authority: Authority,
+) -> None:
+    pair = authority.pair(days=90)
+    certificates = Certificates(Tls.model_validate(pair), World().node.log, None)
+    first = ends(pair)
+    assert certificates.expires_at == first
+    authority.pair(days=180)
+    certificates.reload()
+    await certificates.stop()
+    assert certificates.expires_at == ends(pair) > first
+    authority.spoil("no key")
+    certificates.reload()
+    await certificates.stop()
+    assert certificates.expires_at == ends(pair)
 
 
 @pytest.mark.parametrize("field", ["certificate", "key", "client_ca"])

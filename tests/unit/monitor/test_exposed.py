@@ -32,7 +32,7 @@ def reading_with(cpu_s: float, loop_s: float) -> Reading:
 
 def page(sampler: Sampler, counters: Counters) -> list[str]:
     metrics = Metrics(counters, shown_of(sampler, counters), version="1")
-    return asyncio.run(metrics.text())[0].decode().splitlines()
+    return asyncio.run(metrics.text()).decode().splitlines()
 
 
 def test_the_latest_sample_is_shown_with_its_labels() -> None:

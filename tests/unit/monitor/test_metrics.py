@@ -6,7 +6,6 @@ import asyncio
 import sys
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from keepline.histogram import Histogram
@@ -18,7 +17,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def scraped(counters: Counters, *shown: Shown) -> Samples:
-    text = asyncio.run(Metrics(counters, shown, version="1.2.3").text())[0].decode()
+    text = asyncio.run(Metrics(counters, shown, version="1.2.3").text()).decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -85,8 +84,8 @@ async def test_a_gauge_is_read_at_each_scrape() -> None:
     metrics = Metrics(
         Counters(), (Gauge("keepline_sessions", "Live.", lambda: next(readings)),), version="1"
     )
-    assert b"\nkeepline_sessions 1.0\n" in (await metrics.text())[0]
-    assert b"\nkeepline_sessions 2.0\n" in (await metrics.text())[0]
+    assert b"\nkeepline_sessions 1.0\n" in await metrics.text()
+    assert b"\nkeepline_sessions 2.0\n" in await metrics.text()
 
 
 def test_a_gauge_with_a_label_has_one_number_for_each_of_its_values() -> None:
@@ -150,13 +149,3 @@ def test_sessions_are_counted_by_what_was_found_of_the_one_before() -> None:
     samples = scraped(counters)
     assert value(samples, "keepline_resumptions_total", outcome="resumed") == 3
     assert value(samples, "keepline_resumptions_total", outcome="new") == 0
-
-
-def test_who_asks_for_openmetrics_is_given_it() -> None:
-    metrics = Metrics(Counters(), (), version="1")
-    asked = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.3"
-    page, media_type = asyncio.run(metrics.text(asked))
-    assert media_type.startswith("application/openmetrics-text")
-    assert page.endswith(b"# EOF\n")
-    names = {family.name for family in openmetrics(page.decode())}
-    assert {"keepline_takeovers", "keepline_ping_rtt_seconds", "keepline_build"} <= names

@@ -40,6 +40,6 @@ def test_labels_are_closed_lists_from_the_first_moment_on() -> None:
 async def test_a_scrape_has_them() -> None:
     alerts = SimpleNamespace(book=Book(Settings()), transitions=dict.fromkeys(What, 0))
     gauges = gauges_of(cast("Alerts", alerts), Deliveries(), ManualClock())
-    page = (await Metrics(Counters(), gauges, version="1").text())[0].decode()
+    page = (await Metrics(Counters(), gauges, version="1").text()).decode()
     assert 'keepline_alerts_open{severity="high"} 0.0' in page
     assert 'keepline_alert_transitions_total{what="opened"} 0.0' in page

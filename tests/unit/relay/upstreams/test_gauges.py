@@ -12,7 +12,7 @@ async def test_each_upstream_is_a_series_of_each_metric() -> None:
     pool.upstreams[0].opened(0.0)
     pool.upstreams[0].latency(0.25)
     pool.upstreams[0].drain()
-    text = (await Metrics(Counters(), gauges_of(pool), version="0").text())[0].decode()
+    text = (await Metrics(Counters(), gauges_of(pool), version="0").text()).decode()
     first, second = (f'{{upstream="{each.name}"}}' for each in pool.upstreams)
     for line in (
         f"keepline_upstream_connections{first} 1.0",
