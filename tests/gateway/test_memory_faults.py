@@ -179,6 +179,8 @@ async def test_a_file_that_is_locked_to_the_end_is_told_and_costs_no_exit(
 
 # -- full ----------------------------------------------------------------------------------
 
+AWAY = ["store_away"]
+
 
 async def test_a_full_disk_acknowledges_nothing_and_loses_nothing(running: Running) -> None:
     await running.visit(COUNT)
@@ -192,11 +194,13 @@ async def test_a_full_disk_acknowledges_nothing_and_loses_nothing(running: Runni
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(device.recv(), 0.3)
         assert running.logged("store_away")
+        await eventually(lambda: [each["about"] for each in running.logged("alert_opened")] == AWAY)
         await running.pragma("max_page_count = 1000000")
         assert (await heard(device))["payload"] == 1
     await eventually(lambda: running.hub.waiting == 0)
     assert running.logged("store_back")
     assert running.logged("state_lost") == []
+    await eventually(lambda: [each["about"] for each in running.logged("alert_resolved")] == AWAY)
     assert await running.visit(COUNT) == ("resumed", [2])
 
 

@@ -15,10 +15,12 @@ from keepline.gateway.listener import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     MOST_SEEN,
+    SHORT_FOR_S,
     SPARE,
     Listener,
 )
 from keepline.gateway.sockets import open_listener
+from keepline.monitor.alerts.incidents import Incident
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World, settle
 from tests.waiting import eventually
@@ -145,6 +147,10 @@ async def test_without_descriptors_a_few_are_answered_by_means_of_the_spare_ones
     assert len(way.listener._spare) == SPARE  # ready for the next time
     await eventually(lambda: len(way.came) == 2)  # who waited meanwhile
     assert len(world.logged("out_of_descriptors")) == 1
+    now = world.node.ticker.now
+    [problem] = world.node.incidents.problems(now)
+    assert problem.about == Incident.OUT_OF_DESCRIPTORS
+    assert world.node.incidents.problems(now + SHORT_FOR_S) == []
 
 
 async def test_it_waits_longer_and_longer_and_no_longer_than_its_limit(ways: list[Way]) -> None:

@@ -5,6 +5,7 @@ import pytest
 from keepline.gateway.identity import Identity
 from keepline.gateway.node import MOST_UNWELL
 from keepline.gateway.receiver import Receiver
+from keepline.monitor.alerts.incidents import Incident
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from keepline.wire.messages import Hello, ServerHello, parse_server_message
@@ -91,12 +92,15 @@ async def test_the_end_of_a_mass_suspicion_is_told_once() -> None:
     lives = [world.connect(f"device-{number}") for number in range(200)]
     world.pass_time(3.5)
     assert world.counters.mass_suspicions == 1
+    [problem] = world.node.incidents.problems(world.node.ticker.now)
+    assert problem.about == Incident.MASS_SUSPICION
     for life in lives:
         life.loses_tcp()
     for _ in range(30):
         world.pass_time(1.0)
         world.node.each_second()
     assert len(world.logged("mass_suspicion_over")) == 1
+    assert world.node.incidents.problems(world.node.ticker.now) == []
 
 
 async def test_who_was_revoked_after_it_was_judged_is_not_let_into_a_session() -> None:

@@ -11,6 +11,7 @@ from keepline.gateway.flapping.flapping import ITS_OWN_DOING
 from keepline.gateway.flapping.ladder import Step
 from keepline.gateway.identity import Identity
 from keepline.gateway.receiver import Receiver
+from keepline.monitor.alerts.incidents import Incident
 from keepline.reasons import CloseReason
 from keepline.wire.messages import Hello
 from tests.unit.gateway.fakes import Life, World, device_request
@@ -86,9 +87,12 @@ async def test_a_ban_is_told_and_over_by_itself() -> None:
     world.pass_time(299)
     world.node.arrivals.each_second(world.node.ticker.now)
     assert world.node.arrivals.flapping
+    [problem] = world.node.incidents.problems(world.node.ticker.now)
+    assert (problem.about, problem.value) == (Incident.BANS, 1)
     world.pass_time(1.1)
     world.node.arrivals.each_second(world.node.ticker.now)
     assert not world.node.arrivals.flapping
+    assert world.node.incidents.problems(world.node.ticker.now) == []
     assert waits(world) == 0.0
     assert [event["event"] for event in await events(world)][-1] == "flapping_over"
     [line] = world.logged("flapping_over")
@@ -245,8 +249,13 @@ async def test_a_kick_war_is_told_and_who_does_not_hold_the_device_is_refused() 
     assert caught.value.reason is CloseReason.KICK_WAR
     assert caught.value.retry_after_s == 120
     world.node.arrivals.flapping.check_war(Identity("twin", "client-1"), "192.0.2.1")
+    world.node.arrivals.each_second(world.node.ticker.now)
+    [problem] = world.node.incidents.problems(world.node.ticker.now)
+    assert (problem.about, problem.value) == (Incident.KICK_WAR, 1)
+    assert problem.detail.endswith("each other: twin")
     world.pass_time(120.1)
     world.node.arrivals.each_second(world.node.ticker.now)
+    assert world.node.incidents.problems(world.node.ticker.now) == []
     world.node.arrivals.flapping.check_war(Identity("twin", "client-0"), "192.0.2.0")
     assert [event["event"] for event in await events(world)] == ["kick_war", "kick_war_over"]
 

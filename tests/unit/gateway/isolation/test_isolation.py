@@ -4,8 +4,10 @@ import json
 import threading
 
 from keepline.errors import HandlerError, SuspendedError
+from keepline.gateway.isolation.isolation import BLOCKED_FOR_S
 from keepline.gateway.isolation.watchdog import Culprit
 from keepline.lifecycle.faults import Fault, Source
+from keepline.monitor.alerts.incidents import Incident
 from tests.unit.gateway.fakes import World
 
 CULPRIT = Culprit(
@@ -26,6 +28,11 @@ async def test_a_stall_names_who_was_seen_during_it() -> None:
     [event] = await world.hub.latest(kind="loop_blocked")
     assert event.device_id == "device-1"
     assert json.loads(event.data)["lost_s"] == line["lost_s"] == 0.9
+    now = world.node.ticker.now
+    [problem] = world.node.incidents.problems(now)
+    assert (problem.about, problem.scope) == (Incident.LOOP_BLOCKED, "app.Assistant")
+    assert problem.detail == "the loop stood still for 0.9 s in app.Assistant"
+    assert world.node.incidents.problems(now + BLOCKED_FOR_S) == []
 
 
 async def test_a_stall_that_nobody_was_seen_in_is_told_as_ever() -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 from keepline.gateway.isolation.growth import LEAST, LOOKS
 from keepline.gateway.isolation.leaks import ROUND_S, wild_tasks
+from keepline.monitor.alerts.incidents import Incident
 from tests.unit.gateway.fakes import Life, Slow, World
 
 
@@ -40,6 +41,12 @@ async def test_who_grows_at_every_look_is_named_once() -> None:
     assert kind.load.tasks == first.load.tasks + 20
     events = await world.hub.latest(kind="leak_suspected")
     assert {event.device_id for event in events} == {"leaking", ""}
+    [problem] = world.node.incidents.problems(world.node.ticker.now)
+    assert (problem.about, problem.scope) == (Incident.LEAK, "tests.unit.gateway.fakes.Recorder")
+    assert problem.detail.startswith("tasks of tests.unit.gateway.fakes.Recorder grow")
+    assert problem.detail.endswith("most with leaking")
+    look(world)
+    assert world.node.incidents.problems(world.node.ticker.now) == []
 
 
 async def test_one_look_less_is_no_verdict() -> None:

@@ -5,6 +5,7 @@ import pytest
 from keepline.errors import RefusedError, SuspendedError
 from keepline.gateway.isolation.suspension import Standing
 from keepline.gateway.session import Session
+from keepline.monitor.alerts.incidents import Incident
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import Recorder, World
 
@@ -70,6 +71,9 @@ async def test_a_probe_that_takes_a_message_brings_it_back() -> None:
     world = World(isolation=LIMITS)
     world.connect()
     fail(world, "one", "two")
+    [problem] = world.node.incidents.problems(world.node.ticker.now)
+    assert (problem.about, problem.value) == (Incident.HANDLER_SUSPENDED, 2)
+    assert problem.scope in problem.detail
     world.pass_time(30.1)
     world.node.isolation.suspensions.check_open()
     probe = world.connect("probe")
@@ -80,6 +84,7 @@ async def test_a_probe_that_takes_a_message_brings_it_back() -> None:
     world.node.each_second()
     assert standing(world) is Standing.SERVING
     assert world.logged("handler_resumed")
+    assert world.node.incidents.problems(world.node.ticker.now) == []
 
 
 async def test_a_probe_that_leaves_shows_nothing_and_makes_room() -> None:
