@@ -25,7 +25,7 @@ class Panel:
 
 def number(title: str, description: str, unit: str, expression: str, **more: Any) -> Panel:
     """Return one number, with its curve behind it."""
-    shape = {"kind": "stat", "width": 4, "height": 4} | more
+    shape: dict[str, Any] = {"kind": "stat", "width": 4, "height": 4} | more
     return Panel(
         title=title, description=description, unit=unit, lines=((expression, ""),), **shape
     )

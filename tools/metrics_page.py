@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keepline.monitor.metrics import Metrics
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
+DOCUMENT = {"upstream": {"urls": ["ws://voice.example/"]}, "auth": {"token": "x" * 32}}
 _LISTED = 9  # values of a label that are listed; of more it is said where they are
 
 
@@ -72,7 +73,7 @@ async def _families() -> list[Family]:
 
 
 def _metrics() -> Metrics:
-    settings = Settings(upstream={"urls": ["ws://voice.example/"]}, auth={"token": "x" * 32})
+    settings = Settings.model_validate(DOCUMENT)
     built = Composition(
         settings, Echo, stream=StringIO(), authenticator=None, has_admin=False, heap=None
     )

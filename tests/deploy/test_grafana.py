@@ -67,7 +67,7 @@ NOT_SHOWN = {
 
 def panels() -> list[dict[str, Any]]:
     """Return every picture, also those in rows that are folded."""
-    found = []
+    found: list[dict[str, Any]] = []
     for panel in DASHBOARD["panels"]:
         found += panel["panels"] if panel["type"] == "row" else [panel]
     return found

@@ -51,8 +51,8 @@ class Desk:
             routers=[alert_routes(self.alerts, self.clock.wall)],
         )
 
-    async def _nothing(self, _accept: str = "") -> tuple[bytes, str]:
-        return b"", "text/plain"
+    async def _nothing(self) -> bytes:
+        return b""
 
     async def ask(self, what: str = "", body: dict[str, Any] | None = None) -> tuple[int, Any]:
         transport = httpx.ASGITransport(self.api)

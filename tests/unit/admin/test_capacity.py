@@ -19,8 +19,8 @@ from tests.unit.monitor.series import WALL, sample
 MIB = 1 << 20
 
 
-async def no_metrics(_: str) -> tuple[bytes, str]:
-    return b"", "text/plain"
+async def no_metrics() -> bytes:
+    return b""
 
 
 def filled(samples: int, *, former_s: int = 0) -> Sampler:

@@ -9,8 +9,8 @@ from keepline.admin.governor import governor_routes
 from tests.unit.gateway.fakes import World
 
 
-async def no_metrics(_: str) -> tuple[bytes, str]:
-    return b"", "text/plain"
+async def no_metrics() -> bytes:
+    return b""
 
 
 async def asked(world: World, method: str, path: str, **options: Any) -> httpx.Response:
