@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.handler import AnyHandler
+    from keepline.hub.local import LocalHub
     from keepline.monitor.heap import Heap
     from keepline.settings import Settings
 
@@ -77,15 +78,7 @@ class Composition:
         incidents = Incidents()
         self._hub_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
         self.life = LIFE_PREFIX + secrets.token_hex(4)
-        self.hub = make_hub(
-            settings,
-            self.life,
-            loop=loop,
-            executor=self._hub_thread,
-            clock=clock,
-            log=self.log,
-            incidents=incidents,
-        )
+        self.hub = self._make_hub(settings, clock, incidents)
         spread = random.Random()  # noqa: S311 (pings, upstreams; ids come from `secrets`)
         self.upkeep = _make_upkeep(settings, clock, self.log, spread)
         self.node = Node(
@@ -129,6 +122,18 @@ class Composition:
             self.alerting,
             self.upkeep,
             lambda: self.gateway.certificate_expires_at,
+        )
+
+    def _make_hub(self, settings: Settings, clock: Clock, incidents: Incidents) -> LocalHub:
+        """Return what is remembered. Raises StartError."""
+        return make_hub(
+            settings,
+            self.life,
+            loop=asyncio.get_running_loop(),
+            executor=self._hub_thread,
+            clock=clock,
+            log=self.log,
+            incidents=incidents,
         )
 
     def _make_enrolment(

@@ -159,14 +159,7 @@ class Node:
         self.wheel: TimingWheel[Due] = TimingWheel(clock.now())
         self.judge = Judge(settings.heartbeat)
         self.breaker = SuspicionBreaker(clock.now())
-        self.ticker: Ticker = Ticker(
-            self.wheel,
-            clock,
-            counters,
-            patience_s=settings.heartbeat.probe_min_s,
-            on_stall=self._on_stall,
-            on_fault=self._on_fault,
-        )
+        self.ticker = self._made_ticker()
         self.gate = Gate(
             authenticator, settings.auth, revocations or NobodyRevoked(), lambda: self.ticker.now
         )
@@ -188,6 +181,16 @@ class Node:
         self.departures = Departures(self)
         self.governor = Governor(self)
         self.drain, self.turns = Drain(self), Turns(self)
+
+    def _made_ticker(self) -> Ticker:
+        return Ticker(
+            self.wheel,
+            self.clock,
+            self.counters,
+            patience_s=self.settings.heartbeat.probe_min_s,
+            on_stall=self._on_stall,
+            on_fault=self._on_fault,
+        )
 
     @property
     def cleanups(self) -> set[asyncio.Task[None]]:
