@@ -41,6 +41,12 @@ class Plan:
     quiet_s: float = 5.0
     attack_s: float = 4.0
 
+    storm_devices: int = 10_000
+    storm_s: float = 10.0
+    rush_s: float = 1.0
+
+    leaving: int = 15_000
+
     @property
     def largest(self) -> int:
         return self.fleets[-1]
@@ -68,4 +74,8 @@ QUICK = Plan(
     good_devices=100,
     quiet_s=0.5,
     attack_s=0.5,
+    storm_devices=300,
+    storm_s=1.0,
+    rush_s=0.1,
+    leaving=300,
 )

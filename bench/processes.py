@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _START_WITHIN_S = 20.0
 _STOP_WITHIN_S = 10.0
 _REST_S = 0.2
+_BOUNDED = {"connect", "converse", "keep", "depart"}  # commands that are told how long they have
 _AT_REST = 0.02  # of a core: timers run
 # Below the range that source ports are taken from; two runs at once start apart.
 _ports = itertools.count(18_100 + os.getpid() % 10_000)
@@ -41,6 +42,9 @@ class Server:
     port: int
     admin_port: int
     log: Path
+    folder: Path
+    process: subprocess.Popen[bytes]
+    has_ended: bool = False  # because it was told to
 
     def metrics(self) -> dict[str, float]:
         """Its metrics page, read as Prometheus would, as a value for each series."""
@@ -78,6 +82,7 @@ class Load:
         self._process = process
         self._server = server
         self.pid = process.pid
+        self.port = server.port
 
     def connect(self, count: int, *, tls: bool = False) -> None:
         """`count` more devices, up to the server's hello; BenchError unless all get there."""
@@ -89,7 +94,7 @@ class Load:
 
     def order(self, do: str, within_s: float, **arguments: Any) -> dict[str, Any]:
         """Have a command done; BenchError if it fails, is late, or devices were lost."""
-        if do in {"connect", "converse"}:
+        if do in _BOUNDED:
             arguments["within_s"] = within_s
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -118,25 +123,36 @@ def running(
     candidate: Candidate, *, interval_s: float | None = None, idle_after_s: float | None = None
 ) -> Iterator[Server]:
     """Start the candidate, wait until it accepts, and stop it at the end of the block."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        start = Start(_free_port(), _free_port(), interval_s, idle_after_s, folder)
-        log = folder / "server.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                candidate.command(start),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # Ctrl-C is ours; the block's end is theirs
-            )
-        try:
-            _await_listening(process, start.port, log)
-            yield Server(candidate, process.pid, start.port, start.admin_port, log)
-            if process.poll() is not None:
-                raise BenchError(f"the server ended by itself: {_tail(log)}")
-        finally:
-            _stop(process)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as name,
+        running_in(Path(name), candidate, interval_s, idle_after_s) as server,
+    ):
+        yield server
+
+
+@contextlib.contextmanager
+def running_in(
+    folder: Path, candidate: Candidate, interval_s: float | None, idle_after_s: float | None
+) -> Iterator[Server]:
+    """As `running`, with a folder in which there may be what an earlier one has left."""
+    start = Start(_free_port(), _free_port(), interval_s, idle_after_s, folder)
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            candidate.command(start),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is ours; the block's end is theirs
+        )
+    try:
+        _await_listening(process, start.port, log)
+        server = Server(candidate, process.pid, start.port, start.admin_port, log, folder, process)
+        yield server
+        if process.poll() is not None and not server.has_ended:
+            raise BenchError(f"the server ended by itself: {_tail(log)}")
+    finally:
+        _stop(process)
 
 
 @contextlib.contextmanager

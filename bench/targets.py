@@ -75,6 +75,13 @@ def targets(plan: Plan) -> list[Target]:
         _at_most("longest wait beside a scrape", "scrape_wait", 10, "ms"),
         _at_worst("joins while one attacks, p95", "join_p95", 20, "ms"),
         _at_worst("memory of one attacker", "grown", 2, "MiB"),
+        _at_most("all back after a storm", "storm_over", 11, "s"),
+        _at_most("devices that a storm left out", "storm_failed", 0, "%"),
+        _at_most("round trip in a storm, p99", "storm_good_p99", 10, "ms"),
+        _at_most("all drained, of the planned time", "drain_of_plan", 1, "of plan"),
+        _at_most("sessions lost in a drain", "drain_lost", 0, "sessions"),
+        _at_most("arrivals after a drain, of the rate", "drain_peak", 1.1, "of rate"),
+        _at_most("longest turn of the loop in a drain", "drain_stall", 10, "ms"),
         *([_growth(plan.fleets[0], size)] if len(plan.fleets) > 1 else []),
     ]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.figures.drain import measure_drain
 from bench.figures.flow import measure_flow
 from bench.figures.hostile import measure_hostile
 from bench.figures.life import measure_life
 from bench.figures.relay import measure_relay
 from bench.figures.stall import measure_stall
+from bench.figures.storm import measure_storm
 from bench.figures.tls import measure_tls
 
 if TYPE_CHECKING:
@@ -25,4 +27,6 @@ FIGURES: dict[str, Callable[[Candidate, Plan], Readings]] = {
     "tls": measure_tls,
     "relay": measure_relay,
     "hostile": measure_hostile,
+    "drain": measure_drain,
+    "storm": measure_storm,
 }

@@ -51,18 +51,6 @@ class Frames:
     def __init__(self, seed: int) -> None:
         keys = random.Random(seed)
         audio = keys.randbytes(AUDIO_BYTES)
-        hello = {
-            "type": "hello",
-            "version": 1,
-            "features": {"mcp": True},
-            "transport": "websocket",
-            "audio_params": {
-                "format": "opus",
-                "sample_rate": 16000,
-                "channels": 1,
-                "frame_duration": 60,
-            },
-        }
         start = {"session_id": "", "type": "listen", "state": "start", "mode": "realtime"}
         stop = {"session_id": "", "type": "listen", "state": "stop"}
 
@@ -70,12 +58,31 @@ class Frames:
             copies = (masked(first_byte, payload, keys.randbytes(4)) for _ in range(_VARIANTS))
             return cycle(list(copies))
 
-        self.hello = variants(_TEXT, json.dumps(hello).encode())
+        self.hello = variants(_TEXT, _hello())
+        # Of devices that acknowledge messages, and of those that also come back when they are told.
+        self.hello_kept = variants(_TEXT, _hello("ack", "resume"))
+        self.hello_told = variants(_TEXT, _hello("ack", "resume", "reconnect"))
         self.listen_start = variants(_TEXT, json.dumps(start).encode())
         self.listen_stop = variants(_TEXT, json.dumps(stop).encode())
         self.audio = variants(_BINARY, audio)
         self.empty_pong = variants(_PONG, b"")
         self.echo = bytes((_BINARY, AUDIO_BYTES)) + audio  # how an audio frame comes back
+
+
+def _hello(*features: str) -> bytes:
+    hello = {
+        "type": "hello",
+        "version": 1,
+        "features": dict.fromkeys(("mcp", *features), True),
+        "transport": "websocket",
+        "audio_params": {
+            "format": "opus",
+            "sample_rate": 16000,
+            "channels": 1,
+            "frame_duration": 60,
+        },
+    }
+    return json.dumps(hello).encode()
 
 
 def pong(payload: bytes) -> bytes:

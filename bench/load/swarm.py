@@ -34,19 +34,25 @@ class Stage(Enum):
 
 @dataclass
 class Target:
-    """Where devices connect, and what they show; over TLS with `context`."""
+    """Where devices connect, and what they show; over TLS with `context`.
+
+    Where `acks`, they say that they acknowledge messages, and do not; every other one also that it
+    can be told when to come back.
+    """
 
     port: int
     token: str
     context: ssl.SSLContext | None = None
+    acks: bool = False
 
 
 class Device:
     """One connection of the load generator."""
 
-    __slots__ = ("echoes_left", "fd", "number", "partial", "sock", "stage", "talking")
+    __slots__ = ("acks", "echoes_left", "fd", "number", "partial", "sock", "stage", "talking")
 
     def __init__(self, sock: socket.socket, number: int) -> None:
+        self.acks = False
         self.sock = sock
         self.fd = sock.fileno()
         self.number = number
@@ -92,6 +98,8 @@ class Counts:
     pings: int = 0
     echoes: int = 0
     closes: int = 0
+    resumed: int = 0
+    told: int = 0  # something that is not to be lost
     last_refusal: str = ""
 
 
@@ -220,9 +228,16 @@ class Swarm:
             sock, kind = target.context.wrap_socket(sock), TlsDevice
         sock.setblocking(False)
         device = kind(sock, number)
+        device.acks = target.acks
         self.devices[device.fd] = device
         self._epoll.register(device.fd, select.EPOLLIN)
         device.write(upgrade_request(number, target.port, target.token))
+
+    def _hello(self, device: Device) -> bytes:
+        if not device.acks:
+            return next(self._frames.hello)
+        told = device.number % 2 == 0
+        return next(self._frames.hello_told if told else self._frames.hello_kept)
 
     def _drop(self, device: Device) -> None:
         del self.devices[device.fd]
@@ -266,7 +281,7 @@ class Swarm:
                 self._drop(device)
                 return
             device.stage = Stage.GREETING
-            device.write(next(self._frames.hello))
+            device.write(self._hello(device))
         while data:
             size, start = frame_size(data)
             if len(data) < size:
@@ -286,6 +301,9 @@ class Swarm:
         elif opcode == 0x1 and device.stage is Stage.GREETING and b'"hello"' in payload:
             device.stage = Stage.LIVE
             self.counts.live += 1
+            self.counts.resumed += b'"resumed"' in payload
+        elif opcode == 0x1 and b'"alert"' in payload:
+            self.counts.told += 1
         elif opcode == 0x8:
             self.counts.closes += 1
 

@@ -10,9 +10,11 @@ from dataclasses import replace
 import pytest
 
 from bench.candidates import CANDIDATES, FLOOR, KEEPLINE, Start
+from bench.figures.drain import measure_drain
 from bench.figures.flow import measure_flow
 from bench.figures.hostile import measure_hostile
 from bench.figures.stall import measure_stall
+from bench.figures.storm import UNGOVERNED, measure_storm
 from bench.figures.tls import measure_tls
 from bench.load.attack import KINDS
 from bench.plan import QUICK
@@ -38,6 +40,10 @@ TINY = replace(
     good_devices=10,
     quiet_s=0.2,
     attack_s=0.2,
+    leaving=30,
+    storm_devices=30,
+    storm_s=0.3,
+    rush_s=0.0,
 )
 (FLOOR_SERVER,) = [candidate for candidate in CANDIDATES if candidate.name == FLOOR]
 
@@ -76,6 +82,17 @@ def test_tls_has_a_price_beside_the_same_without_it() -> None:
     assert measure_tls(FLOOR_SERVER, TINY) == {}
 
 
+def test_who_is_drained_is_resumed_with_what_it_was_told() -> None:
+    (keepline,) = [candidate for candidate in CANDIDATES if candidate.name == KEEPLINE]
+    readings = measure_drain(keepline, TINY)
+
+    names = ("s", "of_plan", "us", "peak", "stall", "lost")
+    assert set(readings) == {f"drain_{name}" for name in names}
+    assert readings["drain_lost"].median == 0
+    assert readings["drain_s"].facts["closed"] == 30
+    assert measure_drain(FLOOR_SERVER, TINY) == {}
+
+
 def test_good_devices_are_heard_while_each_kind_of_attack_goes_on() -> None:
     (keepline,) = [candidate for candidate in CANDIDATES if candidate.name == KEEPLINE]
     readings = measure_hostile(keepline, TINY)
@@ -85,6 +102,18 @@ def test_good_devices_are_heard_while_each_kind_of_attack_goes_on() -> None:
         assert facts["unanswered"] == facts["lost"] == facts["not_joined"] == 0
     assert all(readings[f"grown_{kind}"].facts["opened"] > 0 for kind in KINDS)
     assert measure_hostile(FLOOR_SERVER, TINY) == {}
+
+
+def test_all_are_back_after_a_storm_with_the_governor_on_and_off() -> None:
+    (keepline,) = [candidate for candidate in CANDIDATES if candidate.name == KEEPLINE]
+    readings = measure_storm(keepline, TINY)
+
+    for storm in ("storm", "rush"):
+        for off in ("", UNGOVERNED):
+            assert readings[f"{storm}_failed{off}"].median == 0
+            assert readings[f"{storm}_over{off}"].facts["refused"] == 0
+            assert readings[f"{storm}_good_p99{off}"].median > 0
+    assert measure_storm(FLOOR_SERVER, TINY) == {}
 
 
 def test_a_server_that_cannot_start_is_named_with_its_last_words() -> None:
