@@ -65,14 +65,22 @@ class Suspension(Generic[P]):
         standing = self.standing(now)
         if standing is Standing.SUSPENDED:
             return False
-        most = max(self._limits.failing_devices, SHARE * connected)
-        if standing is Standing.SERVING and self.devices(now) < most:
+        if self.devices(now) < self._most(standing, connected):
             return False
         self._until = now + self._limits.suspended_for_s
         self._probes.clear()
         self._failed_at.clear()
         self.suspensions += 1
         return True
+
+    def _most(self, standing: Standing, connected: int) -> float:
+        """Return how many devices' failures suspend. While it is tried few are let in, but not one.
+
+        Else the one device that brings it down would keep all others out, each time anew.
+        """
+        if standing is Standing.PROBING:
+            return min(PROBES, self._limits.failing_devices)
+        return max(self._limits.failing_devices, SHARE * connected)
 
     def may_begin(self, now: float) -> bool:
         """Return whether one more session may begin."""

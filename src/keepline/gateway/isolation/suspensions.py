@@ -10,6 +10,7 @@ from msgspec import json
 from keepline.errors import RefusedError, SuspendedError
 from keepline.gateway.isolation.places import kind_of
 from keepline.gateway.isolation.suspension import Suspension
+from keepline.gateway.registry import folded
 from keepline.monitor.alerts.incidents import Fact, Incident
 from keepline.reasons import CloseReason
 
@@ -71,12 +72,12 @@ class Suspensions:
         suspension.begun(session, now)
 
     def failed(self, kind: object, device_id: str) -> None:
-        """Count a failure of `kind`, with one device."""
+        """Count a failure of `kind`, with one device: capitals make no other."""
         suspension = self._by_kind.get(kind)
         if suspension is None:
             suspension = self._by_kind[kind] = Suspension(self._node.settings.isolation)
         node = self._node
-        if suspension.failed(device_id, node.ticker.now, len(node.registry)):
+        if suspension.failed(folded(device_id), node.ticker.now, len(node.registry)):
             limits = node.settings.isolation
             self._tell(
                 "handler_suspended",

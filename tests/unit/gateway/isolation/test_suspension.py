@@ -65,13 +65,27 @@ def test_a_probe_that_goes_well_ends_it() -> None:
     assert suspension.probes() == ()
 
 
-def test_the_first_failure_while_it_is_tried_suspends_it_again() -> None:
+def test_as_many_devices_as_are_tried_suspend_it_again() -> None:
     suspension = suspended()
-    assert not suspension.failed("late", 10.0, connected=0)  # it is suspended already
-    assert suspension.failed("another", 31.0, connected=0)
+    for number in range(PROBES - 1):
+        assert not suspension.failed(f"probe-{number}", 31.0, connected=1_000)
+    assert suspension.failed("the last", 31.0, connected=1_000)
     assert suspension.standing(60.9) is Standing.SUSPENDED
     assert suspension.standing(61.0) is Standing.PROBING
     assert suspension.suspensions == 2
+
+
+def test_who_fails_while_it_is_suspended_counts_when_it_is_tried() -> None:
+    suspension = suspended()
+    for number in range(PROBES - 1):
+        assert not suspension.failed(f"late-{number}", 10.0, connected=0)
+    assert suspension.failed("another", 31.0, connected=0)
+
+
+def test_one_device_that_always_fails_does_not_keep_the_others_out_for_ever() -> None:
+    suspension = suspended()
+    assert not any(suspension.failed("bad", 30.0 + each, connected=0) for each in range(25))
+    assert suspension.may_begin(55.0)
 
 
 def test_who_is_begun_while_all_is_well_is_no_probe() -> None:

@@ -47,6 +47,13 @@ async def test_a_kind_that_fails_is_refused_at_the_door_with_when_to_come_again(
     assert event.device_id == ""
 
 
+async def test_one_device_that_spells_its_id_in_two_ways_counts_once() -> None:
+    world = World(isolation=LIMITS)
+    world.connect()
+    fail(world, "aa:bb", "AA:BB", "Aa:bB")
+    world.node.isolation.suspensions.check_open()
+
+
 async def test_of_two_kinds_the_one_that_works_goes_on() -> None:
     world = World(isolation=LIMITS)
     world.connect("one")
