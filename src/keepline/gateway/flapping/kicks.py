@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from keepline.gateway.registry import folded
 from keepline.gateway.throttle import address_key
@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from keepline.gateway.session import Session
     from keepline.settings.flapping import Flapping as Settings
 
+T = TypeVar("T")
+
 MOST_AT_ODDS: Final = 4_096
+"""Devices that two fight about, and as many that two have fought about; beyond it the one that
+began first is forgotten."""
 
 
 class Origin(NamedTuple):
@@ -63,10 +67,11 @@ class Kicks:
         recent = (*recent, Kick(now, loser, mutual))
         kicks = sum(kick.mutual for kick in recent)
         if kicks <= self._settings.kicks:
-            self._keep(key, recent)
+            _keep(self._kicks, key, recent)
             return None
         self._kicks.pop(key, None)
-        war = self.wars[key] = War(key, kicks, now, now + self._settings.kick_hold_s)
+        war = War(key, kicks, now, now + self._settings.kick_hold_s)
+        _keep(self.wars, key, war)
         return war
 
     def holding_off(self, identity: Identity, address: str, holder: Session | None) -> War | None:
@@ -92,18 +97,20 @@ class Kicks:
         self._kicks.pop(key, None)
         return self.wars.pop(key, None) is not None
 
-    def _keep(self, key: str, kicks: tuple[Kick, ...]) -> None:
-        self._kicks.pop(key, None)
-        self._kicks[key] = kicks
-        if len(self._kicks) > MOST_AT_ODDS:
-            del self._kicks[next(iter(self._kicks))]
-
     def _recent(self, key: str, now: float) -> tuple[Kick, ...]:
         kicks = self._kicks.get(key, ())
         return tuple(kick for kick in kicks if not self._is_old(kick, now))
 
     def _is_old(self, kick: Kick, now: float) -> bool:
         return now - kick.at > self._settings.kicks_within_s
+
+
+def _keep(kept: dict[str, T], key: str, value: T) -> None:
+    """Put `value` last; the first has to go when there are too many."""
+    kept.pop(key, None)
+    kept[key] = value
+    if len(kept) > MOST_AT_ODDS:
+        del kept[next(iter(kept))]
 
 
 def origin_of(session: Session) -> Origin:

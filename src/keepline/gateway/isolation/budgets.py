@@ -27,6 +27,10 @@ class Budgets:
         if count > self._limits.sends_per_s:
             raise _over(session, f"{self._limits.sends_per_s} sends in a second", "sends_per_s")
 
+    def forget(self, session: Calls) -> None:
+        """It has gone: who gets its place in memory within this second begins with nothing."""
+        self._sends.pop(id(session), None)
+
     def spawn(self, session: Calls) -> None:
         """Have room for one more task. Raises BudgetError."""
         if len(session.beside().tasks) >= self._limits.tasks:

@@ -121,6 +121,7 @@ class Isolation:
         if not isinstance(session, Session):
             return None
         self.faults.forget(session)
+        self.budgets.forget(session)
         if not self.callbacks:
             return None
         age_s = round(self._node.ticker.now - session.opened_at, 1)

@@ -110,3 +110,14 @@ def test_it_keeps_no_more_devices_than_its_limit(monkeypatch: pytest.MonkeyPatch
         newer, older = Stand("a", device_id=f"d{n}"), Stand("b", device_id=f"d{n}")
         kicks.note(newer, older, 0.0)  # type: ignore[arg-type]
     assert len(kicks) == 10
+
+
+def test_it_keeps_no_more_wars_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kicks_module, "MOST_AT_ODDS", 10)
+    kicks = Kicks(Flapping())
+    for n in range(50):
+        one, other = Stand("a", device_id=f"d{n}"), Stand("b", device_id=f"d{n}")
+        for _ in range(3):
+            kicks.note(other, one, 0.0)  # type: ignore[arg-type]
+            kicks.note(one, other, 0.0)  # type: ignore[arg-type]
+    assert list(kicks.wars) == [f"d{n}" for n in range(40, 50)]

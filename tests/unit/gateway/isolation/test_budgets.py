@@ -77,6 +77,15 @@ async def test_who_catches_it_is_stopped_again_and_the_other_session_goes_on() -
     assert other.connection.lifecycle.reason is None
 
 
+async def test_what_one_that_has_gone_sent_is_not_charged_to_who_gets_its_place_in_memory() -> None:
+    world = World(isolation=LIMITS)
+    life = world.connect()
+    for _ in range(3):
+        life.session.send(Stt("and so on"))
+    life.connection.connection_lost(None)
+    assert not world.node.isolation.budgets._sends
+
+
 async def test_packets_that_had_to_go_are_charged_and_those_that_wait_are_not() -> None:
     world = World(isolation=LIMITS, outbox={"audio_frames": 4})
     life = world.connect()
