@@ -22,6 +22,7 @@ from tests.examples.device import device_of
 from tests.house.sources import ROOT, named
 from tests.waiting import eventually
 from tools import (
+    alerts_page,
     faults_page,
     generated,
     grafana_page,
@@ -125,7 +126,15 @@ def _anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "page",
-    [settings_page, handlers_page, faults_page, metrics_page, grafana_page, readme_numbers],
+    [
+        settings_page,
+        handlers_page,
+        faults_page,
+        alerts_page,
+        metrics_page,
+        grafana_page,
+        readme_numbers,
+    ],
     ids=lambda page: page.__name__,
 )
 def test_a_generated_part_is_fresh(page: Any) -> None:

@@ -221,7 +221,10 @@ def _make_log(settings: Settings, stream: TextIO | None, clock: Clock) -> Log:
         buffer_bytes=settings.log.buffer_bytes,
         secrets=(
             *filter(None, (settings.auth.token, settings.admin.token, settings.webhook.secret)),
-            *filter(None, (settings.relay.token, settings.enrolment.callback_token)),
+            *filter(
+                None,
+                (settings.alerts.secret, settings.relay.token, settings.enrolment.callback_token),
+            ),
             *(key.partition(":")[2] for key in settings.auth.keys),
         ),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -220,11 +219,6 @@ def test_silences_and_what_is_over_are_there_after_a_restart() -> None:
     after.sees(memory())
     assert after.heard[-1].alert.silenced
     assert silenced(after, 10) == 2
-
-
-@pytest.mark.parametrize("memo", [None, b"", b"{", b"[]", b'{"open": [1]}'])
-def test_a_memo_that_nobody_can_read_is_none(memo: bytes | None) -> None:
-    assert decode(memo) is None
 
 
 def test_at_the_end_of_who_remembers_nothing_all_is_resolved() -> None:
