@@ -163,6 +163,12 @@ HANDLERS: Final = (
         ),
     ),
     Panel(
+        title="Calls that await something",
+        description="How long they take, to a tenth of a second; plain calls are not timed.",
+        unit="s",
+        lines=quantiles("keepline_handler_call_duration_seconds"),
+    ),
+    Panel(
         title="Faults",
         description=(
             "Exceptions, by class and whence. `us` is a bug of Keepline; a handler's are in "

@@ -100,6 +100,9 @@ PARTS: Final[dict[str, dict[str, str]]] = {
     },
     "Handlers": {
         "keepline_handler_failures_total": "any: the log has `handler_failed` with the line",
+        "keepline_handler_call_duration_seconds": (
+            "rises: what handlers wait for; beyond `isolation.call_timeout_s` the session ends"
+        ),
         "keepline_handler_calls_under_way": "rises and does not fall: what the handler waits for",
         "keepline_handler_suspended": "1: [what stays with one session](isolation.md)",
         "keepline_handler_suspensions_total": "",

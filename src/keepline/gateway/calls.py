@@ -186,7 +186,7 @@ class Calls(Receiver):
                 method = call.method
                 rest = fence.call(self, method, *call.ready())
         finally:
-            deadlines.end(self)
+            deadlines.end(self, node.ticker.now)
             self._worker = None
             self._inbox = None
 

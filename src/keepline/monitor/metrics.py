@@ -39,6 +39,9 @@ HANDSHAKE_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 1
 # From what a device in conversation is given to the 90 s of the outermost bound.
 SILENCE_BOUNDS_S = (1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 90.0, 120.0)
 
+# From a tick, which is as fine as they are timed, to what nobody waits for.
+CALL_BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
 # From who leaves at once, over a conversation and a day's talk, to who is left open for days.
 SESSION_BOUNDS_S = (1.0, 10.0, 60.0, 300.0, 1800.0, 7200.0, 28800.0, 86400.0, 604800.0)
 
@@ -73,6 +76,7 @@ class Counters:
         "auth_callbacks",
         "bytes_in",
         "bytes_out",
+        "calls",
         "cleanup_failures",
         "closes_confirmed",
         "closes_timed_out",
@@ -153,6 +157,7 @@ class Counters:
         self.mass_suspicions = 0
         self.rtt = Histogram(RTT_BOUNDS_S)
         self.handshake = Histogram(HANDSHAKE_BOUNDS_S)
+        self.calls = Histogram(CALL_BOUNDS_S)
         self.silence = Histogram(SILENCE_BOUNDS_S)  # of the devices that were judged dead
         self.session = Histogram(SESSION_BOUNDS_S)
         self.loop_lag = Histogram(LAG_BOUNDS_S)
@@ -278,6 +283,10 @@ _SPREADS = {
     "keepline_verdict_silence_seconds": (
         "silence",
         "How long devices had been silent when they were judged dead.",
+    ),
+    "keepline_handler_call_duration_seconds": (
+        "calls",
+        "How long calls of handlers took that await something, to a tenth of a second.",
     ),
     "keepline_loop_lag_seconds": (
         "loop_lag",

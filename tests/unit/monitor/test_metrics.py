@@ -130,7 +130,7 @@ def test_the_bounds_of_every_histogram_rise() -> None:
     counters = Counters()
     spreads = [getattr(counters, name) for name in Counters.__slots__]
     found = [each.bounds for each in spreads if isinstance(each, Histogram)]
-    assert len(found) == 5
+    assert len(found) == 6
     assert all(list(bounds) == sorted(set(bounds)) for bounds in found)
 
 

@@ -54,7 +54,7 @@ class Isolation:
         limits = node.settings.isolation
         self._node = node
         self.faults = Faults(node)
-        self.deadlines = Deadlines(self.faults, limits.call_timeout_s)
+        self.deadlines = Deadlines(self.faults, limits.call_timeout_s, node.counters.calls)
         self.suspensions = Suspensions(node)
         self.budgets = Budgets(limits)
         self.strays = Strays(node)

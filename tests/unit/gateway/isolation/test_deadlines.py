@@ -51,6 +51,21 @@ async def test_a_call_that_takes_longer_is_cut_and_its_session_ended() -> None:
     assert len(stage.node.isolation.deadlines) == 0
 
 
+async def test_how_long_a_call_took_is_counted_whether_it_came_to_an_end_or_was_cut() -> None:
+    stage = Stage(Waits, raises=False)
+    async with stage as device:
+        for seconds in (0.3, 4, LIMIT_S + 60):
+            device.say(said(seconds))
+            await device.advance(min(seconds, LIMIT_S) + 2 * LOOK_S)
+    took = stage.node.counters.calls
+    buckets = {
+        bound: count for bound, count in zip(took.bounds, took.counts, strict=False) if count
+    }
+    assert buckets == {0.5: 1, 5.0: 1}
+    assert (took.counts[-1], sum(took.counts)) == (1, 3)  # beyond the last bound
+    assert took.sum == pytest.approx(0.3 + 4 + LIMIT_S + LOOK_S, abs=LOOK_S)
+
+
 async def test_a_test_of_a_handler_is_told_that_a_call_hangs() -> None:
     async with Stage(Waits) as device:
         device.say(said(LIMIT_S * 2))
