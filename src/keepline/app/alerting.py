@@ -6,6 +6,7 @@ import secrets
 import socket
 from typing import TYPE_CHECKING, Final
 
+from keepline.app.deeds import Deeds
 from keepline.monitor.alerts.alerts import Alerts
 from keepline.monitor.alerts.incidents import Fact, Incident
 from keepline.monitor.findings import Severity
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from keepline.gateway.node import Node
     from keepline.monitor.alerts.alerts import Notifier
     from keepline.monitor.findings import Finding
+    from keepline.monitor.sample import Sample
     from keepline.monitor.sampler import Sampler
 
 STOP_TIMEOUT_S: Final = 3.0
@@ -57,11 +59,16 @@ class Alerting:
             log=node.log,
             notifiers=(self.callbacks, *self._outside()),
         )
-        sampler.on_sample.append(self.alerts.on_sample)
+        self._deeds = Deeds(node.governor, self.alerts)
+        sampler.on_sample.append(self._on_sample)
 
     async def stop(self) -> None:
         """Look no more, and tell what waits to be told, within STOP_TIMEOUT_S each."""
         await self.alerts.stop(STOP_TIMEOUT_S)
+
+    def _on_sample(self, sample: Sample) -> None:
+        self.alerts.on_sample(sample)
+        self._deeds.note()
 
     def _evaluate(self, now: float) -> Sequence[Finding]:
         expiry = expiry_of(self._certificate_expires_at(), self._node.clock.wall())
