@@ -1,8 +1,9 @@
 """What processes of one gateway say to each other: whole messages over a socket of the kernel's.
 
 One message is one packet (SOCK_SEQPACKET), a JSON object, and may carry open descriptors
-(SCM_RIGHTS). The first of each side names the VERSION. A message that cannot be sent at once ends
-the line, so nothing waits here: whoever listens has little to read, and who does not is gone.
+(SCM_RIGHTS). The first of each side names the VERSION. The end of a line is the end of the process
+behind it, so one that is only busy, with its loop held up, is not taken for one that has gone:
+what finds no room waits, up to MOST_UNSENT messages.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import socket
 import struct
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from keepline.errors import StartError
@@ -28,6 +30,9 @@ FILE_NAME: Final = "upgrade.sock"
 OWNER_ONLY: Final = 0o600
 MESSAGE_BYTES: Final = 8_192
 MOST_DESCRIPTORS: Final = 64
+MOST_UNSENT: Final = 4_096
+"""Messages that wait for who is busy: the kernel takes less than 300 of ours."""
+
 _CREDENTIALS: Final = struct.Struct("3i")  # SO_PEERCRED: process, user, group
 _DESCRIPTORS_BYTES: Final = MOST_DESCRIPTORS * array.array("i").itemsize
 _BACKLOG: Final = 8
@@ -155,25 +160,41 @@ class Line:
         self._loop = loop
         self._on_message = on_message
         self._on_end = on_end
+        self._unsent: deque[tuple[Message, Sequence[int]]] = deque()
         self.is_open = True
         loop.add_reader(sock, self._read)
 
     def say(self, message: Message, descriptors: Sequence[int] = ()) -> bool:
-        """Send a message; False when nobody hears it, and then the line has ended."""
-        if not self.is_open:
-            return False
-        try:
-            send(self._sock, message, descriptors)
-        except OSError:
-            self._end()
+        """Send a message, in order; False when nobody hears it, and then the line has ended."""
+        if self.is_open:
+            self._unsent.append((message, descriptors))
+            if len(self._unsent) == 1:
+                self._send_on()
+            elif len(self._unsent) > MOST_UNSENT:
+                self._end()
         return self.is_open
 
     def close(self) -> None:
         """Hear and say nothing any more; idempotent."""
         if self.is_open:
             self.is_open = False
+            self._unsent.clear()
             self._loop.remove_reader(self._sock)
+            self._loop.remove_writer(self._sock)
             self._sock.close()
+
+    def _send_on(self) -> None:
+        """Send what waits; the rest when there is room again."""
+        try:
+            while self._unsent:
+                send(self._sock, *self._unsent[0])
+                self._unsent.popleft()
+        except BlockingIOError:
+            self._loop.add_writer(self._sock, self._send_on)
+        except OSError:
+            self._end()
+        else:
+            self._loop.remove_writer(self._sock)
 
     def _read(self) -> None:
         try:

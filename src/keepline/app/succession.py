@@ -10,7 +10,7 @@ from keepline.app import line
 from keepline.app.data_directory import held
 from keepline.app.elder import Elder
 from keepline.app.estate import NOTHING
-from keepline.app.memory import outlive
+from keepline.app.memory import LAST_WRITES_S, outlive
 from keepline.app.upgrades import Upgrades
 from keepline.errors import StartError
 from keepline.gateway.holder import NodeHolder
@@ -88,7 +88,8 @@ class Succession:
         if self.elder is not None:
             self.elder.close()
         if self._outliving is not None:
-            await self._outliving
+            await asyncio.wait({self._outliving}, timeout=LAST_WRITES_S)
+            self._outliving.cancel()  # a store that cannot be written keeps no process
 
     def let_go(self) -> None:
         """Leave the data directory to whoever is next."""

@@ -134,6 +134,21 @@ async def test_descriptors_that_nobody_asked_for_are_closed() -> None:
     heard.line.close()
 
 
+async def test_what_is_said_to_one_who_is_busy_waits_and_comes_in_order() -> None:
+    ours, theirs = pair()
+    speaks = Heard(ours)
+    for number in range(1_000):
+        assert speaks.line.say({"number": number})
+    heard = Heard(theirs)
+    await eventually(lambda: len(heard.messages) == 1_000)
+    assert [each["number"] for each in heard.messages] == list(range(1_000))
+    assert speaks.line.say({"number": "last"})
+    await eventually(lambda: heard.messages[-1] == {"number": "last"})
+    assert speaks.ends == 0
+    speaks.line.close()
+    heard.line.close()
+
+
 async def test_who_does_not_listen_ends_the_line_and_nothing_piles_up() -> None:
     ours, theirs = pair()
     speaks = Heard(ours)
