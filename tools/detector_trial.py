@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from keepline.gateway.node import MOST_UNWELL
 from keepline.gateway.ticker import Ticker
-from keepline.lifecycle.breaker import SuspicionBreaker
+from keepline.lifecycle.breaker import SuspicionBreaker, longest_doubt_s
 from keepline.lifecycle.heartbeat import Heartbeat, HeartbeatPolicy, Judge, Verdict
 from keepline.lifecycle.wheel import TICK_S, TimingWheel
 from keepline.monitor.metrics import Counters
@@ -136,15 +136,16 @@ class Trial:
         self._clock = _Clock(PHASE_S)
         self._counters = Counters()
         self._wheel: TimingWheel[Due] = TimingWheel(0.0)
-        self._breaker = SuspicionBreaker(0.0)
+        rules = policy or HeartbeatPolicy(preset="seed")
+        self._breaker = SuspicionBreaker(0.0, longest_doubt_s(rules))
         # None: the listing's rules, which look like a judge's.
         self._judge = Judge(policy) if policy else cast("Judge", ListedJudge())
-        self._streaming_s = (policy or HeartbeatPolicy()).streaming_silence_s
+        self._streaming_s = rules.streaming_silence_s
         self._ticker = Ticker(
             self._wheel,
             cast("Clock", self._clock),
             self._counters,
-            patience_s=(policy or HeartbeatPolicy()).probe_min_s,
+            patience_s=rules.probe_min_s,
             on_stall=self._on_stall,
             on_fault=_raise,
         )

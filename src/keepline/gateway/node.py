@@ -28,7 +28,7 @@ from keepline.gateway.session import Session
 from keepline.gateway.threads import ThreadedSession, thread_fence
 from keepline.gateway.ticker import Due, Ticker
 from keepline.gateway.turns import Turns
-from keepline.lifecycle.breaker import WINDOW_S, SuspicionBreaker
+from keepline.lifecycle.breaker import WINDOW_S, SuspicionBreaker, longest_doubt_s
 from keepline.lifecycle.heartbeat import Judge
 from keepline.lifecycle.states import State
 from keepline.lifecycle.wheel import TimingWheel
@@ -158,7 +158,7 @@ class Node:
         self.hellos = HelloCache()
         self.wheel: TimingWheel[Due] = TimingWheel(clock.now())
         self.judge = Judge(settings.heartbeat)
-        self.breaker = SuspicionBreaker(clock.now())
+        self.breaker = SuspicionBreaker(clock.now(), longest_doubt_s(settings.heartbeat))
         self.ticker = self._made_ticker()
         self.gate = Gate(
             authenticator, settings.auth, revocations or NobodyRevoked(), lambda: self.ticker.now

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from math import sqrt
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from keepline.lifecycle.heartbeat import IDLE_WAITS
+
+if TYPE_CHECKING:
+    from keepline.lifecycle.heartbeat import HeartbeatPolicy
 
 WINDOW_S: Final = 10
 LEAST: Final = 20  # suspicions in a window that are never a mass
@@ -18,12 +23,15 @@ class SuspicionBreaker:
     """Trips when far more connections than usual fall under suspicion at once.
 
     While `tripped`, at most 1 % of the fleet is reaped per second. It stays so until suspicions
-    are as rare as usual and nobody has been held back for a window: its release kills no one.
+    are as rare as usual, who was suspected has had `doubt_s` to be judged (see `longest_doubt_s`),
+    and nobody has been held back for a window: its release kills no one.
     """
 
     __slots__ = (
         "_allowance",
         "_counts",
+        "_doubt_s",
+        "_mass_at",
         "_refused_at",
         "_second",
         "_spent_at",
@@ -31,8 +39,10 @@ class SuspicionBreaker:
         "tripped",
     )
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, doubt_s: float) -> None:
         self.tripped = False
+        self._doubt_s = doubt_s
+        self._mass_at = now  # when there were last more suspicions than usual
         self._second = int(now)
         self._counts: deque[int] = deque([0] * WINDOW_S, maxlen=WINDOW_S)
         self._usual = 0.0
@@ -54,7 +64,10 @@ class SuspicionBreaker:
         """Count a new suspicion; True when this one trips the breaker: one incident begins."""
         self._roll(now)
         self._counts[-1] += 1
-        if self.tripped or self.suspicions <= self.limit:
+        if self.suspicions <= self.limit:
+            return False
+        self._mass_at = now
+        if self.tripped:
             return False
         self.tripped = True
         self._allowance = 0.0
@@ -79,7 +92,8 @@ class SuspicionBreaker:
         """To be called every second or oftener; True when the incident is over."""
         self._roll(now)
         calm = self.suspicions <= (self._usual + self.limit) / 2
-        quiet = calm and now - self._refused_at >= WINDOW_S
+        judged = now - self._mass_at >= self._doubt_s
+        quiet = calm and judged and now - self._refused_at >= WINDOW_S
         if not (self.tripped and quiet):
             return False
         self.tripped = False
@@ -96,3 +110,11 @@ class SuspicionBreaker:
             self._counts.append(0)
         if passed > WINDOW_S:
             self._usual *= (1 - _LEARNING) ** (passed - WINDOW_S)
+
+
+def longest_doubt_s(policy: HeartbeatPolicy) -> float:
+    """Return how long after a suspicion its verdict may still come, with our own loop well."""
+    by_age_s = policy.zombie_s - policy.suspicious_s
+    if policy.preset == "seed":
+        return by_age_s
+    return max(by_age_s, min(sum(IDLE_WAITS[1:]) * policy.probe_max_s, policy.zombie_s))

@@ -6,14 +6,16 @@ from itertools import pairwise
 
 import pytest
 
-from keepline.lifecycle.breaker import SuspicionBreaker
+from keepline.lifecycle.breaker import SuspicionBreaker, longest_doubt_s
+from keepline.lifecycle.heartbeat import HeartbeatPolicy
 
 START = 1_000.0
 FLEET = 1_000
+DOUBT_S = 10.0
 
 
 def tripped(suspicions: int = 200) -> SuspicionBreaker:
-    breaker = SuspicionBreaker(START)
+    breaker = SuspicionBreaker(START, DOUBT_S)
     for _ in range(suspicions):
         breaker.note(START)
     assert breaker.tripped
@@ -34,21 +36,21 @@ def reap_all(breaker: SuspicionBreaker, start: float, waiting: int, fleet: int) 
 
 
 def test_five_suspicions_do_not_trip_and_everybody_may_be_reaped() -> None:
-    breaker = SuspicionBreaker(START)
+    breaker = SuspicionBreaker(START, DOUBT_S)
     assert not any(breaker.note(START + 0.1 * number) for number in range(5))
     assert all(breaker.may_reap(START + 1, FLEET) for _ in range(5))
     assert not breaker.tripped
 
 
 def test_a_mass_trips_once() -> None:
-    breaker = SuspicionBreaker(START)
+    breaker = SuspicionBreaker(START, DOUBT_S)
     trips = [breaker.note(START + number / 100) for number in range(500)]
     assert trips.index(True) == 20
     assert trips.count(True) == 1
 
 
 def test_the_same_number_spread_over_minutes_does_not_trip() -> None:
-    breaker = SuspicionBreaker(START)
+    breaker = SuspicionBreaker(START, DOUBT_S)
     assert not any(breaker.note(START + number) for number in range(500))
 
 
@@ -98,6 +100,42 @@ def test_it_does_not_release_while_zombies_are_still_held_back() -> None:
     assert breaker.settle(START + 14 + 10)
 
 
+def test_it_holds_until_who_was_suspected_has_been_judged() -> None:
+    """Under the seed's rules 30 s lie between a suspicion and its verdict."""
+    breaker = SuspicionBreaker(START, longest_doubt_s(HeartbeatPolicy(preset="seed")))
+    for _ in range(200):
+        breaker.note(START)
+    for second in range(1, 31):
+        assert breaker.settle(START + second) == (second == 30)
+
+
+def test_suspicions_that_go_on_prolong_the_incident() -> None:
+    breaker = SuspicionBreaker(START, 30.0)
+    for second in range(20):
+        for _ in range(30):
+            breaker.note(START + second)
+        breaker.settle(START + second)
+    releases = [second for second in range(20, 120) if breaker.settle(START + second)]
+    assert len(releases) == 1
+    assert 49 <= releases[0] <= 60
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (HeartbeatPolicy(preset="seed"), 30.0),
+        (HeartbeatPolicy(), 45.0),
+        (HeartbeatPolicy(probe_max_s=2.0), 30.0),
+        (HeartbeatPolicy(probe_max_s=60.0), 90.0),
+    ],
+    ids=["seed", "adaptive", "short patience", "never beyond zombie_s"],
+)
+def test_a_doubt_lasts_as_long_as_the_slowest_verdict(
+    policy: HeartbeatPolicy, expected: float
+) -> None:
+    assert longest_doubt_s(policy) == expected
+
+
 def test_it_trips_again_in_the_next_incident() -> None:
     breaker = tripped()
     assert breaker.settle(START + 60)
@@ -105,7 +143,7 @@ def test_it_trips_again_in_the_next_incident() -> None:
 
 
 def test_a_fleet_that_is_always_noisy_teaches_what_is_usual() -> None:
-    breaker = SuspicionBreaker(START)
+    breaker = SuspicionBreaker(START, DOUBT_S)
     trips = 0
     for second in range(3_600):
         now = START + second
@@ -118,7 +156,7 @@ def test_a_fleet_that_is_always_noisy_teaches_what_is_usual() -> None:
 
 
 def test_what_is_usual_is_learned_within_minutes() -> None:
-    breaker = SuspicionBreaker(START)
+    breaker = SuspicionBreaker(START, DOUBT_S)
     for second in range(310):
         breaker.settle(START + second)
         breaker.note(START + second)
@@ -133,7 +171,7 @@ def test_an_incident_does_not_pass_for_usual() -> None:
 
 
 def test_what_was_usual_is_forgotten_in_a_long_quiet_time() -> None:
-    breaker = SuspicionBreaker(START)
+    breaker = SuspicionBreaker(START, DOUBT_S)
     for second in range(3_600):
         for _ in range(6):
             breaker.note(START + second)
