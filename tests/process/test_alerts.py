@@ -45,7 +45,7 @@ def test_an_alert_is_seen_acknowledged_silenced_and_over_from_the_command_line(
     url = f"ws://127.0.0.1:{ports['port']}/xiaozhi/v1/"
     with ExitStack() as stack:
         for each in range(2):
-            headers = {"Device-Id": f"device-{number}", "Authorization": f"Bearer {TOKEN}"}
+            headers = {"Device-Id": f"device-{each}", "Authorization": f"Bearer {TOKEN}"}
             device = stack.enter_context(connect(url, additional_headers=headers, proxy=None))
             device.send(HELLO)
             device.recv(timeout=GIVE_UP_AFTER_S)
