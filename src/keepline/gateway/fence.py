@@ -33,7 +33,8 @@ class Fence:
         """Call `method(session, *arguments)`; what is left to await is returned, else None."""
         try:
             rest = method(session, *arguments)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (the fence)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 (the fence)
+            # Nothing was awaited, so nobody cancelled us: it asked a future that was.
             self.on_failure(session, method, error)
             return None
         if rest is None or isawaitable(rest):

@@ -57,6 +57,18 @@ async def test_a_coroutine_that_fails_does_the_same() -> None:
     assert life.connection.lifecycle.reason is CloseReason.HANDLER_FAILED
 
 
+async def test_a_plain_call_that_meets_a_cancelled_future_fails_like_any_other() -> None:
+    def takes(session: Session) -> None:
+        inner: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        inner.cancel()
+        inner.result()
+
+    world = World()
+    life = world.connect()
+    assert world.node.fence.call(life.session, takes) is None
+    assert life.connection.lifecycle.reason is CloseReason.HANDLER_FAILED
+
+
 async def test_another_session_does_not_notice() -> None:
     world = World()
     one, other = world.connect("one"), world.connect("other")

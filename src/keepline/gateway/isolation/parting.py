@@ -48,7 +48,7 @@ class Callbacks:
         for callback in self._called:
             try:
                 rest = callback(gone)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 (outside code: a fence)
+            except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 (outside code: a fence)
                 self._on_failure(gone, error)
                 continue
             if isawaitable(rest):
@@ -63,6 +63,12 @@ class Callbacks:
         try:
             async with asyncio.timeout(bound_s):
                 await rest
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled it: it awaited something that was, and a cleanup must go on.
+            self._on_failure(gone, error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (outside code: a fence)
             self._on_failure(gone, error)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from keepline.gateway.isolation.parting import Gone
+from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World
 
@@ -43,6 +44,29 @@ async def test_what_one_raises_is_told_and_the_next_is_called() -> None:
     assert len(told) == 1
     assert len(world.logged("cleanup_callback_failed")) == 2
     assert world.counters.cleanup_failures == 2
+    assert not world.node.cleanups
+
+
+async def test_one_that_meets_a_cancelled_future_leaves_no_cleanup_undone() -> None:
+    def takes(gone: Gone) -> None:
+        cancelled().result()
+
+    async def awaits(gone: Gone) -> None:
+        await cancelled()
+
+    def cancelled() -> asyncio.Future[None]:
+        inner: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        inner.cancel()
+        return inner
+
+    world = World()
+    for callback in (takes, awaits):
+        world.node.isolation.callbacks.add(callback)
+    life = world.connect()
+    life.loses_tcp()
+    await turn()
+    assert len(world.logged("cleanup_callback_failed")) == 2
+    assert life.connection.lifecycle.state is State.CLOSED
     assert not world.node.cleanups
 
 
