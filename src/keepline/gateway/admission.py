@@ -157,7 +157,7 @@ async def _ask(door: Door, request: Request) -> Identity:
         if door.lifecycle.state is not State.CLOSED:
             raise  # the deadline, or we leave
         raise ConnectionResetError("left while it was judged") from None
-    except Exception as error:  # noqa: BLE001 (authenticators are outside code: a fence)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (authenticators are outside code: a fence)
         # A ConnectionError or TimeoutError of its own must not pass for the device's.
         node.isolation.faults.of_ours(error, "admission_failed")
         raise RefusedError("the authenticator failed", CloseReason.REFUSED_INTERNAL) from None
