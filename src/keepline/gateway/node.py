@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from asyncio import CancelledError
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -280,7 +281,7 @@ class Node:
     def _made_handler(self) -> AnyHandler:
         try:
             return self.make_handler()
-        except Exception as error:
+        except (Exception, SystemExit, CancelledError) as error:
             # A ConnectionError or TimeoutError of its own must not pass for the device's.
             raise HandlerError("the handler could not be made") from error
 

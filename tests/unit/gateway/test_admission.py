@@ -214,7 +214,7 @@ async def test_a_refusal_that_is_not_taken_is_not_waited_for_longer_than_the_bou
     assert entrance.transport.aborted
 
 
-@pytest.mark.parametrize("kind", [RuntimeError, ConnectionRefusedError, TimeoutError])
+@pytest.mark.parametrize("kind", [RuntimeError, ConnectionRefusedError, TimeoutError, SystemExit])
 async def test_an_authenticator_that_fails_is_our_failure(kind: type[Exception]) -> None:
     judge = Judge(lambda: kind("our database"))
     judge.go.set()
@@ -401,8 +401,13 @@ async def test_who_does_not_come_in_is_not_left_to_the_cycle_collector(sent: lis
         gc.enable()
 
 
-@pytest.mark.parametrize("error", [RuntimeError, ConnectionRefusedError, TimeoutError])
-async def test_a_handler_that_cannot_be_made_is_closed_with_1011(error: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError, ConnectionRefusedError, TimeoutError, SystemExit, asyncio.CancelledError],
+)
+async def test_a_handler_that_cannot_be_made_is_closed_with_1011(
+    error: type[BaseException],
+) -> None:
     def broken() -> Any:
         raise error("no handler")
 
