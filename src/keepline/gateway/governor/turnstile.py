@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from math import inf
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from keepline.gateway.governor.limit import Limit
 from keepline.gateway.governor.room import Room
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from keepline.gateway.governor.newcomers import Newcomers
     from keepline.gateway.node import Node
     from keepline.wire.handshake import Request
+
+
+MOST_GIVEN_UP: Final = 32
+"""So many are refused in a turn of the loop for having waited too long: 3 ms."""
 
 
 class Turn:
@@ -48,7 +53,17 @@ class Turnstile:
     hello, is not in it: who says nothing keeps nobody else out.
     """
 
-    __slots__ = ("_ended", "_newcomers", "_node", "_room", "given_up", "judging", "limit", "waited")
+    __slots__ = (
+        "_again",
+        "_ended",
+        "_newcomers",
+        "_node",
+        "_room",
+        "given_up",
+        "judging",
+        "limit",
+        "waited",
+    )
 
     def __init__(self, node: Node, newcomers: Newcomers) -> None:
         settings, most = node.settings.governor, node.settings.server.max_admissions
@@ -56,6 +71,7 @@ class Turnstile:
         self._newcomers = newcomers
         self._room: Room[asyncio.Future[Turn]] = Room(settings.wait_s, settings.wait_pressed_s)
         self._ended: list[float] = []
+        self._again: asyncio.Handle | None = None
         self.limit = Limit(settings.judged_least, min(settings.judged_most, most))
         if not settings.enabled:
             self.limit.value = inf
@@ -107,16 +123,26 @@ class Turnstile:
         self._ended.append(began)
 
     def look(self, now: float) -> None:
-        """Refuse who has waited too long, and let in who may be."""
-        for turn in self._room.too_late(now):
+        """Refuse who has waited too long, and let in who may be.
+
+        A refusal costs about as much as a judgement, so of many the rest is for the next turns.
+        """
+        late = list(islice(self._room.too_late(now), MOST_GIVEN_UP))
+        for turn in late:
             self.given_up += 1
             if not turn.done():
                 turn.set_exception(self._newcomers.refusal())
+        if len(late) == MOST_GIVEN_UP and self._again is None:
+            self._again = self._node.loop.call_soon(self._look_again)
         while self._room and self.judging < self.limit.value:
             first = self._room.next(now)
             assert first is not None, "the room is not empty"
             if not first.done():
                 first.set_result(self._begin())
+
+    def _look_again(self) -> None:
+        self._again = None
+        self.look(self._node.clock.now())
 
     def _begin(self) -> Turn:
         self.judging += 1

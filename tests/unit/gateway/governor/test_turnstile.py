@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from keepline.errors import RefusedError
-from keepline.gateway.governor.turnstile import Turnstile
+from keepline.gateway.governor.turnstile import MOST_GIVEN_UP, Turnstile
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World, device_request, settle
@@ -98,6 +98,19 @@ async def test_who_waits_too_long_is_refused_with_when_to_come_again() -> None:
     assert refused.value.reason is CloseReason.OVERLOADED
     assert refused.value.retry_after_s
     assert turnstile.given_up == 1
+    await leave(visitors)
+
+
+async def test_of_many_that_waited_too_long_so_many_are_refused_in_a_turn() -> None:
+    world = world_of(least=1)
+    turnstile = world.node.governor.turnstile
+    visitors = [Visitor(turnstile) for _ in range(2 * MOST_GIVEN_UP + 1)]
+    await settle()
+    world.clock.advance(2.1)
+    turnstile.look(world.clock.now())
+    assert turnstile.given_up == MOST_GIVEN_UP
+    await settle()
+    assert turnstile.given_up == 2 * MOST_GIVEN_UP
     await leave(visitors)
 
 
