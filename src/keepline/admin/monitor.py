@@ -27,9 +27,18 @@ DEFAULT_S = 3_600.0
 
 Gauges = Annotated[list[Gauge], Query(min_length=1, description="Which gauges; several if given.")]
 From = Annotated[
-    float | None, Query(alias="from", ge=0, description="Unix time; without, an hour before `to`.")
+    float | None,
+    Query(
+        alias="from",
+        ge=0,
+        allow_inf_nan=False,
+        description="Unix time; without, an hour before `to`.",
+    ),
 ]
-Until = Annotated[float | None, Query(alias="to", ge=0, description="Unix time; without, now.")]
+Until = Annotated[
+    float | None,
+    Query(alias="to", ge=0, allow_inf_nan=False, description="Unix time; without, now."),
+]
 Points = Annotated[int, Query(ge=2, le=POINTS_LIMIT, description="Of each gauge, at most.")]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -11,11 +13,11 @@ from rich.console import Console
 from keepline.cli.advice import advice
 from keepline.cli.options import Assignments, Config, Data, read_settings
 from keepline.errors import StartError
+from keepline.log import clean
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
-    from pathlib import Path
 
     from rich.status import Status
 
@@ -63,7 +65,12 @@ def upgrade(
             )
         screen = Console(stderr=True)
         with closing(_connected(data_dir)) as sock, screen.status("") as status:
-            _follow(_told(sock, program, wait), status, screen)
+            _follow(_told(sock, _found_from_here(program), wait), status, screen)
+
+
+def _found_from_here(program: str | None) -> str | None:
+    """Return a path as it is meant where it is typed: the gateway's directory is another."""
+    return str(Path(program).absolute()) if program is not None and os.sep in program else program
 
 
 def _connected(data_dir: Path) -> socket.socket:
@@ -118,7 +125,8 @@ def _follow(told: Iterator[_Message], status: Status, screen: Console) -> None:
                 screen.print("the former process has left")
                 return
             case {"told": "failed", "why": why, "hint": hint}:
-                raise StartError(f"not upgraded: {why}", str(hint))
+                # Who asks as root may ask in a directory of somebody else's.
+                raise StartError(f"not upgraded: {clean(str(why))}", clean(str(hint)))
     raise StartError(
         "the former process ended without a word" if has_begun else "the gateway hung up",
         "look at its log: what it held is waited for by whoever serves now",

@@ -99,6 +99,8 @@ async def test_a_gap_is_null() -> None:
         ({"gauge": "connections", "points": 1_000}, 200),
         ({"gauge": "connections", "points": 1_001}, 422),
         ({"gauge": "connections", "from": -1}, 422),
+        ({"gauge": "connections", "from": "inf"}, 422),
+        ({"gauge": "connections", "to": "inf"}, 422),
         ({"gauge": EVERY_GAUGE, "points": NUMBERS_LIMIT // len(EVERY_GAUGE)}, 200),
         ({"gauge": EVERY_GAUGE, "points": NUMBERS_LIMIT // len(EVERY_GAUGE) + 1}, 422),
     ],

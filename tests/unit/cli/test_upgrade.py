@@ -67,6 +67,30 @@ def test_an_upgrade_that_was_undone_says_why(gateway: Gateway, tmp_path: Path) -
     assert "see its log" in said
 
 
+def test_a_program_is_meant_from_where_the_command_is_typed(
+    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = gateway(*TAKEN, {"told": "done"})
+    monkeypatch.chdir(tmp_path)
+    typed("upgrade", "--data", str(tmp_path), "--exec", "new/keepline")
+    assert asked[0]["program"] == str(tmp_path / "new/keepline")
+
+
+def test_a_program_without_a_path_is_looked_for_by_the_gateway(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    asked = gateway(*TAKEN, {"told": "done"})
+    typed("upgrade", "--data", str(tmp_path), "--exec", "keepline")
+    assert asked[0]["program"] == "keepline"
+
+
+def test_what_a_gateway_says_cannot_speak_to_the_terminal(gateway: Gateway, tmp_path: Path) -> None:
+    gateway({"told": "failed", "why": "a\x1b]0;b", "hint": "c\x1b[2Jd"})
+    _, _, said = typed("upgrade", "--data", str(tmp_path))
+    assert "\x1b]" not in said
+    assert "\x1b[2J" not in said
+
+
 @pytest.mark.parametrize(
     ("told", "words"),
     [((), "the gateway hung up"), (TAKEN, "the former process ended without a word")],
