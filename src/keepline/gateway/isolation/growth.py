@@ -48,8 +48,11 @@ class Trail(NamedTuple):
     @property
     def growing(self) -> tuple[str, ...]:
         """Return which of its numbers rose at every look, and by enough."""
+        loads = self.loads
+        if len(loads) < LOOKS or loads[0] == loads[-1]:  # as with almost everybody
+            return ()
         return tuple(
-            name for name in Load._fields if rises([getattr(load, name) for load in self.loads])
+            name for name in Load._fields if rises([getattr(load, name) for load in loads])
         )
 
 

@@ -42,12 +42,15 @@ class Owner(NamedTuple):
 class Leaks:
     """Follows sessions that have something under way, classes of handlers, and tasks of nobody's.
 
-    An idle session is looked at and not remembered.
+    An idle session is looked at and not remembered. Whether one grows is asked at its look: asked
+    of a whole fleet at the end of a round it would take too long for one turn of the loop.
     """
 
     __slots__ = (
         "_at",
         "_began_at",
+        "_growing",
+        "_growing_now",
         "_kinds",
         "_kinds_now",
         "_node",
@@ -63,6 +66,8 @@ class Leaks:
         self._began_at = node.ticker.now
         self._sessions: dict[str, tuple[str, str, Trail]] = {}  # by session id: device, handler
         self._sessions_now: dict[str, tuple[str, str, Trail]] = {}
+        self._growing: list[tuple[str, str, Trail]] = []
+        self._growing_now: list[tuple[str, str, Trail]] = []
         self._kinds: dict[str, Trail] = {}
         self._kinds_now: dict[str, Load] = {}
         self._wild: dict[str, tuple[int, ...]] = {}
@@ -103,16 +108,20 @@ class Leaks:
 
     def _look_at(self, session: Session) -> None:
         load = session.load()
-        if load is NOTHING:
+        if load == NOTHING:
             return
         kind = kind_of(type(session.handler))
         self._kinds_now[kind] = self._kinds_now.get(kind, NOTHING).plus(load)
         session_id = session.session_id
         *_, trail = self._sessions.get(session_id, (Trail(),))
-        self._sessions_now[session_id] = (session.device_id, kind, trail.then(load))
+        seen = (session.device_id, kind, trail.then(load))
+        self._sessions_now[session_id] = seen
+        if seen[2].growing:
+            self._growing_now.append(seen)
 
     def _end_round(self) -> None:
         self._sessions, self._sessions_now = self._sessions_now, {}
+        self._growing, self._growing_now = self._growing_now, []
         self._kinds = {
             kind: self._kinds.get(kind, Trail()).then(self._kinds_now.get(kind, NOTHING))
             for kind in {*self._kinds, *self._kinds_now}
@@ -127,10 +136,9 @@ class Leaks:
     def _tell(self) -> None:
         """Tell of each owner once, for as long as it grows."""
         growing: set[str] = set()
-        for device_id, handler, trail in self._sessions.values():
-            if what := trail.growing:
-                growing.add(device_id)
-                self._tell_once(device_id, handler, what, trail.latest, device_id)
+        for device_id, handler, trail in self._growing:
+            growing.add(device_id)
+            self._tell_once(device_id, handler, trail.growing, trail.latest, device_id)
         for kind, trail in self._kinds.items():
             if what := trail.growing:
                 growing.add(kind)
@@ -148,9 +156,9 @@ class Leaks:
             if what := trail.growing:
                 yield kind, Fact(f"{', '.join(what)} of {kind} grow at every look")
         largest: dict[str, tuple[str, Trail]] = {}
-        for device_id, handler, trail in self._sessions.values():
+        for device_id, handler, trail in self._growing:
             known = largest.get(handler)
-            if trail.growing and (known is None or trail.latest > known[1].latest):
+            if known is None or trail.latest > known[1].latest:
                 largest[handler] = device_id, trail
         for handler, (device_id, trail) in largest.items():
             named = ", ".join(trail.growing)
