@@ -76,6 +76,8 @@ async def begin_life(
     """Start a node; what a former life held waits for its devices from now on."""
     hub.keeps_house = elder is None
     held = await hub.start(holder, node.settings.hub.resume_window_s, elder)
+    if node.tuning is not None:
+        await node.tuning.recall()
     if held:
         node.log.warning("former_life_ended_abruptly", devices=held)
 
@@ -93,6 +95,8 @@ async def outlive(hub: LocalHub, node: Node) -> None:
 
 async def end_life(hub: LocalHub, node: Node) -> None:
     """Write what is left to write, within a bound, and close the file."""
+    if node.tuning is not None:
+        node.tuning.tell()
     lost = await hub.stop(LAST_WRITES_S)
     if lost:
         node.log.error("writes_lost", count=lost)

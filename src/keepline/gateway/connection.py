@@ -300,7 +300,8 @@ class Connection(asyncio.Protocol):
             self._look_unheard(now)
             return
         node = self.node
-        judge = node.judge
+        tuning = node.tuning
+        judge = node.judge if tuning is None else tuning.tuner.judge_of(self, now)
         heartbeat = self.heartbeat
         failures = heartbeat.failures
         u = node.random.random()

@@ -28,6 +28,7 @@ from keepline.gateway.resumption import Parting, begin, found_by, hand_over
 from keepline.gateway.session import Session
 from keepline.gateway.threads import ThreadedSession, thread_fence
 from keepline.gateway.ticker import Due, Ticker
+from keepline.gateway.tuning.tuning import Tuning
 from keepline.gateway.turns import Turns
 from keepline.lifecycle.breaker import WINDOW_S, SuspicionBreaker, longest_doubt_s
 from keepline.lifecycle.heartbeat import Judge
@@ -113,6 +114,7 @@ class Node:
         "streaming_silence_s",
         "thread_fence",
         "ticker",
+        "tuning",
         "turns",
         "wheel",
     )
@@ -159,6 +161,8 @@ class Node:
         self.hellos = HelloCache()
         self.wheel: TimingWheel[Due] = TimingWheel(clock.now())
         self.judge = Judge(settings.heartbeat)
+        verdict_s = settings.tuning.verdict_s
+        self.tuning = None if verdict_s is None else Tuning(self, verdict_s)
         self.breaker = SuspicionBreaker(clock.now(), longest_doubt_s(settings.heartbeat))
         self.ticker = self._made_ticker()
         self.gate = Gate(
@@ -317,6 +321,8 @@ class Node:
             left = Refusal(ending.at, ending.cause, device_id, ending.address, ending.detail)
             self.refusals.note(left)
         self.arrivals.flapping.on_ended(device_id, ending)
+        if self.tuning is not None and not self.breaker.tripped:
+            self.tuning.tuner.on_ended(connection, reason, self.ticker.now)
         if self.presence is not None and ending.session_id:
             self.presence.offline(device_id, ending, self.ticker.now)
 
@@ -366,6 +372,8 @@ class Node:
         self._stalls_seen = stalls
         # While our own loop is unwell every answer is given more time (Lifeguard, DSN 2018).
         self.judge.stretch = 1.0 + self._unwell
+        if self.tuning is not None:
+            self.tuning.each_second()
 
     # -- tasks -----------------------------------------------------------------------------
 

@@ -119,6 +119,8 @@ class Sending(Calls):
             text = self._to_be_acknowledged(text)
         self._node.counters.messages_out += 1
         self.connection.send(frames.text_frame(text))
+        if self._node.tuning is not None:
+            self._node.tuning.ask(self.connection)
 
     def pack(self, frame: bytes, timestamp_ms: int) -> bytes:
         """Return the binary message for a frame in the device's audio version."""

@@ -338,6 +338,14 @@ class Judge:
                 return Look(_HEALTHY, False, earliest + self._spread_s * u, False)
         return self._ask(hb, now)
 
+    def hasten(self, hb: Heartbeat, now: float) -> bool:
+        """Have `hb` be asked at the next look; False when it is asked or streaming already."""
+        if hb.streaming or (hb.stage != FIRST and hb.last_rx < hb.asked_at):
+            return False
+        hb.stage = FIRST
+        hb.asked_at = now
+        return True
+
     def calm_due(self, hb: Heartbeat, u: float) -> float | None:
         """Return when `hb`, asked just now, is to be asked again if it answers; `u` as in `look`.
 

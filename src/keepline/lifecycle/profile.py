@@ -17,6 +17,9 @@ HANDSHAKE_S: Final = 10.0
 LATEST_KEEPALIVE_S: Final = CHANNEL_S - 10.0
 """The rest is for the network, and for stalls of ours, which a keepalive comes late by."""
 
+LONGEST_SILENCE_S: Final = 300.0
+"""What a device of one's own may be left alone for, where the settings let that be learned."""
+
 LATEST_HELLO_S: Final = 2 * HANDSHAKE_S
 
 # A keepalive leaves in this last part of its period, so that a fleet is not sent to as one.
@@ -74,6 +77,11 @@ class Profile:
     def returns_by_itself(self) -> bool:
         """Whether it comes back after an end without being told when."""
         return self.reconnect != "never" and self.notice != "reconnect"
+
+    @property
+    def longest_silence_s(self) -> float:
+        """How long it may be left without a ping at most, if that is learned."""
+        return LONGEST_SILENCE_S if self.keepalive_s is None else LATEST_KEEPALIVE_S
 
     @property
     def quiet_s(self) -> float:

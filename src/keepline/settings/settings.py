@@ -31,6 +31,7 @@ from keepline.settings.section import Section
 from keepline.settings.server import Admin, Server
 from keepline.settings.session import Inbox, Outbox, Session
 from keepline.settings.tls import Tls
+from keepline.settings.tuning import Tuning
 from keepline.settings.upstream import Upstreams
 from keepline.settings.webhook import Webhook
 from keepline.wire.limits import Limits
@@ -51,6 +52,7 @@ class Settings(Section):
     session: Session = Session()
     profiles: Profiles = Field(default_factory=built_in)
     heartbeat: HeartbeatPolicy = HeartbeatPolicy()
+    tuning: Tuning = Tuning()
     inbox: Inbox = Inbox()
     outbox: Outbox = Outbox()
     handlers: Handlers = Handlers()
@@ -87,4 +89,19 @@ class Settings(Section):
         profiles = self.profiles.values()
         check_waves(self.drain, self.server.max_connections, profiles)
         check_end(self.drain, self.session.closed_timeout_s, profiles)
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_learned_has_room(self) -> Self:
+        wanted_s, usual_s = self.tuning.verdict_s, self.heartbeat.verdict_s
+        if wanted_s is None:
+            return self
+        if self.heartbeat.preset != "adaptive":
+            raise ValueError("tuning.verdict_s needs heartbeat.preset to be adaptive")
+        if wanted_s < usual_s:
+            raise ValueError(
+                f"tuning.verdict_s must be at least {usual_s:g}, not {wanted_s:g}: with"
+                f" heartbeat.interval_s of {self.heartbeat.ping_every_s:g} a device that is gone"
+                f" is given up after {usual_s:g} s"
+            )
         return self

@@ -328,3 +328,21 @@ def test_no_verdict_in_three_device_weeks_of_radio_with_gaps_of_up_to_five_secon
             answers.append((now + round_trip_s(now), judge.ping_payload(hb, now)))
             answers.sort()
     assert hb.pings > 100_000
+
+
+def test_who_is_hastened_is_asked_at_the_next_look_and_then_judged_as_ever() -> None:
+    judge = Judge(ADAPTIVE)
+    hb = Heartbeat(last_rx=START)
+    judge.first_due(hb, START, 0.5)
+    assert judge.hasten(hb, START + 1)
+    look = judge.look(hb, START + 1, 0.5)
+    assert (look.ping, look.verdict, hb.stage) == (True, Verdict.HEALTHY, ASKED)
+    hb.last_rx = START + 2
+    assert not judge.look(hb, START + 3, 0.5).ping
+
+
+def test_who_is_asked_already_or_streams_is_not_hastened() -> None:
+    judge = Judge(ADAPTIVE)
+    asked = Heartbeat(last_rx=START, stage=ASKED, asked_at=START + 14)
+    assert not judge.hasten(asked, START + 15)
+    assert not judge.hasten(Heartbeat(last_rx=START, streaming=True), START)

@@ -102,3 +102,8 @@ def test_a_keepalive_is_due_in_the_last_part_of_its_period() -> None:
 
 def test_without_keepalives_none_is_ever_due() -> None:
     assert BROWSER.quiet_s == BROWSER.keepalive_due(1_000.0, 0.5) == inf
+
+
+def test_stock_firmware_is_never_left_alone_for_as_long_as_its_channel_lasts() -> None:
+    assert STOCK.longest_silence_s == 110.0
+    assert BROWSER.longest_silence_s == 300.0

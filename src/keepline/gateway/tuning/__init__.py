@@ -1,0 +1,1 @@
+"""How often an idle device is pinged, learned for each prefix from what its way survives."""

@@ -1,0 +1,191 @@
+"""Chooses for each connection how its silence is judged, by where it comes from."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from keepline.gateway.throttle import address_key
+from keepline.lifecycle.heartbeat import ASKED, PINGED, Judge
+from keepline.lifecycle.intervals import Way
+from keepline.reasons import CloseReason
+
+if TYPE_CHECKING:
+    from keepline.lifecycle.heartbeat import Heartbeat, HeartbeatPolicy
+    from keepline.lifecycle.intervals import Change
+    from keepline.lifecycle.profile import Profile
+
+MOST_PREFIXES: Final = 16_384
+"""Beyond them the one that was used longest ago is forgotten, and begins anew."""
+
+UNHEARD: Final = frozenset(
+    {
+        CloseReason.HEARTBEAT_TIMEOUT,
+        CloseReason.NETWORK_TIMEOUT,
+        CloseReason.NETWORK_LOST,
+        CloseReason.DEVICE_RESET,
+    }
+)
+"""How the end of a way shows: no answer, or that of a router which knows the connection no more."""
+
+NEARLY: Final = 0.9
+"""Of an interval: who is pinged in so long a silence was pinged by it."""
+
+
+class Tuned(Protocol):
+    """What is asked of a connection."""
+
+    address: str
+    heartbeat: Heartbeat
+    last_activity: float
+    last_sent: float
+
+    @property
+    def profile(self) -> Profile:
+        """What kind of device it is."""
+
+
+class Noted(NamedTuple):
+    """A change, and of which prefix."""
+
+    prefix: str
+    change: Change
+
+
+class Tuner:
+    """One `Way` for each prefix, one `Judge` for each interval; no connection knows of either.
+
+    `changes` are those since somebody took them.
+    """
+
+    __slots__ = ("_base", "_judges", "_most_s", "_policy", "_ways", "changes")
+
+    def __init__(self, policy: HeartbeatPolicy, base: Judge, verdict_s: float) -> None:
+        """`base` judges by `policy`; an idle device is given up `verdict_s` after its last byte."""
+        self._policy = policy
+        self._base = base
+        self._most_s = policy.ping_every_s + verdict_s - policy.verdict_s
+        self._judges: dict[float, Judge] = {}
+        self._ways: OrderedDict[str, Way] = OrderedDict()
+        self.changes: list[Noted] = []
+
+    def __len__(self) -> int:
+        return len(self._ways)
+
+    def judge_of(self, connection: Tuned, now: float) -> Judge:
+        """Return who judges its silence now, and learn from the answer to its last ping.
+
+        Called at each look at an idle device that answers pings; every other is the base's.
+        """
+        heartbeat = connection.heartbeat
+        if heartbeat.means != PINGED or not heartbeat.packed or not connection.address:
+            return self._base
+        way = self._way(connection.address)
+        number, most_s = id(connection), self._most_of(connection)
+        interval_s = self._interval_s(way, number, most_s)
+        if _was_answered(connection, interval_s):
+            self._note(connection, way.survive(interval_s, now))
+        if way.trier == 0 and way.next_s(most_s) > way.lo_s:
+            way.trier = number
+        return self._judge(self._interval_s(way, number, most_s))
+
+    def on_ended(self, connection: Tuned, reason: CloseReason, now: float) -> None:
+        """Learn from an end, if it was that of the way; somebody else may try then."""
+        way = self._ways.get(address_key(connection.address))
+        if way is None:
+            return
+        number, most_s = id(connection), self._most_of(connection)
+        heartbeat = connection.heartbeat
+        if reason in UNHEARD and heartbeat.packed and not heartbeat.streaming:
+            interval_s = self._interval_s(way, number, most_s)
+            silent_s = _silence_s(connection, interval_s)
+            if heartbeat.last_rx < heartbeat.asked_at and silent_s >= NEARLY * way.lo_s:
+                least_s = self._policy.ping_every_s
+                self._note(connection, way.die(min(interval_s, silent_s), least_s, now))
+        if way.trier == number:
+            way.trier = 0
+
+    def stretch(self, by: float) -> None:
+        """Lengthen every wait for an answer, as the base's is."""
+        for judge in self._judges.values():
+            judge.stretch = by
+
+    def known(self) -> dict[str, tuple[float, float]]:
+        """Return what was learned by prefix, the latest used last: what survives, what kills."""
+        base_s = self._policy.ping_every_s
+        return {
+            prefix: (way.lo_s, way.hi_s)
+            for prefix, way in self._ways.items()
+            if way.lo_s != base_s or way.hi_s < float("inf")
+        }
+
+    def recall(self, known: dict[str, tuple[float, float]], now: float) -> None:
+        """Take up what was learned in a former life."""
+        for prefix, (lo_s, hi_s) in known.items():
+            self._ways[prefix] = Way(lo_s, hi_s, died_at=now)
+        self._forget()
+
+    def _way(self, address: str) -> Way:
+        prefix = address_key(address)
+        way = self._ways.get(prefix)
+        if way is None:
+            way = self._ways[prefix] = Way(self._policy.ping_every_s)
+            self._forget()
+        self._ways.move_to_end(prefix)
+        return way
+
+    def _forget(self) -> None:
+        while len(self._ways) > MOST_PREFIXES:
+            self._ways.popitem(last=False)
+
+    def _most_of(self, connection: Tuned) -> float:
+        return min(self._most_s, connection.profile.longest_silence_s)
+
+    def _interval_s(self, way: Way, number: int, most_s: float) -> float:
+        lo_s = min(way.lo_s, most_s)
+        return max(lo_s, way.next_s(most_s)) if way.trier == number else lo_s
+
+    def _judge(self, interval_s: float) -> Judge:
+        if interval_s == self._policy.ping_every_s:
+            return self._base
+        judge = self._judges.get(interval_s)
+        if judge is None:
+            later_s = interval_s - self._policy.ping_every_s
+            policy = replace(
+                self._policy,
+                interval_s=interval_s,
+                suspicious_s=self._policy.suspicious_s + later_s,
+                zombie_s=self._policy.zombie_s + later_s,
+            )
+            judge = self._judges[interval_s] = Judge(policy)
+            judge.stretch = self._base.stretch
+        return judge
+
+    def _note(self, connection: Tuned, change: Change | None) -> None:
+        if change is not None:
+            self.changes.append(Noted(address_key(connection.address), change))
+
+
+def _was_answered(connection: Tuned, interval_s: float) -> bool:
+    """Return whether its last ping ended a silence of that length in both directions, and life.
+
+    The first ping comes earlier, and what is sent or said in between holds a way open, too.
+    """
+    heartbeat = connection.heartbeat
+    since = heartbeat.asked_at - NEARLY * NEARLY * interval_s
+    return (
+        heartbeat.stage == ASKED
+        and heartbeat.last_rx >= heartbeat.asked_at
+        and heartbeat.pings > 1
+        and connection.last_sent <= since
+        and connection.last_activity <= since
+    )
+
+
+def _silence_s(connection: Tuned, interval_s: float) -> float:
+    """Return how long nothing had passed when what was sent was not answered any more."""
+    last_rx = connection.heartbeat.last_rx
+    if connection.last_sent > last_rx + 1.0:
+        return min(interval_s, connection.last_sent - last_rx)
+    return interval_s
