@@ -486,12 +486,6 @@ async def finds_no_upstream_that_judges(gateway: RunningGateway) -> int:
     return await refused(gateway, request())
 
 
-@proves(CloseReason.FULL, server={"max_connections": 1})
-async def finds_no_room(gateway: RunningGateway) -> int:
-    async with live(gateway.port, "another"):
-        return await refused(gateway, request())
-
-
 @proves(CloseReason.DRAINING)
 async def comes_while_the_gateway_leaves(gateway: RunningGateway) -> int:
     gateway.node.draining = True

@@ -19,3 +19,9 @@ async def is_idle_where_there_is_too_little_memory(gateway: RunningGateway) -> i
 async def comes_to_a_node_that_takes_nobody(gateway: RunningGateway) -> int:
     gateway.node.governor.force(1.0)
     return await refused(gateway, request())
+
+
+@proves(CloseReason.FULL, server={"max_connections": 1})
+async def finds_no_room(gateway: RunningGateway) -> int:
+    async with live(gateway.port, "another"):
+        return await refused(gateway, request())
