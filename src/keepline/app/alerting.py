@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from keepline.app.deeds import Deeds
+from keepline.app.telling import STOP_TIMEOUT_S
 from keepline.monitor.alerts.alerts import Alerts
 from keepline.monitor.alerts.incidents import Fact, Incident
 from keepline.monitor.findings import Severity
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from keepline.monitor.sample import Sample
     from keepline.monitor.sampler import Sampler
 
-STOP_TIMEOUT_S: Final = 3.0
 DAY_S: Final = 86_400.0
 EXPIRY_DAYS: Final = 14.0
 EXPIRY_HIGH_DAYS: Final = 2.0
@@ -63,7 +63,7 @@ class Alerting:
         sampler.on_sample.append(self._on_sample)
 
     async def stop(self) -> None:
-        """Look no more, and tell what waits to be told, within STOP_TIMEOUT_S each."""
+        """Look no more, and tell what waits to be told, within STOP_TIMEOUT_S."""
         await self.alerts.stop(STOP_TIMEOUT_S)
 
     def _on_sample(self, sample: Sample) -> None:

@@ -182,8 +182,7 @@ class Composition:
         if self.admin is not None:
             await self.node.drain.last_look.wait(self.node.clock.now())
             await self.admin.stop()
-        await self.telling.stop()
-        await self.alerting.stop()
+        await asyncio.gather(self.telling.stop(), self.alerting.stop())
         await self.enrolment.aclose()
         await self.sampler.stop()
         await end_life(self.hub, self.node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +14,6 @@ from keepline.monitor.alerts.book import Book
 from keepline.monitor.alerts.kept import MEMO, decode, encode
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Sequence
 
     from keepline.clock import Clock
@@ -79,6 +79,7 @@ class Alerts:
         self._log = log
         self._findings: Sequence[Finding] = ()
         self._look_soon: asyncio.Handle | None = None
+        self._is_over = False
         self._save_at = clock.now() + SAVE_S
 
     async def start(self) -> None:
@@ -97,17 +98,17 @@ class Alerts:
 
     async def stop(self, within_s: float) -> None:
         """Look no more. What is open stays so for the next life, if there will be one."""
+        self._is_over = True
         self._incidents.on_change = lambda: None
         if self._look_soon is not None:
             self._look_soon.cancel()
         if not self._is_durable:
             self._told(self.book.end_all(self._clock.wall()))
-        for notifier in self.notifiers:
-            await notifier.stop(within_s)
+        await asyncio.gather(*(notifier.stop(within_s) for notifier in self.notifiers))
 
     def on_sample(self, _sample: object) -> None:
         """Look at what the rules find, all of it; called with each sample."""
-        if self._is_leaving():
+        if self._is_over or self._is_leaving():
             return
         now = self._clock.now()
         self._findings = self._evaluate(now)
@@ -118,10 +119,13 @@ class Alerts:
     def _on_change(self) -> None:
         """Look in the next turn: whoever raises an incident has other things to do."""
         if self._look_soon is None:
-            self._look_soon = self._loop.call_soon(self._look)
+            self._look_soon = self._loop.call_soon(self._look_now)
+
+    def _look_now(self) -> None:
+        self._look_soon = None
+        self._look()
 
     def _look(self) -> None:
-        self._look_soon = None
         problems = [*map(problem_of, self._findings), *self._incidents.problems(self._attentive())]
         self._told(self.book.see(self._clock.now(), self._clock.wall(), problems))
 

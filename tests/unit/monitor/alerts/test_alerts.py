@@ -202,6 +202,8 @@ async def test_who_remembers_nothing_resolves_all_at_its_end() -> None:
     await watch.alerts.start()
     watch.for_s(60, queue_depth=(900, 900))
     await watch.alerts.stop(1.0)
+    await asyncio.sleep(0)
+    watch.for_s(60, queue_depth=(900, 900))
     assert [what for what, *_ in watch.said()] == ["opened", "resolved"]
 
 
