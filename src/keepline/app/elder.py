@@ -77,6 +77,7 @@ class Elder:
                 async with asyncio.timeout(TAKE_OVER_S):
                     await self._taken
             except TimeoutError:
+                self._line.close()  # so that it cannot hand over when it comes to: we are leaving
                 raise StartError(
                     "the process before this one does not answer any more",
                     "it goes on, and has its devices; look at its log",

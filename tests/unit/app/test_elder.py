@@ -101,6 +101,15 @@ async def test_to_take_over_is_to_be_told_so(both: Both, monkeypatch: pytest.Mon
         await both.elder.take_over()
 
 
+async def test_an_elder_that_answers_too_late_goes_on_and_hands_nothing_over(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elders, "TAKE_OVER_S", 0.02)
+    with pytest.raises(StartError):
+        await both.elder.take_over()
+    assert not both.itself.say({"told": "yours"})
+
+
 async def test_a_revocation_is_told(both: Both) -> None:
     both.elder.revoke("device")
     await eventually(lambda: both.asked == [{"ask": "revoke", "device": "device"}])
