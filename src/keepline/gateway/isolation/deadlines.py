@@ -27,7 +27,7 @@ class _Call(NamedTuple):
 
 
 class Deadlines:
-    """The sessions with a call under way, the one that has waited longest first."""
+    """The sessions with a call under way."""
 
     __slots__ = ("_faults", "_limit_s", "_took", "_under_way")
 
@@ -57,17 +57,16 @@ class Deadlines:
 
     def each_second(self, now: float) -> None:
         """End the sessions whose call has taken too long; the time it was heard does not count."""
-        overdue = []
-        for session, call in self._under_way.items():
-            if now - call.since < self._limit_s:
-                break
-            overdue.append((session, call))
+        overdue = [
+            (session, call)
+            for session, call in self._under_way.items()
+            if now - call.since >= self._limit_s
+        ]
         for session, call in overdue:
             heard_until = now + session.heard_for_s()
             if session.connection.lifecycle.reason is not None:  # its end has bounds of its own
                 self._under_way.pop(session, None)
             elif now - heard_until < self._limit_s and heard_until > call.since:
-                del self._under_way[session]  # so that it goes to the end
                 self._under_way[session] = call._replace(since=heard_until)
             else:
                 self.end(session, now)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from keepline import Handler, Session
 from keepline.errors import HandlerTimeoutError
+from keepline.gateway.isolation.deadlines import Deadlines
+from keepline.histogram import Histogram
 from keepline.messages import Listen, Stt
 from keepline.reasons import CloseReason
 from keepline.testing import Stage
@@ -118,6 +122,41 @@ async def test_while_it_is_heard_the_time_of_a_call_stands_still() -> None:
         device.say(said(200))
         await device.advance(200 + LIMIT_S)
         assert device.heard[-1] == Stt("done")
+
+
+def test_a_speech_that_stopped_is_ended_in_time_whoever_began_after_it() -> None:
+    class Stand:
+        """A session, as far as it is looked at: heard until the ninth second, or never."""
+
+        lifecycle = SimpleNamespace(reason=None)
+        connection = property(lambda self: self)
+
+        def __init__(self, heard_until: float) -> None:
+            self.heard_until = heard_until
+
+        def heard_for_s(self) -> float:
+            return self.heard_until - now
+
+        def where(self) -> str:
+            return ""
+
+        def cancel_call(self) -> None:
+            ended.append(self)
+
+    now = 0.0
+    ended: list[Any] = []
+    faults: Any = SimpleNamespace(of_handler=lambda *_: None)
+    deadlines = Deadlines(faults, 10.0, Histogram((1.0,)))
+    speaks: Any = Stand(9.0)
+    waits: Any = Stand(-inf)
+    deadlines.begin(speaks, print, 0.0)
+    deadlines.begin(waits, print, 9.9)
+    for now in (10.0, 18.9):
+        deadlines.each_second(now)
+        assert ended == []
+    now = 19.0
+    deadlines.each_second(now)
+    assert ended == [speaks]
 
 
 async def test_two_sessions_have_a_time_of_their_own_each() -> None:
