@@ -136,7 +136,7 @@ class Upgrades:
             return "it speaks another version of this language"
         if self._starting is not None or self.handed_over.is_set():
             return "an upgrade is under way"
-        if self._node.draining:
+        if self._node.drain.is_leaving:
             return "the gateway is leaving"
         if os.getpid() == 1:
             return "it is the first process of its container, which would end with it"
