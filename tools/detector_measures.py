@@ -90,10 +90,11 @@ class Mistakes(NamedTuple):
 
 
 def mistakes(
-    trace: Trace, detector: Detector, device_days: float, *, fleet: int = FLEET
+    trace: Trace, detector: Detector, device_days: float, *, fleet: int = FLEET, run: int = 0
 ) -> Mistakes:
-    """Have a fleet live for so many device-days in which nobody dies."""
-    trial = Trial(trace, detector.policy, fleet, f"{trace.name} life", talk=detector.talk)
+    """Have a fleet live for so many device-days in which nobody dies; other runs, other days."""
+    name = f"{trace.name} life{f' {run}' if run else ''}"
+    trial = Trial(trace, detector.policy, fleet, name, talk=detector.talk)
     found = trial.run(device_days / fleet * DAY_S)
     return Mistakes(
         device_days,

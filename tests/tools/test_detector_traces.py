@@ -90,7 +90,7 @@ def test_what_is_lost_comes_after_retries_that_double() -> None:
     )
 
 
-def test_nothing_overtakes() -> None:
+def test_nothing_that_is_sent_overtakes_what_was_before() -> None:
     over = way(replace(LOSSY, loss=0.3))
     arrived = [over.arrival(0.1 * number, up=True) for number in range(2_000)]
     assert arrived == sorted(arrived)
