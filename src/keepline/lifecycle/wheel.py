@@ -30,6 +30,9 @@ _ROUNDING: Final = 1e-6
 
 # Stale entries keep their items alive: more of them than armed ones and this many, and we sweep.
 STALE_SLACK: Final = 64
+# The entries of a fleet take some 10 ms: with more than this many, a few each time an item moves.
+SWEPT_AT_ONCE: Final = 1_024
+SWEPT_AT_A_TIME: Final = 64
 
 
 class Timed(Protocol):
@@ -55,6 +58,7 @@ class TimingWheel(Generic[T]):
         "_open",
         "_spare",
         "_start",
+        "_sweep",
         "_tick",
         "_ticks_per_s",
     )
@@ -73,6 +77,7 @@ class TimingWheel(Generic[T]):
         self._middle: list[list[T]] = [[] for _ in range(_SLOT_MASK + 1)]
         self._far: list[list[T]] = [[] for _ in range(_SLOT_MASK + 1)]
         self._beyond: list[T] = []
+        self._sweep: Iterator[None] | None = None  # under way
 
     @property
     def armed(self) -> int:
@@ -111,7 +116,7 @@ class TimingWheel(Generic[T]):
         if before < 0:
             self._armed += 1
         elif self._entries - 2 * self._armed > STALE_SLACK:
-            self._compact()
+            self._shrink()
 
     def arm_by(self, item: T, due: float) -> None:
         """As `arm`, unless `item` is armed for an earlier time already."""
@@ -126,7 +131,7 @@ class TimingWheel(Generic[T]):
         item.wheel_tick = -1
         self._armed -= 1
         if self._entries - 2 * self._armed > STALE_SLACK:
-            self._compact()
+            self._shrink()
 
     def advance(self, now: float, limit: int) -> list[T]:
         """Return what is due at `now`, disarmed, at most `limit` items; the rest comes next time.
@@ -206,34 +211,56 @@ class TimingWheel(Generic[T]):
         else:
             self._beyond.append(item)
 
-    def _compact(self) -> None:
-        """Drop every stale entry. What is in the open slot stays there: it is due anyway.
+    def _shrink(self) -> None:
+        """Drop stale entries: all of them when there are few, else a part with each call."""
+        if self._entries <= SWEPT_AT_ONCE:
+            self._sweep = None
+            for _ in self._swept():
+                pass
+            return
+        if self._sweep is None:
+            self._sweep = self._swept()
+        if next(self._sweep, True):
+            self._sweep = None
+
+    def _swept(self) -> Iterator[None]:
+        """Go over every slot, part by part. The open one is left out: what is in it is due anyway.
 
         In place, and nobody is placed anew: it happens while a fleet leaves, where hundreds of new
-        lists would be spread over the memory that it gives back, and others wait.
+        lists would be spread over the memory that it gives back.
         """
+        for bits, slots in (
+            (0, self._near),
+            (_NEAR_BITS, self._middle),
+            (_MIDDLE_BITS, self._far),
+            (_FAR_BITS, [self._beyond]),
+        ):
+            for number in range(len(slots)):
+                at, tick = 0, -1
+                kept: set[int] = set()  # by id: a sweep under way holds nobody
+                while at < len(slots[number]):
+                    if tick != self._tick:  # slots have changed places, and what they stand for
+                        tick = self._tick
+                        kept = set()
+                    at += self._sweep_part(slots[number], at, self._span(bits, number), kept)
+                    yield
+
+    def _span(self, bits: int, number: int) -> range:
+        """Return the ticks for which a slot of the level with so many bits stands now."""
         now = self._tick
-        near = now >> _NEAR_BITS << _NEAR_BITS
-        middle = now >> _MIDDLE_BITS << _MIDDLE_BITS
-        far = now >> _FAR_BITS << _FAR_BITS
-        self._entries = (
-            _compact_level(self._near, near, 1)
-            + _compact_level(self._middle, middle, 1 << _NEAR_BITS)
-            + _compact_level(self._far, far, 1 << _MIDDLE_BITS)
-            + _compact_slot(self._beyond, far + (1 << _FAR_BITS), _NO_END)
-        )
+        if bits == _FAR_BITS:
+            return range((now | _FAR_MASK) + 1, _NO_END)
+        around = {0: _NEAR_MASK, _NEAR_BITS: _MIDDLE_MASK, _MIDDLE_BITS: _FAR_MASK}[bits]
+        first = (now & ~around) + (number << bits)
+        return range(first, first + (1 << bits))
 
-
-def _compact_level(slots: list[list[T]], first: int, each: int) -> int:
-    """Compact the slots of a level, of which each stands for so many ticks; return what is left."""
-    return sum(
-        _compact_slot(slot, first + number * each, first + (number + 1) * each)
-        for number, slot in enumerate(slots)
-        if slot
-    )
-
-
-def _compact_slot(slot: list[T], first: int, end: int) -> int:
-    """Keep who is armed for a tick from `first` to before `end`, once; return how many."""
-    slot[:] = dict.fromkeys(item for item in slot if first <= item.wheel_tick < end)
-    return len(slot)
+    def _sweep_part(self, slot: list[T], at: int, span: range, kept: set[int]) -> int:
+        """Keep who is armed for a tick of `span`, once; return how many of these entries stay."""
+        part = slot[at : at + SWEPT_AT_A_TIME]
+        first, end = span.start, span.stop
+        staying = dict.fromkeys(item for item in part if first <= item.wheel_tick < end)
+        new = [item for item in staying if id(item) not in kept]
+        slot[at : at + len(part)] = new
+        kept.update(map(id, new))
+        self._entries -= len(part) - len(new)
+        return len(new)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import weakref
 from math import ceil
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from keepline.lifecycle.wheel import STALE_SLACK, TimingWheel
+from keepline.lifecycle.wheel import STALE_SLACK, SWEPT_AT_A_TIME, SWEPT_AT_ONCE, TimingWheel
 
 START = 1_000.0
 ALL = 10**9
@@ -195,6 +196,30 @@ def test_stale_entries_let_go_of_their_items() -> None:
     assert alive <= STALE_SLACK + 2
     assert wheel_.stale <= STALE_SLACK + 2
     assert wheel_.advance(START + 30, ALL) == [keeper]
+
+
+def test_entries_of_a_fleet_are_swept_a_few_at_a_time_and_nobody_is_forgotten() -> None:
+    wheel_, fleet = wheel(), items(10 * SWEPT_AT_ONCE)
+    random = Random(1)
+    stale, most = 0, 0
+    now = START
+    for _ in range(3):  # each is armed early, then late, and every third one leaves
+        for item in fleet:
+            for due in (now + random.uniform(1, 40), now + random.uniform(40, 90)):
+                before = wheel_.stale
+                wheel_.arm(item, due)
+                most = max(most, before - wheel_.stale)
+            stale = max(stale, wheel_.stale)
+        now += 0.25
+        assert wheel_.advance(now, ALL) == []
+    for item in fleet[::3]:
+        wheel_.cancel(item)
+    left = {item for number, item in enumerate(fleet) if number % 3}
+    assert most <= SWEPT_AT_A_TIME
+    assert stale <= 1.5 * len(fleet)
+    assert wheel_.armed == len(left)
+    assert set(wheel_.advance(now + 100, ALL)) == left
+    assert wheel_.stale == 0
 
 
 def test_an_item_that_is_moved_for_ever_leaves_few_stale_entries() -> None:
