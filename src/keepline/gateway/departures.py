@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keepline.gateway.node import Node
 
 MOST_PER_TURN: Final = 32
-"""About 5 ms, saving included: when a whole fleet leaves at once, all others get their turns in between."""
+"""About 5 ms, saving included: when a fleet leaves at once, others get their turns in between."""
 
 
 class Departures:
