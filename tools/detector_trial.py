@@ -13,8 +13,8 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from keepline.gateway.node import MOST_UNWELL
 from keepline.gateway.ticker import Ticker
+from keepline.gateway.upkeep import MOST_UNWELL
 from keepline.lifecycle.breaker import SuspicionBreaker, longest_doubt_s
 from keepline.lifecycle.heartbeat import Heartbeat, HeartbeatPolicy, Judge, Verdict
 from keepline.lifecycle.wheel import TICK_S, TimingWheel
@@ -209,7 +209,7 @@ class Trial:
         heappush(self._coming, (when, next(self._numbers), call, arguments))
 
     def _each_second(self) -> None:
-        """As `Node.each_second`."""
+        """As `Upkeep.each_second`, what there is of it here."""
         self._breaker.settle(self._ticker.now)
         if self._stalled:
             self._unwell = min(MOST_UNWELL, self._unwell + 1)

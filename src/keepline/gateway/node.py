@@ -30,12 +30,12 @@ from keepline.gateway.threads import ThreadedSession, thread_fence
 from keepline.gateway.ticker import Due, Ticker
 from keepline.gateway.tuning.tuning import Tuning
 from keepline.gateway.turns import Turns
+from keepline.gateway.upkeep import Upkeep
 from keepline.lifecycle.breaker import WINDOW_S, SuspicionBreaker, longest_doubt_s
 from keepline.lifecycle.heartbeat import Judge
 from keepline.lifecycle.states import State
 from keepline.lifecycle.wheel import TimingWheel
 from keepline.monitor.alerts.incidents import Fact, Incident, Incidents
-from keepline.monitor.heap import give_back, settle
 from keepline.reasons import CloseReason
 from keepline.wire.messages import AudioParams, ServerHello
 
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from keepline.settings import Settings
     from keepline.wire.messages import Hello
 
-MOST_UNWELL = 8
 SPOKEN_HZ = 24_000
 
 
@@ -71,9 +70,6 @@ class Node:
     """
 
     __slots__ = (
-        "_giving_back",
-        "_stalls_seen",
-        "_unwell",
         "arrivals",
         "behind",
         "breaker",
@@ -116,6 +112,7 @@ class Node:
         "ticker",
         "tuning",
         "turns",
+        "upkeep",
         "wheel",
     )
 
@@ -156,7 +153,6 @@ class Node:
         self.profiles = Profiles(settings.profiles)
         self.registry = Registry()
         self.expiries = Expiries(self.registry, grace_s=settings.auth.expiry_grace_s)
-        self._unwell = self._stalls_seen = 0
         self.heap = heap
         self.hellos = HelloCache()
         self.wheel: TimingWheel[Due] = TimingWheel(clock.now())
@@ -175,7 +171,6 @@ class Node:
         self.behind: Behind | None = None  # in place of handlers
         self.presence: Presence | None = None  # where somebody wants to be told
         self.enrolment = enrolment
-        self._giving_back: asyncio.Future[None] | None = None
         self.arrivals = Arrivals(self)
         self.hub = hub
         self.incidents = Incidents() if incidents is None else incidents
@@ -186,6 +181,7 @@ class Node:
         self.departures = Departures(self)
         self.governor = Governor(self)
         self.drain, self.turns = Drain(self), Turns(self)
+        self.upkeep = Upkeep(self)
 
     def _made_ticker(self) -> Ticker:
         return Ticker(
@@ -343,37 +339,8 @@ class Node:
         return self.breaker.may_reap(now, len(self.registry))
 
     def each_second(self) -> None:
-        """Report storms that are over, end incidents and the expired, judge our own health."""
-        self.log.flush()
-        self.memory.each_second()
-        self.counters.log_lines_lost = self.log.lost
-        sessions = len(self.registry)
-        if self.heap is not None and self.heap.has_grown(sessions):
-            settle()
-        if self.heap is not None and self.heap.is_due(sessions):
-            self._giving_back = self.loop.run_in_executor(self.executor, give_back, sessions)
-        if self.breaker.settle(self.ticker.now):
-            self.log.warning("mass_suspicion_over", connections=len(self.registry))
-            self.incidents.cleared(Incident.MASS_SUSPICION)
-        self.turns.each_second()
-        self.isolation.each_second(self.ticker.now)
-        self.gate.each_second()
-        self.drain.each_second()
-        self.expiries.each_second(self.clock.wall())
-        if self.presence is not None:
-            self.presence.each_second(self.ticker.now)
-        self.arrivals.each_second(self.ticker.now)
-        stalls = self.counters.loop_stalls
-        self._unwell = (
-            min(MOST_UNWELL, self._unwell + 1)
-            if stalls > self._stalls_seen
-            else (max(0, self._unwell - 1))
-        )
-        self._stalls_seen = stalls
-        # While our own loop is unwell every answer is given more time (Lifeguard, DSN 2018).
-        self.judge.stretch = 1.0 + self._unwell
-        if self.tuning is not None:
-            self.tuning.each_second()
+        """Have every part see to what is due."""
+        self.upkeep.each_second()
 
     # -- tasks -----------------------------------------------------------------------------
 

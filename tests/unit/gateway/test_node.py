@@ -3,15 +3,11 @@ from __future__ import annotations
 import pytest
 
 from keepline.gateway.identity import Identity
-from keepline.gateway.node import MOST_UNWELL
 from keepline.gateway.receiver import Receiver
-from keepline.monitor.alerts.incidents import Incident
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from keepline.wire.messages import Hello, ServerHello, parse_server_message
 from tests.unit.gateway.fakes import Recorder, World
-
-HEART = {"interval_s": 1, "suspicious_s": 3, "zombie_s": 4}
 
 
 async def test_the_hello_is_answered_before_the_handler_says_anything() -> None:
@@ -72,35 +68,6 @@ async def test_an_ending_is_told_with_who_and_why_and_how_it_was() -> None:
     assert line["cause"] == "device_closed"
     assert line["age_s"] == pytest.approx(2.0, abs=0.11)
     assert line["average_rtt_s"] is None
-
-
-async def test_our_own_stalls_lengthen_every_wait_until_we_are_well_again() -> None:
-    world = World()
-    for _ in range(MOST_UNWELL + 2):
-        world.stall(1.0)
-        world.node.each_second()
-    assert world.node.judge.stretch == 1 + MOST_UNWELL
-    assert len(world.logged("loop_stalled")) == MOST_UNWELL + 2
-    for _ in range(MOST_UNWELL + 2):
-        world.pass_time(1.0)
-        world.node.each_second()
-    assert world.node.judge.stretch == 1
-
-
-async def test_the_end_of_a_mass_suspicion_is_told_once() -> None:
-    world = World(heartbeat=HEART)
-    lives = [world.connect(f"device-{number}") for number in range(200)]
-    world.pass_time(3.5)
-    assert world.counters.mass_suspicions == 1
-    [problem] = world.node.incidents.problems(world.node.ticker.now)
-    assert problem.about == Incident.MASS_SUSPICION
-    for life in lives:
-        life.loses_tcp()
-    for _ in range(30):
-        world.pass_time(1.0)
-        world.node.each_second()
-    assert len(world.logged("mass_suspicion_over")) == 1
-    assert world.node.incidents.problems(world.node.ticker.now) == []
 
 
 async def test_who_was_revoked_after_it_was_judged_is_not_let_into_a_session() -> None:
