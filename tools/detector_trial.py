@@ -14,7 +14,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from keepline.gateway.ticker import Ticker
-from keepline.gateway.upkeep import MOST_UNWELL
 from keepline.lifecycle.breaker import SuspicionBreaker, longest_doubt_s
 from keepline.lifecycle.heartbeat import Heartbeat, HeartbeatPolicy, Judge, Verdict
 from keepline.lifecycle.wheel import TICK_S, TimingWheel
@@ -37,6 +36,8 @@ TALK_SHARE: Final = 0.05
 ARRIVE_WITHIN_S: Final = 20.0
 AWAY_S: Final = 2.0
 """Who was given up by mistake is back after that, with a new connection."""
+
+MOST_UNWELL: Final = 8  # as the gateway has it
 
 PHASE_S: Final = 0.03
 """The ticker starts so much later than the wheel, as in life: each wait is rounded up twice."""
