@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from keepline.gateway.drain.notice import hint, return_of
 from keepline.gateway.drain.plan import Return
+from keepline.gateway.isolation.release import release_biggest
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire.frames import text_frame
@@ -50,6 +51,8 @@ class Relief:
             self._rest = iter(())
             self._owed = 0.0
             return
+        if shrink is not None and shrink >= 1.0:
+            release_biggest(self._node)
         if shed is not None:
             self._owed += len(self._node.registry) * SHED_PER_S * shed * for_s
         may_shed = 0 if shed is None else ceil(self._owed)
