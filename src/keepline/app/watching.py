@@ -14,6 +14,8 @@ from keepline.monitor.sampler import Sampler, Watched
 
 if TYPE_CHECKING:
     from keepline.gateway.node import Node
+    from keepline.monitor.heap import Heap
+    from keepline.monitor.sample import Sample
     from keepline.settings import Settings
 
 _BY_NAME: Final = {"hub": HUB, "keepline-log": LOG}
@@ -33,7 +35,7 @@ def make_sampler(node: Node) -> Sampler:
         reader_of(threads),
         may_leave_out=lambda: node.governor.is_slow,
     )
-    return Sampler(
+    sampler = Sampler(
         watched,
         interval_s=node.settings.monitor.interval_s,
         clock=node.clock,
@@ -41,6 +43,16 @@ def make_sampler(node: Node) -> Sampler:
         executor=node.executor,
         log=node.log,
     )
+    if node.heap is not None:
+        sampler.on_sample.append(partial(_mind, node.heap))
+    return sampler
+
+
+def _mind(heap: Heap, sample: Sample) -> None:
+    """Tell who minds the heap how much memory there is."""
+    memory_bytes = sample.value(Gauge.MEMORY_BYTES)
+    if memory_bytes is not None:
+        heap.see_memory(memory_bytes)
 
 
 def thresholds_of(settings: Settings) -> dict[Gauge, float]:

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import gc
+from math import inf
 
 CROWD = 1_000
 """Below this many sessions there is nothing worth giving back."""
+
+BURST_BYTES = 16 << 20
+"""Nor unless memory has grown by as much: what talk needed stays in the process when it is over."""
+
+FIRST_TRY = 2
+MOST_TRIES_APART = 120
+"""So many samples after it has grown is tried first whether it can be given back; then ever later.
+
+What is still needed is not free, and to look for it costs milliseconds.
+"""
 
 SETTLE_S = 3
 """Until nothing refers any more to who has left: the last ping's roll call takes a second."""
@@ -16,12 +27,17 @@ AGAIN_S = 8
 
 
 class Heap:
-    """Decides what is due, from how many sessions there are; ask both questions every second."""
+    """Decides what is due, from how many sessions there are; ask both questions every second.
 
-    __slots__ = ("_peak", "_settled", "_wait_s")
+    With each sample it is told how much memory there is.
+    """
+
+    __slots__ = ("_apart", "_least_bytes", "_peak", "_samples_left", "_settled", "_wait_s")
 
     def __init__(self) -> None:
         self._peak = 0
+        self._least_bytes = inf
+        self._apart = self._samples_left = FIRST_TRY
         self._settled = 0
         self._wait_s = 0
 
@@ -34,7 +50,10 @@ class Heap:
         return True
 
     def is_due(self, sessions: int) -> bool:
-        """Return True SETTLE_S and AGAIN_S after half of a crowd has left: `give_back`."""
+        """Return True when `give_back` is due.
+
+        That is SETTLE_S and AGAIN_S after half of a crowd has left, and for every try.
+        """
         self._peak = max(self._peak, sessions)
         if self._peak >= CROWD and sessions * 2 <= self._peak:
             self._peak = sessions
@@ -44,6 +63,17 @@ class Heap:
             return False
         self._wait_s -= 1
         return self._wait_s in (AGAIN_S - SETTLE_S, 0)
+
+    def see_memory(self, resident_bytes: float) -> None:
+        """Have it tried whether what a burst has needed is free, until it is given back."""
+        self._least_bytes = min(self._least_bytes, resident_bytes)
+        if resident_bytes - self._least_bytes < BURST_BYTES:
+            self._apart = self._samples_left = FIRST_TRY
+            return
+        self._samples_left -= 1
+        if not self._samples_left:
+            self._apart = self._samples_left = min(2 * self._apart, MOST_TRIES_APART)
+            self._wait_s = self._wait_s or 1
 
 
 def pace() -> None:

@@ -3,7 +3,18 @@ from __future__ import annotations
 import gc
 import weakref
 
-from keepline.monitor.heap import AGAIN_S, CROWD, SETTLE_S, Heap, give_back, pace, settle
+from keepline.monitor.heap import (
+    AGAIN_S,
+    BURST_BYTES,
+    CROWD,
+    FIRST_TRY,
+    MOST_TRIES_APART,
+    SETTLE_S,
+    Heap,
+    give_back,
+    pace,
+    settle,
+)
 
 
 def answers(heap: Heap, sessions: int, times: int = 10) -> list[bool]:
@@ -79,3 +90,29 @@ def test_the_collector_is_paced_for_crowds_on_their_way_in() -> None:
         assert gc.get_threshold()[0] > 200 * 30
     finally:
         gc.set_threshold(*before)
+
+
+def tries(heap: Heap, memory_bytes: float, samples: int) -> list[int]:
+    """Return after which samples it is tried to give something back."""
+    found = []
+    for number in range(1, samples + 1):
+        heap.see_memory(memory_bytes)
+        if heap.is_due(5):
+            found.append(number)
+    return found
+
+
+def test_what_a_burst_has_needed_is_given_back_when_it_can_be_and_tried_ever_later() -> None:
+    heap = Heap()
+    assert tries(heap, BURST_BYTES, 10) == []
+    assert tries(heap, 2 * BURST_BYTES - 1, 10) == []
+    assert tries(heap, 3 * BURST_BYTES, 31) == [FIRST_TRY, 6, 14, 30]
+    assert tries(heap, BURST_BYTES, 10) == []
+    assert tries(heap, 3 * BURST_BYTES, 3) == [FIRST_TRY]
+
+
+def test_memory_that_stays_in_use_is_looked_for_every_ten_minutes_at_most() -> None:
+    heap = Heap()
+    heap.see_memory(0)
+    found = tries(heap, 2 * BURST_BYTES, 1_000)
+    assert {b - a for a, b in zip(found[-4:], found[-3:], strict=False)} == {MOST_TRIES_APART}
