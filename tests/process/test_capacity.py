@@ -182,10 +182,11 @@ def test_cpu_ends_where_it_was_forecast(filled: Callable[..., Filled]) -> None:
             for device in gateway.devices:
                 device.sendall(frame)
             time.sleep(max(0.0, began + 0.06 * (turn + 1) - time.monotonic()))
-        used = (cpu_s(gateway.process.pid) - before_s) / (time.monotonic() - began)
+        # Of the time it was meant to take: a machine that is busy elsewhere sends late.
+        used = (cpu_s(gateway.process.pid) - before_s) / (80 * 0.06)
         if found is None and len(gateway.devices) >= 16:
             found = gateway.forecast()
     assert found is not None
-    assert found["limited_by"] == "cpu"
+    assert found["limited_by"] == "cpu", found
     assert found["rooms"][1]["learned"]
     assert found["most"] == pytest.approx(len(gateway.devices), rel=WITHIN)

@@ -18,7 +18,7 @@ MEMORY: Final = expecting(Cost(3 * KIB, 32 * KIB), Cost(4 * KIB, 32 * KIB))
 The spreads are wide, here and below, as handlers are what differs.
 """
 
-CPU: Final = expecting(Cost(30e-6, 30e-6), Cost(6.5e-6, 20e-6), Cost(250e-6, 500e-6))
+CPU: Final = expecting(Cost(30e-6, 30e-6), Cost(6.5e-6, 2e-3), Cost(250e-6, 5e-3))
 """Seconds of a ping, a frame, a handshake."""
 
 MEMORY_NOISE_BYTES: Final = 256 * KIB
