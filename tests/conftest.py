@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+import hypothesis
 import pytest_asyncio
 import uvloop
 
@@ -31,6 +32,10 @@ from keepline.settings import Settings
 
 TOKEN = "a-token-for-tests"
 DEVICE_ID = "02:00:00:00:00:01"
+
+# A machine that is busy makes no example wrong.
+hypothesis.settings.register_profile("keepline", deadline=None)
+hypothesis.settings.load_profile("keepline")
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
