@@ -19,8 +19,9 @@ help:  ## show this list
 run: $(VENV)/.run  ## start a gateway with a few simulated devices; Ctrl-C ends it
 	@$(BIN)/python tools/foreground.py $(BIN)/keepline demo $(ARGS)
 
+# Most of the time is real time that passes: two files at once take half of it.
 test: $(VENV)/.test  ## run every test but the long ones
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 soak: $(VENV)/.test  ## run the long tests
 	$(BIN)/pytest -m soak $(ARGS)
