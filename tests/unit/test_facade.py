@@ -14,6 +14,7 @@ import keepline.testing
 
 NAMES = {
     *("Handler", "Session", "ThreadedSession", "Speech", "Timer", "Tool", "ToolResult"),
+    *("Alert", "Notice"),
     *("CloseReason", "Gateway", "Settings", "Authenticator", "Identity", "Request"),
     *("KeeplineError", "StartError", "SettingsError", "RefusedError", "SessionEndedError"),
     *("ToolError", "ToolTimeoutError", "NoToolsError"),
