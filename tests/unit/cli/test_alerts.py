@@ -70,7 +70,8 @@ class Interface:
     def __init__(self) -> None:
         # Made now: the module may have been loaded minutes ago.
         leak = LEAK | {"since": (datetime.now(UTC) - timedelta(minutes=12)).isoformat()}
-        self.answer: dict[str, Any] = {"open": [leak], "recent": [FLAPS], "silences": [SILENCE]}
+        flaps = FLAPS | {"resolved_at": (datetime.now(UTC) - timedelta(minutes=2)).isoformat()}
+        self.answer: dict[str, Any] = {"open": [leak], "recent": [flaps], "silences": [SILENCE]}
         self.posted: list[tuple[str, dict[str, Any]]] = []
         self.times = 0
 
