@@ -227,8 +227,6 @@ async def test_stopping_ends_who_has_not_said_hello_too(gateway: RunningGateway)
     assert nothing_left(gateway)
 
 
-# A socket whose admission was cancelled before its first turn is closed by its finalizer, in time.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_who_knocks_while_we_stop_never_hangs(gateway: RunningGateway) -> None:
     async with live(gateway.port, "device-0"):
         stopping = asyncio.ensure_future(gateway.gateway.stop())

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
     Admit = Callable[[Door], Coroutine[object, object, None]]
 
+TURNS_TO_HTTP = 3
+"""How many turns of the loop a plain socket takes from its accept to where it can be answered."""
+
+MOST_GIVEN_UP = 48
+"""How many admissions are cancelled before everything else has its turn."""
+
 RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
 
 
@@ -80,6 +86,18 @@ class Arrivals:
             self.admissions.remove(task)
             self.turned_away.add(task)
             task.add_done_callback(self.turned_away.discard)
+
+    async def give_up(self, *owners: set[asyncio.Task[None]]) -> None:
+        """Cancel what they hold, a slice at a time: each answers its device."""
+        # Cancelled before its first turn, an admission would answer nobody, and leave its socket.
+        for _ in range(TURNS_TO_HTTP):
+            await asyncio.sleep(0)
+        under_way = [task for owner in owners for task in owner]
+        for first in range(0, len(under_way), MOST_GIVEN_UP):
+            part = under_way[first : first + MOST_GIVEN_UP]
+            for task in part:
+                task.cancel()
+            await asyncio.gather(*part, return_exceptions=True)
 
     def each_second(self, now: float) -> None:
         """Forget what does not matter any more, and let go who has calmed down."""

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 EACH_S = 1.0
 
-TURNS_TO_HTTP = 3
-"""How many turns of the loop a plain socket takes from its accept to where it can be answered."""
-
 GATE_CLOSE_S = 2.0
 
 
@@ -108,9 +105,7 @@ class Gateway:
         await node.drain.over()
         if self._listener is not None:
             self._listener.close()
-        for _ in range(TURNS_TO_HTTP):  # who was just accepted can be answered then
-            await asyncio.sleep(0)
-        await _cancelled(node.arrivals.admissions | node.arrivals.turned_away)
+        await node.arrivals.give_up(node.arrivals.admissions, node.arrivals.turned_away)
         # Whoever is on the way out has a deadline in the wheel, also those without a session.
         # No session pays for an event that only this wait would need.
         while node.registry or node.departures or node.cleanups or node.wheel.armed:  # noqa: ASYNC110
@@ -138,9 +133,3 @@ class Gateway:
         self.node.each_second()
         if self._certificates is not None:
             self._certificates.each_second(self.node.ticker.now)
-
-
-async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
-    for task in list(tasks):
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

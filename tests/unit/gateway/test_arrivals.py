@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from keepline.errors import RefusedError
+from keepline.gateway.door import Door
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World, device_request
 
@@ -65,3 +68,25 @@ async def test_who_writes_a_proxys_header_from_afar_is_no_proxy(address: str, li
     headers = {"x-forwarded-for": "192.0.2.7"}
     world.node.arrivals.look_for_a_proxy(device_request(headers=headers, address=address))
     assert len(world.logged("proxy_not_believed")) == lines
+
+
+async def test_who_was_only_just_accepted_has_begun_when_admissions_are_given_up() -> None:
+    arrivals = World().node.arrivals
+    heard = []
+
+    async def admit(door: Door) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            heard.append(door)
+            raise
+
+    async def no_way(_door: Door) -> None:
+        """Nobody opens it."""
+
+    doors = [Door(arrivals._node, no_way) for _ in range(100)]
+    for door in doors:
+        arrivals.begin(door, admit)
+    await arrivals.give_up(arrivals.admissions)
+    assert sorted(map(id, heard)) == sorted(map(id, doors))
+    assert not arrivals.admissions

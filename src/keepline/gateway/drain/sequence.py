@@ -78,7 +78,7 @@ class Sequence:
         plan = plan_for(node, await survey(node), self._rate_per_s, self._away_s)
         self._tell_plan(plan)
         self._refuse(True)
-        await _cancel_slowly(node.arrivals.admissions)
+        await node.arrivals.give_up(node.arrivals.admissions)
         waves = self._waves = await self._arranged()
         self.enter(Phase.LEAVING)
         await self._leave(waves)
@@ -238,16 +238,6 @@ class Sequence:
     def _is_empty(self) -> bool:
         node = self._node
         return not (node.registry or node.departures or node.cleanups)
-
-
-async def _cancel_slowly(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel them a slice at a time: each answers its device."""
-    under_way = list(tasks)
-    for first in range(0, len(under_way), SLICE):
-        part = under_way[first : first + SLICE]
-        for task in part:
-            task.cancel()
-        await asyncio.gather(*part, return_exceptions=True)
 
 
 def _closes(node: Node) -> tuple[int, int]:
