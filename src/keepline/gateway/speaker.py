@@ -24,6 +24,12 @@ SETTLED_S = 1.0
 crosses the next `tts start` on its way is that, and no interruption."""
 
 
+class Surplus(Backlog[bytes | str]):
+    """Packets that are early, and what is to be said around them."""
+
+    __slots__ = ()
+
+
 class Speaker:
     """Paces one session's audio; made with the first packet, given back when the device is idle.
 
@@ -36,7 +42,7 @@ class Speaker:
 
     def __init__(self, session: Sending) -> None:
         self._session = session
-        self._surplus: Backlog[bytes | str] | None = None
+        self._surplus: Surplus | None = None
         self._timer: asyncio.TimerHandle | None = None
         ahead = session.connection.node.settings.session.packets_ahead
         self.pace = Pace(packet_s(session.hello.audio_params), ahead)
@@ -79,11 +85,12 @@ class Speaker:
     def _begin_surplus(self, wait_s: float) -> None:
         node = self._session.connection.node
         limits = node.settings.outbox
-        self._surplus = Backlog(
+        self._surplus = Surplus(
             audio_limit=limits.audio_frames,
             control_limit=limits.control_messages,
             bytes_limit=limits.bytes,
         )
+        node.governor.backlogs.add(self._surplus)
         self._timer = node.loop.call_later(wait_s, self._release)
 
     def _keep(self, item: bytes | str, *, audio: bool) -> None:

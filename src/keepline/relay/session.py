@@ -153,6 +153,8 @@ class RelaySession(Session):
         if wait is None:
             wait = self._want(now)
         put = wait.keep(message, self._node.settings.inbox)
+        if not was_urgent and wait.backlog is not None:
+            self._node.governor.backlogs.add(wait.backlog)
         if put is Put.DROPPED_AUDIO:
             self._node.counters.inbox_audio_dropped += 1
         elif put is Put.OVERFLOW:
@@ -384,6 +386,13 @@ class RelaySession(Session):
         is_used = self._waiting is not None or (self._link is not None and self._link.is_used)
         said_s = now - max(connection.last_activity, connection.last_sent)
         return Talk.ASKING if is_used and said_s < UPSTREAM_ANSWER_S else Talk.SILENT
+
+    def drop_audio(self) -> int:
+        """Give up the audio that waits, for an upstream too; return how many frames."""
+        backlog = None if self._waiting is None else self._waiting.backlog
+        heard = 0 if backlog is None else backlog.drop_audio()
+        self._node.counters.inbox_audio_dropped += heard
+        return heard + super().drop_audio()
 
     def undelivered(self) -> tuple[str, ...]:
         """What an upstream said is not said again by another."""

@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 
 from keepline.gateway.drain.turn import Talk
+from keepline.gateway.isolation.release import release_biggest
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from tests.unit.gateway.fakes import Life
@@ -352,3 +353,16 @@ async def test_a_draining_upstream_is_left_when_the_device_turns_idle() -> None:
     assert session_of(life).upstream
     world.pass_time(5.2)
     assert not session_of(life).upstream
+
+
+async def test_under_pressure_what_waits_for_an_upstream_loses_its_audio_and_no_message() -> None:
+    world = Relayed()
+    life = world.come()
+    life.says(START)
+    for _ in range(5):
+        life.streams(AUDIO)
+    assert release_biggest(world.node) == 5 * len(AUDIO)
+    life.streams(AUDIO)
+    assert life.session.drop_audio() == 1
+    assert world.counters.inbox_audio_dropped == 6
+    assert world.succeed().heard == [START]

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from keepline.gateway.outbox import Outbox
+from keepline.gateway.speaker import Surplus
 
 if TYPE_CHECKING:
     from keepline.gateway.node import Node
@@ -48,7 +49,7 @@ def release_biggest(node: Node) -> int:
         before_bytes = backlog.size_bytes
         frames = backlog.drop_audio()
         freed_bytes += before_bytes - backlog.size_bytes
-        if isinstance(backlog, Outbox):
+        if isinstance(backlog, Outbox | Surplus):
             said += frames
         else:
             heard += frames

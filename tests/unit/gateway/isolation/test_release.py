@@ -4,7 +4,8 @@ from typing import Any
 
 from keepline.gateway.isolation.release import release_biggest
 from keepline.gateway.outbox import Outbox
-from tests.unit.gateway.fakes import World
+from keepline.wire.messages import Tts
+from tests.unit.gateway.fakes import Slow, World, settle
 
 
 def queue_of(world: World, frames: int, size_bytes: int, messages: int = 1) -> Outbox:
@@ -52,3 +53,35 @@ async def test_the_governor_has_it_done_at_its_full_strength_and_not_before() ->
     assert len(queue) == 11
     governor.force(0.85)
     assert len(queue) == 1
+
+
+async def test_packets_that_are_early_are_given_up_as_well_and_the_words_around_them_are_said() -> (
+    None
+):
+    world = World()
+    life = world.connect()
+    life.session.send(Tts("start"))
+    for _ in range(40):
+        life.session.send_audio(bytes(1_000))
+    life.session.send(Tts("stop"))
+    assert life.session._speaker is not None
+    stop_bytes = len('{"type":"tts","state":"stop"}')
+    assert world.node.governor._queued_bytes() == 34 * 1_000 + stop_bytes
+    assert release_biggest(world.node) == 34 * 1_000
+    assert world.counters.outbox_audio_dropped == 34
+    assert world.node.governor._queued_bytes() == stop_bytes
+    life.session._speaker.interrupt()
+    assert [each["state"] for each in life.heard if each["type"] == "tts"] == ["start", "stop"]
+
+
+async def test_what_waits_for_a_handler_is_counted_as_heard() -> None:
+    world = World(make_handler=Slow)
+    life = world.connect()
+    for _ in range(5):
+        life.streams(bytes(1_000))
+    life.says('{"type":"custom","payload":1}')
+    assert release_biggest(world.node) == 4_000
+    assert (world.counters.inbox_audio_dropped, world.counters.outbox_audio_dropped) == (4, 0)
+    life.handler.go.set()  # type: ignore[attr-defined]
+    await settle()
+    assert life.handler.names == ["opened", "audio", "text"]
