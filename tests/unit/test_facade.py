@@ -11,6 +11,7 @@ import pytest
 import keepline
 import keepline.messages
 import keepline.testing
+import keepline.wire.messages
 
 NAMES = {
     *("Handler", "Session", "ThreadedSession", "Speech", "Timer", "Tool", "ToolResult"),
@@ -41,7 +42,7 @@ def test_each_public_name_leads_to_what_is_called_so(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MESSAGES))
 def test_each_public_message_is_there(name: str) -> None:
-    assert getattr(keepline.messages, name) is not None
+    assert getattr(keepline.messages, name) is getattr(keepline.wire.messages, name)
 
 
 def test_a_name_that_is_not_there_is_told_as_python_does() -> None:

@@ -215,8 +215,11 @@ async def test_stopping_is_idempotent_and_needs_no_start(answers: Answers) -> No
     server = AdminServer("127.0.0.1", 0, answers)
     await server.stop()
     await server.start()
+    assert (await get(server)).status_code == 200
     await server.stop()
     await server.stop()
+    with pytest.raises(httpx.ConnectError):
+        await get(server)
 
 
 async def test_a_taken_port_says_which_port_and_which_option_to_use(answers: Answers) -> None:

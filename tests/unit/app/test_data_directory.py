@@ -22,13 +22,13 @@ def test_a_directory_is_one_gateways_at_a_time(tmp_path: Path) -> None:
 def test_two_directories_are_two_gateways(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    with held(tmp_path), held(other):
-        pass
+    with held(tmp_path) as one, held(other) as another:
+        assert one != another
 
 
 def test_who_keeps_no_state_is_in_nobodys_way() -> None:
-    with held(None), held(None):
-        pass
+    with held(None) as one, held(None) as another:
+        assert one is another is None
 
 
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:

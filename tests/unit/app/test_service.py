@@ -13,8 +13,11 @@ from keepline.app import service
 
 
 def test_without_a_service_manager_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(socket, "socket", lambda *kind: made.append(kind))
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     service.tell("READY=1")
+    assert not made
 
 
 @pytest.mark.parametrize("place", ["a file", "a name without a file"])
@@ -34,8 +37,13 @@ def test_a_service_manager_is_told_in_lines(
 def test_a_service_manager_that_has_gone_is_no_reason_to_fail(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    place = str(tmp_path / "gone")
+    monkeypatch.setenv("NOTIFY_SOCKET", place)
     service.tell("READY=1")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(place)  # it is back, and hears what comes next
+        service.tell("STOPPING=1")
+        assert manager.recv(100) == b"STOPPING=1"
 
 
 def given(**changed: str) -> dict[str, str]:

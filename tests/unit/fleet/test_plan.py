@@ -12,10 +12,18 @@ HERE = "ws://127.0.0.1:8000/xiaozhi/v1/"
 DYING = Faults(die=Dying(share=0.1))
 
 
+def is_allowed(plan: Plan) -> bool:
+    try:
+        plan.check()
+    except StartError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.1.2.3"])
 def test_this_machine_may_be_tested_without_asking(host: str) -> None:
-    Plan(url=f"ws://{host}:8000/").check()
-    Plan(url=None, ota=f"http://{host}:8000/ota/").check()
+    assert is_allowed(Plan(url=f"ws://{host}:8000/"))
+    assert is_allowed(Plan(url=None, ota=f"http://{host}:8000/ota/"))
 
 
 @pytest.mark.parametrize("host", ["gateway.local", "10.0.0.1", "127.0.0.1.example.com", "0.0.0.0"])
@@ -25,7 +33,7 @@ def test_another_machine_is_left_alone_until_it_is_said_to_be_ours(host: str, na
     urls: dict[str, Any] = {"url": HERE, name: f"{scheme}://{host}/"}
     with pytest.raises(StartError, match="--yes-i-run-this-server"):
         Plan(**urls).check()
-    Plan(**urls, anywhere=True).check()
+    assert is_allowed(Plan(**urls, anywhere=True))
 
 
 def test_a_device_takes_one_descriptor_and_one_that_dies_two() -> None:

@@ -67,14 +67,14 @@ def test_who_was_refused_is_not_counted() -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", ""])
 def test_this_machine_itself_is_not_bounded(address: str) -> None:
     addresses = made(connections=1, per_s=1)
-    for _ in range(100):
-        addresses.enter(address, 0.0)
+    assert {addresses.enter(address, 0.0) for _ in range(100)} == {address}
 
 
 def test_without_limits_nobody_is_bounded() -> None:
     addresses = made()
     for _ in range(100):
         addresses.enter(FAR, 0.0)
+    assert addresses.connections(FAR) == 100
 
 
 @pytest.mark.parametrize("address", [FAR, "2001:db8::7"])
@@ -133,4 +133,11 @@ def test_this_machine_may_have_any_number_of_handshakes() -> None:
     addresses = Addresses(Server(handshakes_per_address=1))
     for _ in range(10):
         addresses.enter("127.0.0.1", 0.0)
-    addresses.upgraded("192.0.2.99")  # never entered: nothing happens
+    assert addresses.connections("127.0.0.1") == 10
+
+
+def test_of_an_address_that_never_entered_no_upgrade_is_counted() -> None:
+    addresses = Addresses(Server(handshakes_per_address=1))
+    addresses.upgraded(FAR)
+    addresses.enter(FAR, 0.0)
+    refused(addresses, FAR)

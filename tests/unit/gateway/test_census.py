@@ -76,7 +76,8 @@ async def test_who_leaves_while_many_are_counted_does_no_harm() -> None:
     await asyncio.sleep(0)
     for life in lives:
         life.loses_tcp()
-    await counting
+    found = await counting
+    assert found[Gauge.ACTIVE_CONNECTIONS] == SLICE  # who was counted before they left
 
 
 async def test_the_worst_lateness_is_that_since_the_look_before() -> None:

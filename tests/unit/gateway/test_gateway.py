@@ -24,7 +24,10 @@ async def stopped(world: World, meanwhile: Callable[[], None]) -> None:
 
 
 async def test_a_gateway_that_never_started_can_be_stopped() -> None:
-    await Gateway(World().node).stop()
+    world = World()
+    await Gateway(world.node).stop()
+    assert world.node.draining
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @virtual

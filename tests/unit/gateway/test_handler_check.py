@@ -11,7 +11,8 @@ from keepline.errors import StartError
 from keepline.gateway.handler import Handler
 from keepline.gateway.handler_check import CALLS, check_handler
 from keepline.handlers.echo import Echo
-from tests.unit.gateway.fakes import Recorder, Slow
+from keepline.reasons import CloseReason
+from tests.unit.gateway.fakes import Recorder, Slow, World
 
 if TYPE_CHECKING:
     from keepline.gateway.session import Session
@@ -23,13 +24,21 @@ def refused(handler: type[Any]) -> StartError:
     return failure.value
 
 
+def is_let_through(handler: type[Any]) -> bool:
+    try:
+        check_handler(handler)
+    except StartError:
+        return False
+    return True
+
+
 def made(base: type[Any] = Handler, /, **attributes: object) -> type[Any]:
     return type("Mine", (base,), attributes)
 
 
 @pytest.mark.parametrize("handler", [Handler, Echo, Recorder, Slow])
 def test_what_works_is_let_through(handler: type[Any]) -> None:
-    check_handler(handler)
+    assert is_let_through(handler)
 
 
 def test_every_call_of_the_contract_is_known() -> None:
@@ -59,14 +68,18 @@ def test_a_wrong_signature_is_told_with_its_line_and_the_right_one(
 @pytest.mark.parametrize(
     "function",
     [
-        lambda self, *given: None,
-        lambda self, session, message, more=1: None,
-        lambda *given, **named: None,
-        staticmethod(lambda session, message: None),
+        lambda self, *given: given[0].close(),
+        lambda self, session, message, more=1: session.close(),
+        lambda *given, **named: given[1].close(),
+        staticmethod(lambda session, message: session.close()),
     ],
 )
-def test_every_signature_that_can_be_called_will_do(function: Any) -> None:
-    check_handler(made(text=function))
+async def test_every_signature_that_can_be_called_will_do(function: Any) -> None:
+    handler = made(text=function)
+    assert is_let_through(handler)
+    life = World(handler).connect()
+    life.says('{"type":"abort"}')
+    assert life.connection.lifecycle.reason is CloseReason.HANDLER_CLOSED
 
 
 async def _coroutine(self: Any, session: Any) -> None: ...
@@ -88,7 +101,7 @@ def test_a_call_that_yields_would_run_nothing(function: Any) -> None:
 
 
 def test_a_threaded_handler_has_no_async_calls() -> None:
-    check_handler(made(opened=_coroutine))
+    assert is_let_through(made(opened=_coroutine))
     error = refused(made(opened=_coroutine, threaded=True))
     assert error.problem == "Mine.opened is async, and the handler is threaded"
 
@@ -140,7 +153,7 @@ def test_a_call_by_a_wrong_name_is_told_the_right_one(name: str, meant: str) -> 
     ],
 )
 def test_a_helper_is_no_mistake(attributes: dict[str, object]) -> None:
-    check_handler(made(**attributes))
+    assert is_let_through(made(**attributes))
 
 
 def test_what_the_class_itself_calls_is_a_helper() -> None:
@@ -150,7 +163,7 @@ def test_what_the_class_itself_calls_is_a_helper() -> None:
 
         def open(self, session: Session) -> None: ...
 
-    check_handler(Mine)
+    assert is_let_through(Mine)
 
 
 def test_a_wrong_name_in_a_base_class_is_found_too() -> None:
@@ -167,7 +180,7 @@ def test_a_handler_is_made_without_arguments() -> None:
     error = refused(Mine)
     assert error.problem == "Mine cannot be made without arguments"
     assert __file__ in error.hint
-    check_handler(made(__init__=lambda self, voice="x": None))
+    assert is_let_through(made(__init__=lambda self, voice="x": None))
 
 
 def test_an_abstract_handler_says_what_is_missing() -> None:

@@ -103,12 +103,17 @@ async def test_a_handler_that_gives_no_snapshot_holds_a_device_up_no_longer_than
             return b""
 
     world = World(Dawdles, session={"snapshot_timeout_s": 0.01})
-    await come(world)
-    await NodeHolder(world.node, "n").give_up("device-1")
+    life = await come(world)
+    async with asyncio.timeout(5):
+        await NodeHolder(world.node, "n").give_up("device-1")
+    assert life.transport.close_code == CloseReason.REPLACED.code
 
 
 async def test_who_is_not_here_is_given_up_at_once() -> None:
-    await NodeHolder(World().node, "n").give_up("nobody")
+    giving_up = asyncio.ensure_future(NodeHolder(World().node, "n").give_up("nobody"))
+    await settle()
+    assert giving_up.done()
+    assert giving_up.exception() is None
 
 
 async def test_how_a_device_is_and_what_the_node_holds_is_told() -> None:

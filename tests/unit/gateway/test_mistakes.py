@@ -15,6 +15,7 @@ from keepline.gateway import mistakes
 from keepline.reasons import CloseReason
 from keepline.wire.messages import Stt
 from tests.unit.gateway.fakes import Recorder, World, settle
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -76,18 +77,33 @@ async def test_bytes_of_another_kind_are_a_frame_all_the_same(frame: Any) -> Non
     assert life.transport.frames[-1][1] == b"opus"
 
 
-async def test_what_may_be_right_is_let_through() -> None:
+async def test_what_may_be_right_is_done() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        done.append("work")
+
+    session = World().connect().session
+    session.after(0, lambda _: done.append("timer"))
+    session.after(0, lambda _: done.append("cancelled")).cancel()
+    session.spawn(work())
+    await eventually(lambda: len(done) == 2)
+    assert set(done) == {"work", "timer"}
+
+
+async def packets() -> AsyncIterator[bytes]:
+    yield b"opus"
+
+
+@pytest.mark.parametrize(
+    "parts", [[b"opus"], (b"opus",), iter([b"opus"]), (part for part in [b"opus"]), packets()]
+)
+async def test_whatever_gives_packets_is_spoken(parts: Any) -> None:
     life = World().connect()
-    life.session.after(0, print).cancel()
-    life.session.spawn(work())
+    life.session.speak(parts)
     await settle()
-
-    async def packets() -> AsyncIterator[bytes]:
-        yield b"opus"
-
-    several: list[object] = [[], (), iter(()), packets(), (b"" for _ in ())]
-    for parts in several:
-        mistakes.check_parts(parts)
+    assert b"opus" in [payload for _, payload in life.transport.frames]
+    life.loses_tcp()
 
 
 # -- where ---------------------------------------------------------------------------------

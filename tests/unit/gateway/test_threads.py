@@ -122,8 +122,10 @@ async def test_a_blocked_handler_blocks_neither_the_loop_nor_another(
     await eventually(lambda: "text" in handlers[0].names)
     other.streams(b"opus")
     await eventually(lambda: "audio" in handlers[1].names)
+    assert one.session._worker is not None  # in its call still
     handlers[0].go.set()
     await eventually(lambda: one.session._worker is None)
+    assert (handlers[0].names, handlers[1].names) == (["opened", "text"], ["opened", "audio"])
 
 
 async def test_the_inbox_of_a_blocked_handler_is_bounded(pool: ThreadPoolExecutor) -> None:
@@ -201,6 +203,7 @@ async def test_a_mistake_in_sending_is_raised_in_the_thread(pool: ThreadPoolExec
     life, handler = a_life(pool, work)
     await told(life, handler)
     assert isinstance(handler.failure, TypeError)
+    assert sent(life)[1:] == []
 
 
 @pytest.mark.parametrize("as_iterator", [False, True])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,19 +11,31 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509 import load_pem_x509_certificates
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificates
 
 from keepline.errors import StartError
 from keepline.gateway.tls import Certificates, make_context, tls_error
 from keepline.reasons import CloseReason
 from keepline.settings.tls import Tls
-from tests.gateway.tls_peers import Authority
+from tests.gateway.tls_peers import NAME, Authority
 from tests.unit.gateway.fakes import World
 
 
 def ends(pair: dict[str, str]) -> float:
     """Return when the certificate ends, as another library reads it."""
     [leaf, *_] = load_pem_x509_certificates(Path(pair["certificate"]).read_bytes())
+    return leaf.not_valid_after_utc.timestamp()
+
+
+def shown(context: ssl.SSLContext, authority: Authority) -> float:
+    """Return when the certificate ends that a server shows to one who trusts its authority."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    client = authority.client().wrap_bio(to_client, to_server, server_hostname=NAME)
+    for end in (client, server, client):
+        with suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    leaf = load_der_x509_certificate(client.getpeercert(binary_form=True) or b"")
     return leaf.not_valid_after_utc.timestamp()
 
 
@@ -56,7 +69,7 @@ def test_certificate_and_key_may_be_in_one_file(authority: Authority, tmp_path: 
     pair = authority.pair()
     both = tmp_path / "both.pem"
     both.write_bytes(Path(pair["key"]).read_bytes() + Path(pair["certificate"]).read_bytes())
-    made({"certificate": str(both)})
+    assert shown(made({"certificate": str(both)}), authority) == ends(pair)
 
 
 def test_devices_certificates_are_asked_for_when_an_authority_is_given(

@@ -160,10 +160,14 @@ def test_a_file_that_another_process_writes_at_the_moment_is_opened_all_the_same
     Database(path).close()
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("pragma user_version = 0")  # so that there is something to be done
-        for (table,) in other.execute(_TABLES).fetchall():
+        tables = {table for (table,) in other.execute(_TABLES)}
+        for table in tables:
             other.execute(f"drop table {table}")
         other.execute("begin immediate")
         ending = threading.Timer(3 * BUSY_TIMEOUT_S, other.execute, ["rollback"])
         ending.start()
-        Database(path).close()
+        opened = Database(path)
         ending.join()
+        assert opened.set_aside is None
+        assert {table for (table,) in other.execute(_TABLES)} == tables
+        opened.close()

@@ -40,7 +40,8 @@ def test_a_profile_does_not_change() -> None:
     ],
 )
 def test_the_last_value_that_works_is_taken(given: dict[str, Any]) -> None:
-    CHECKED.validate_python(given)
+    profile = CHECKED.validate_python(given)
+    assert {name: getattr(profile, name) for name in given} == given
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,10 @@ def test_a_rate_at_which_the_waves_never_fit_is_refused_with_the_arithmetic() ->
 
 def test_the_same_rate_is_taken_where_it_fits_or_where_no_end_has_to_be_spread() -> None:
     small = {"max_connections": 2_000}
-    settings_from({"drain": {"rate_per_s": 100}, "profiles": RETURNING, "server": small})
-    settings_from({"drain": {"rate_per_s": 100}})
     told = {"kiosk": {**RETURNING["kiosk"], "notice": "reconnect"}}
-    settings_from({"drain": {"rate_per_s": 100}, "profiles": told})
+    for others in ({"profiles": RETURNING, "server": small}, {}, {"profiles": told}):
+        settings = settings_from({"drain": {"rate_per_s": 100}, **others})
+        assert settings.drain.rate_per_s == 100
 
 
 def test_a_limit_in_which_the_last_cannot_end_is_refused_with_the_sum() -> None:
@@ -56,6 +56,7 @@ def test_a_limit_in_which_the_last_cannot_end_is_refused_with_the_sum() -> None:
 
 
 def test_a_target_is_a_websocket_address() -> None:
-    assert Drain(target="wss://other.example/xiaozhi/v1/").target is not None
+    target = "wss://other.example/xiaozhi/v1/"
+    assert Drain(target=target).target == target
     with pytest.raises(ValueError, match="pattern"):
         Drain(target="http://other.example/")

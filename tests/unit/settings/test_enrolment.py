@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_a_policy_has_what_it_needs() -> None:
         made(policy="allow_list")
     with pytest.raises(ValidationError, match="callback_url"):
         made(policy="callback")
-    assert made(policy="allow_list", devices="devices.toml").devices is not None
+    assert made(policy="allow_list", devices="devices.toml").devices == Path("devices.toml")
 
 
 def test_a_notice_fits_a_small_screen() -> None:

@@ -77,7 +77,8 @@ def test_one_port_cannot_serve_devices_and_operators() -> None:
 
 
 def test_both_ports_may_be_left_to_the_system() -> None:
-    Settings.model_validate({"server": {"port": 0}, "admin": {"port": 0}})
+    settings = Settings.model_validate({"server": {"port": 0}, "admin": {"port": 0}})
+    assert settings.server.port == settings.admin.port == 0
 
 
 def test_ages_of_silence_that_contradict_each_other_are_refused() -> None:

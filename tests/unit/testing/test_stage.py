@@ -281,3 +281,4 @@ def test_it_needs_no_plugin_of_a_test_framework() -> None:
 
     [alert] = asyncio.run(rehearse())
     assert isinstance(alert, Alert)
+    assert alert.message == "It is time"

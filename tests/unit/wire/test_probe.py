@@ -78,4 +78,4 @@ def test_everything_else_answers_nothing_and_raises_nothing(text: str) -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_raises(text: str) -> None:
-    answered_probe(f"-20{text}")
+    assert answered_probe(f"-20{text}") is None

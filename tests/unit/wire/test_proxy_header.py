@@ -162,20 +162,22 @@ def test_a_proxy_may_say_that_its_client_spoke_tls(client: int, *, secure: bool)
     assert read_proxy_header(header) == ProxyHeader(len(header), "192.0.2.7", secure)
 
 
-@given(st.binary(max_size=300))
-def test_random_bytes_are_a_header_or_refused_or_waited_for(data: bytes) -> None:
-    _is_decided(data)
-    _is_decided(b"PROXY " + data)
-    _is_decided(SIGNATURE + data)
-
-
-def _is_decided(data: bytes) -> None:
-    try:
-        header = read_proxy_header(data)
-    except PeerError:
-        return
-    if header is not None:
-        assert 0 < header.size <= len(data)
-        assert header.address is None or ipaddress.ip_address(header.address)
-    else:
+@pytest.mark.parametrize("beginning", [b"", b"PROXY ", SIGNATURE])
+@given(data=st.binary(max_size=300))
+def test_random_bytes_are_a_header_or_refused_or_waited_for(beginning: bytes, data: bytes) -> None:
+    data = beginning + data
+    outcome = outcome_of(data)
+    if outcome is None:
         assert len(data) < V2_BYTES
+    elif isinstance(outcome, ProxyHeader):
+        assert 0 < outcome.size <= len(data)
+        assert outcome.address is None or ipaddress.ip_address(outcome.address)
+    else:
+        assert outcome is CloseReason.PROXY_HEADER_INVALID
+
+
+def outcome_of(data: bytes) -> ProxyHeader | CloseReason | None:
+    try:
+        return read_proxy_header(data)
+    except PeerError as error:
+        return error.reason

@@ -98,9 +98,17 @@ def test_a_pattern_that_is_none_is_a_wrong_setting() -> None:
         Auth(device_ids="[")
 
 
+def refusal(allowed: tuple[str, ...], **headers: str) -> CloseReason | None:
+    try:
+        check_origin(device_request(headers=headers), allowed)
+    except RefusedError as error:
+        return error.reason
+    return None
+
+
 def test_devices_send_no_origin_and_need_none() -> None:
-    check_origin(device_request(), ())
-    check_origin(device_request(), ("https://app.example",))
+    assert refusal(()) is None
+    assert refusal(("https://app.example",)) is None
 
 
 ALLOWED = ("https://app.example", "http://localhost:8006")
@@ -108,7 +116,7 @@ ALLOWED = ("https://app.example", "http://localhost:8006")
 
 @pytest.mark.parametrize("origin", ALLOWED)
 def test_a_page_that_is_listed_may_connect(origin: str) -> None:
-    check_origin(device_request(headers={"origin": origin}), ALLOWED)
+    assert refusal(ALLOWED, origin=origin) is None
 
 
 @pytest.mark.parametrize(
@@ -120,9 +128,7 @@ def test_a_page_that_is_listed_may_connect(origin: str) -> None:
 )
 def test_any_other_origin_is_refused(origin: str) -> None:
     for allowed in (ALLOWED, ()):
-        with pytest.raises(RefusedError) as refused:
-            check_origin(device_request(headers={"origin": origin}), allowed)
-        assert refused.value.reason is CloseReason.ORIGIN_REFUSED
+        assert refusal(allowed, origin=origin) is CloseReason.ORIGIN_REFUSED
 
 
 @pytest.mark.parametrize(

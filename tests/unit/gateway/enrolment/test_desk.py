@@ -79,7 +79,7 @@ async def test_right_codes_are_not_limited() -> None:
     counter = Counter()
     code = await counter.code()
     for _ in range(WRONG_CODES + 1):
-        counter.desk.look(code)
+        assert counter.desk.look(code).device_id == DEVICE
 
 
 async def test_who_waits_and_who_is_enrolled_is_listed() -> None:
