@@ -161,12 +161,18 @@ class Drain:
             await sequence.run()
         except Exception as error:  # noqa: BLE001 (a fault of ours must not keep a node from ending)
             self._node.log.error("drain_failed", error=error)
-            for session in self._node.registry:
-                session.close(CloseReason.SERVER_SHUTDOWN)
+            self._close_all()
             sequence.enter(Phase.ENDED)
         self._is_over.set()
         if self.on_ended is not None:
             self.on_ended()
+
+    def _close_all(self) -> None:
+        for session in self._node.registry:
+            try:
+                session.close(CloseReason.SERVER_SHUTDOWN)
+            except Exception as error:  # noqa: BLE001 (the others leave all the same: a fence)
+                self._node.isolation.faults.of_its_end(session, error, "drain_step_failed")
 
     def _refuse(self, wanted: bool) -> None:  # noqa: FBT001 (as it is told)
         self._node.draining = wanted

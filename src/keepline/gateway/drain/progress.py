@@ -37,7 +37,7 @@ class Counts:
     sent: int = 0  # closed in their slot
     forced: int = 0  # closed when the time was over
     cut: int = 0  # of all these, in the middle of a turn
-    dropped: int = 0  # their TCP, when all time was over
+    dropped: int = 0  # their TCP, when all time was over or we failed to close them
     told: int = 0  # when to come back, or by a notice
     confirmed: int = 0  # answered our Close
     timed_out: int = 0  # did not, so TCP was dropped

@@ -37,14 +37,21 @@ async def survey(node: Node) -> Found:
     back: Counter[float] = Counter()
     for number, session in enumerate(node.registry, start=1):
         if session.connection.lifecycle.reason is None:
-            comes_back = return_of(session)
-            key = (wave_of(session, node.ticker.now), comes_back)
+            key = _kind_of(node, session)
             groups.setdefault(key, []).append(session)
-            back[back_s(session)] += comes_back is Return.BY_ITSELF
+            back[back_s(session)] += key[1] is Return.BY_ITSELF
             close_s = max(close_s, session.profile.close_timeout_s)
         if number % SLICE == 0:
             await asyncio.sleep(0)
     return Found(groups, close_s, +back)
+
+
+def _kind_of(node: Node, session: Session) -> tuple[Wave, Return]:
+    try:
+        return wave_of(session, node.ticker.now), return_of(session)
+    except Exception as error:  # noqa: BLE001 (one session must not keep a plan from being made)
+        node.isolation.faults.of_ours(error, "drain_step_failed", session.device_id)
+        return Wave.QUIET, Return.NEVER
 
 
 def wave_of(session: Session, now: float) -> Wave:

@@ -159,8 +159,13 @@ class Waves:
 
     def _next(self, lane: Lane, now_s: float) -> None:
         queue = lane.over or lane.idle or lane.quiet
-        was_talking = queue is lane.over
         session = queue.popleft()
+        try:
+            self._let_go(lane, session, now_s, was_talking=queue is lane.over)
+        except Exception as error:  # noqa: BLE001 (the others leave all the same: a fence)
+            self._drop(session, error)
+
+    def _let_go(self, lane: Lane, session: Session, now_s: float, *, was_talking: bool) -> None:
         if session.connection.lifecycle.reason is not None:
             self._forget(session)  # it has left by itself
             return
@@ -179,18 +184,25 @@ class Waves:
         for _ in range(min(LOOKS_PER_TURN, len(self._watched))):
             session = next(iter(self._watched))
             until_s = self._watched.pop(session)
-            if session.connection.lifecycle.reason is not None:
-                self._forget(session)
-                continue
-            if until_s == inf and most_told:
-                most_told -= 1
-                session.tell_draining()
-                until_s = self._plan.turn_s
-            if now_s >= until_s or self._is_over(session, now_s):
-                lane = self._lane(session, return_of(session))
-                lane.join(session, self._node.random.random())
-            else:
-                self._watched[session] = until_s  # behind the others
+            is_told = until_s == inf and most_told > 0
+            most_told -= is_told
+            try:
+                self._look_at(session, until_s, now_s, is_told=is_told)
+            except Exception as error:  # noqa: BLE001 (the others leave all the same: a fence)
+                self._drop(session, error)
+
+    def _look_at(self, session: Session, until_s: float, now_s: float, *, is_told: bool) -> None:
+        if session.connection.lifecycle.reason is not None:
+            self._forget(session)
+            return
+        if is_told:
+            session.tell_draining()
+            until_s = self._plan.turn_s
+        if now_s >= until_s or self._is_over(session, now_s):
+            lane = self._lane(session, return_of(session))
+            lane.join(session, self._node.random.random())
+        else:
+            self._watched[session] = until_s  # behind the others
 
     def _is_over(self, session: Session, now_s: float) -> bool:
         talk = session.talk(self._node.ticker.now)
@@ -214,11 +226,17 @@ class Waves:
         if text is not None and connection.outbox is None:
             connection.send(text_frame(text))
             counts.told += 1
+        self._forget(session)
+        connection.close(reason_for(comes_back), "cut in a turn" if is_cut else "")
         counts.forced += self._is_forced
         counts.sent += not self._is_forced
         counts.cut += is_cut
+
+    def _drop(self, session: Session, error: Exception) -> None:
+        """A fault of ours in its way out: it goes without what it should have been told."""
         self._forget(session)
-        connection.close(reason_for(comes_back), "cut in a turn" if is_cut else "")
+        self._counts.dropped += 1
+        self._node.isolation.faults.of_its_end(session, error, "drain_step_failed")
 
     def _forget(self, session: Session) -> None:
         self._watched.pop(session, None)

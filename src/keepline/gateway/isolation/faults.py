@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from msgspec import json
@@ -109,6 +110,13 @@ class Faults:
         if strategy.action is Action.RELEASE:
             self._release()
         return reason
+
+    def of_its_end(self, session: Calls, error: Exception, event: str) -> None:
+        """Tell a fault of our own in ending a session as `event`; it goes all the same, by TCP."""
+        reason = self.of_ours(error, event, session.device_id)
+        with suppress(Exception):  # that is what failed; its reason stands before anything can
+            session.close(reason)
+        session.connection.transport.abort()
 
     def of_socket(self, error: Exception | None) -> CloseReason:
         """Return who ended a TCP connection, from what the loop says of its loss."""

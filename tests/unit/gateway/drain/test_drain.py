@@ -178,6 +178,23 @@ async def test_a_fault_of_ours_closes_everybody_and_ends_the_drain() -> None:
 
 
 @virtual
+async def test_a_fault_of_ours_ends_the_drain_also_where_somebody_cannot_be_closed() -> None:
+    world = slowly(0)
+    lives = [world.connect(f"device-{number}") for number in range(3)]
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    world.node.random.random = fails  # type: ignore[method-assign,assignment]
+    lives[0].transport.on_write = fails
+    world.drain.start("stop", binding=True)
+    assert await world.drain.over()
+    del world.node.random.random
+    assert [life.transport.aborted for life in lives] == [True, False, False]
+    assert [life.transport.close_code for life in lives[1:]] == [1001, 1001]
+
+
+@virtual
 async def test_its_end_is_told_to_who_waits_for_it() -> None:
     world = slowly(1)
     told: list[Phase] = []

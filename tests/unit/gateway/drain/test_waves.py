@@ -7,7 +7,11 @@ import pytest
 
 from keepline.gateway.drain.progress import Counts
 from keepline.gateway.drain.survey import plan_for, survey
+from keepline.gateway.drain.turn import Talk
 from keepline.gateway.drain.waves import HEARD_S, MOST_PER_TURN, Waves
+from keepline.gateway.session import Session
+from keepline.lifecycle.faults import Fault, Source
+from keepline.reasons import CloseReason
 from keepline.wire.messages import Tts
 from tests.unit.gateway.drain.leaving import LISTENS, TOLD
 from tests.unit.gateway.fakes import Life, World
@@ -180,6 +184,67 @@ async def test_a_device_that_does_not_read_is_told_nothing() -> None:
     waves.turn(0.0, 0.0, 20.0)
     assert [each["type"] for each in life.heard] == ["hello"]
     assert life.transport.close_code == 1001
+
+
+class Unreadable(Session):
+    """Cannot say whether its device is in a conversation."""
+
+    __slots__ = ()
+
+    def talk(self, now: float) -> Talk:
+        raise ZeroDivisionError
+
+
+def cannot_write() -> None:
+    raise RuntimeError("the transport is gone")
+
+
+async def test_a_session_that_cannot_be_told_or_closed_keeps_none_of_the_others() -> None:
+    world = World()
+    lives = [world.connect(f"device-{number}") for number in range(5)]
+    lives[1].transport.on_write = cannot_write
+    lives[3].says(LISTENS)
+    lives[3].transport.on_write = cannot_write  # so that its notice fails
+    counts = Counts()
+    waves = await waves_of(world, counts)
+    waves.turn(inf, inf, 0.0)
+    assert [life.transport.aborted for life in lives] == [False, True, False, False, False]
+    waves.force()
+    waves.turn(inf, inf, 20.0)
+    assert (waves.is_done, lives[3].transport.aborted) == (True, True)
+    assert (counts.sent, counts.forced, counts.dropped) == (3, 0, 2)
+    lines = world.logged("drain_step_failed")
+    assert [line["device_id"] for line in lines] == ["device-1", "device-3"]
+    assert world.counters.faults[Fault.UNKNOWN, Source.US] == 2
+    lives[1].loses_tcp()
+    [ended] = world.logged("device_disconnected")
+    assert ended["cause"] == CloseReason.SERVER_SHUTDOWN.cause
+
+
+async def test_a_conversation_that_cannot_be_looked_at_is_dropped_and_the_others_leave() -> None:
+    world = World()
+    lives = [world.connect(f"device-{number}") for number in range(3)]
+    for life in lives:
+        life.says(LISTENS)
+    counts = Counts()
+    waves = await waves_of(world, counts)
+    lives[0].session.__class__ = Unreadable
+    for now_s in (0.0, 16.0, 17.0):
+        waves.turn(now_s, now_s, now_s)
+    assert waves.is_done
+    assert [life.transport.aborted for life in lives] == [True, False, False]
+    assert (counts.sent, counts.cut, counts.dropped) == (2, 2, 1)
+
+
+async def test_who_cannot_be_looked_at_for_the_plan_is_in_it_as_if_it_were_quiet() -> None:
+    world = World()
+    life = world.connect()
+    life.session.__class__ = Unreadable
+    waves = await waves_of(world)
+    assert not waves.is_done
+    assert world.logged("drain_step_failed")
+    waves.turn(inf, inf, 0.0)
+    assert (waves.is_done, life.transport.aborted) == (True, True)
 
 
 async def test_what_is_said_at_the_end_of_a_turn_tells_the_drain() -> None:
