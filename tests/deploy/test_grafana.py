@@ -50,6 +50,7 @@ NOT_SHOWN = {
     "keepline_loop_stalls_total",
     "keepline_mass_suspicions_total",
     "keepline_memory_proportional_bytes",
+    "keepline_newcomers_per_turn",
     "keepline_peers_held_back_total",
     "keepline_pings_received_total",
     "keepline_samples_missed_total",

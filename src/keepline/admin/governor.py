@@ -43,10 +43,13 @@ class ActionView(BaseModel):
 class DoorView(BaseModel):
     """Who comes: `judging` now of at most `limit`, `waiting` for that, `holding` back.
 
+    `per_turn` of them are accepted, judged and opened in a turn of the loop.
+
     The others count since the start: who `waited`, was `held`, was `refused`; and who was `shed`.
     """
 
     limit: float | None
+    per_turn: float | None
     judging: int
     waiting: int
     holding: int
@@ -142,6 +145,7 @@ def _door_view(node: Node) -> DoorView:
     turnstile, newcomers = governor.turnstile, governor.newcomers
     return DoorView(
         limit=turnstile.limit.value if node.settings.governor.enabled else None,
+        per_turn=governor.crowd.per_turn if node.settings.governor.enabled else None,
         judging=turnstile.judging,
         waiting=len(turnstile),
         holding=len(newcomers),

@@ -124,6 +124,8 @@ def lines_of(found: dict[str, Any]) -> list[str]:
         head += f", but it acts as if it was {forced:.2f} (keepline governor release)"
     door = found["door"]
     limit = "no limit" if door["limit"] is None else f"at most {door['limit']:.0f}"
+    if door["per_turn"] is not None:
+        limit += f", {door['per_turn']:.0f} in a turn of the loop"
     now = (
         f"at the door: {door['judging']} are judged, {limit}; {door['waiting']} wait for it,"
         f" {door['holding']} are held"

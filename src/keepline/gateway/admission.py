@@ -85,13 +85,24 @@ async def admit(door: Door) -> None:
 
 
 async def _claim(node: Node, device_id: str) -> Claim:
-    """Have the hub give the device to this connection, when its turn comes: many may come at once.
+    """Have the hub give the device to this connection; its session may then be opened at once.
 
-    Raises what the hub raises.
+    Raises what the hub raises. The hub may answer many at once, so a claim waits for its turn; a
+    device that leaves meanwhile gives it back.
     """
-    await node.governor.openings.turn()
     node.departures.hasten(device_id)  # what it leaves is asked for next
-    return await node.memory.claim(device_id, node.make_session_id())
+    crowd = node.governor.crowd
+    crowd.claiming += 1
+    try:
+        claim = await node.memory.claim(device_id, node.make_session_id())
+        try:
+            await crowd.opening()
+        except asyncio.CancelledError:
+            node.memory.give_back(claim)
+            raise
+    finally:
+        crowd.claiming -= 1
+    return claim
 
 
 def _reschedule(deadline: Deadline, before: Profile, after: Profile) -> None:

@@ -9,6 +9,7 @@ import resource
 import socket
 from typing import TYPE_CHECKING
 
+from keepline.gateway.governor.crowd import Step
 from keepline.gateway.refusals import no_room
 from keepline.gateway.sockets import peer_address
 from keepline.monitor.alerts.incidents import Fact, Incident
@@ -65,22 +66,18 @@ class Listener:
         self._short = False
         self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
         self._pause_s = FIRST_PAUSE_S
+        self._paused = False
+        self._held_back = False
 
     def start(self) -> None:
         """Accept from now on."""
         self._keep_spares()
-        for sock in self.sockets:
-            self._node.loop.add_reader(sock, self._accept, sock)
+        self._listen()
 
     def pause(self, wanted: bool) -> None:  # noqa: FBT001 (as a drain tells it)
         """Leave who comes waiting in the kernel, or accept again; not while it is short."""
-        for sock in self.sockets:
-            if sock in self._pauses:
-                continue
-            if wanted:
-                self._node.loop.remove_reader(sock)
-            else:
-                self._node.loop.add_reader(sock, self._accept, sock)
+        self._paused = wanted
+        self._listen()
 
     def close(self) -> None:
         """Accept no more; who waits in the kernel is reset, unless another process has the sockets.
@@ -96,13 +93,28 @@ class Listener:
             os.close(self._spare.pop())
         self.sockets = ()
 
+    def _listen(self) -> None:
+        """Have the loop tell of who comes, or not, as things are."""
+        loop = self._node.loop
+        for sock in self.sockets:
+            if self._paused or self._held_back or sock in self._pauses:
+                loop.remove_reader(sock)
+            else:
+                loop.add_reader(sock, self._accept, sock)
+
     # -- accepting -------------------------------------------------------------------------
 
     def _accept(self, listening: socket.socket) -> None:
         """Accept who waits, as far as one batch, to which who has gone already does not count."""
+        governor = self._node.governor
+        if governor.is_behind:
+            self._held_back = True
+            governor.crowd.hold_back(self._go_on)
+            self._listen()
+            return
         accepted = 0
         for seen in range(MOST_SEEN):
-            if accepted == BATCH:
+            if accepted == BATCH or not governor.crowd.left(Step.ACCEPT):
                 return
             try:
                 sock, name = listening.accept()
@@ -118,6 +130,7 @@ class Listener:
                 sock.close()
                 continue
             accepted += 1
+            governor.crowd.use(Step.ACCEPT)
             if sock.fileno() < self._first_reserved:
                 self._short = False
                 self._pause_s = FIRST_PAUSE_S
@@ -139,15 +152,19 @@ class Listener:
             self._turn_away(sock)
         self._keep_spares()
         self._note_shortage()
-        loop = self._node.loop
-        loop.remove_reader(listening)
-        self._pauses[listening] = loop.call_later(self._pause_s, self._resume, listening)
+        again = self._node.loop.call_later(self._pause_s, self._resume, listening)
+        self._pauses[listening] = again
         self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
+        self._listen()
 
     def _resume(self, listening: socket.socket) -> None:
         del self._pauses[listening]
         self._keep_spares()
-        self._node.loop.add_reader(listening, self._accept, listening)
+        self._listen()
+
+    def _go_on(self) -> None:
+        self._held_back = False
+        self._listen()
 
     # -- out of descriptors ----------------------------------------------------------------
 

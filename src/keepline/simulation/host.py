@@ -45,6 +45,7 @@ class HostClock:
         self.now = lambda: timeline.now
         self.wall = lambda: timeline.now + self.ahead_s
         self.cpu = lambda: 0.0
+        self.thread_cpu = lambda: 0.0
 
 
 class Arrival:

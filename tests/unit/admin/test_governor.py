@@ -6,6 +6,7 @@ import httpx
 
 from keepline.admin.api import Readiness, create_api
 from keepline.admin.governor import governor_routes
+from keepline.gateway.governor.batch import FIRST
 from tests.unit.gateway.fakes import World
 
 
@@ -35,6 +36,7 @@ async def test_a_node_in_peace_says_so_with_all_that_it_looks_at() -> None:
     assert [each["signal"] for each in told["signals"]] == ["lag", "memory", "queued", "standing"]
     assert set(strengths(told).values()) == {None}
     assert told["door"]["limit"] == 20
+    assert told["door"]["per_turn"] == FIRST
     assert told["door"]["judging"] == 0
 
 
@@ -71,4 +73,5 @@ async def test_a_governor_that_is_off_has_no_limit() -> None:
     world = World(governor={"enabled": False})
     told = (await asked(world, "GET", "/api/governor")).json()
     assert told["door"]["limit"] is None
+    assert told["door"]["per_turn"] is None
     assert not any(each["on"] for each in told["actions"])

@@ -42,6 +42,7 @@ PEACE: dict[str, Any] = {
     ],
     "door": {
         "limit": 24.2,
+        "per_turn": 13,
         "judging": 3,
         "waiting": 0,
         "holding": 0,
@@ -88,7 +89,7 @@ def test_it_shows_what_presses_and_what_is_done(gateway: Gateway) -> None:
     assert "memory, of its limit         12.3 %     0.12" in lines
     assert "hold    0.85  0.95  -             2" in lines
     assert "shed    0.90  0.98  switched off  0" in lines
-    assert lines[-2].startswith("at the door: 3 are judged, at most 24; 0 wait")
+    assert lines[-2].startswith("at the door: 3 are judged, at most 24, 13 in a turn of the loop;")
 
 
 def test_it_shows_json_for_programs(gateway: Gateway) -> None:

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from keepline.errors import RefusedError
 from keepline.gateway.door import Door
+from keepline.gateway.governor.crowd import Crowd, Step
 from keepline.gateway.identity import Identity
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
@@ -431,3 +432,19 @@ async def test_a_full_node_tells_nobody_without_a_token_which_devices_it_holds()
         await entrance.gets(head(Device_Id=device_id, Authorization="Bearer wrong"))
         answers.append(entrance.status)
     assert answers == [401, 401]
+
+
+async def test_who_is_turned_out_before_its_session_is_opened_gives_its_claim_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    older = world.connect("device-1")
+    monkeypatch.setattr(Crowd, "left", lambda _, step: step is not Step.OPEN)
+    crowd = world.node.governor.crowd
+    newer = Entrance(world)
+    await newer.gets(head())
+    await newer.gets(HELLO)
+    assert crowd.claiming == 1
+    await world.node.arrivals.give_up(world.node.arrivals.admissions)
+    assert crowd.claiming == 0
+    await older.session.save(b"still mine")

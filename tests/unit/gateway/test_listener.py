@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import resource
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from keepline.gateway import listener as listener_module
+from keepline.gateway.governor.crowd import BEHIND
 from keepline.gateway.listener import (
     BATCH,
     FIRST_PAUSE_S,
@@ -94,8 +96,45 @@ async def test_no_more_than_a_batch_is_accepted_in_one_turn(ways: list[Way], wai
     way.knock(waiting)
     way.listener._accept(way.socket)
     assert len(way.came) == min(waiting, BATCH)
+    await asyncio.sleep(0)
     way.listener._accept(way.socket)
     assert len(way.came) == waiting
+
+
+async def test_while_many_are_on_the_way_in_who_comes_waits_in_the_kernel(
+    ways: list[Way],
+) -> None:
+    world = World()
+    way = Way(world)
+    ways.append(way)
+    way.listener.start()
+    crowd = world.node.governor.crowd
+    crowd.claiming = BEHIND
+    way.knock(3)
+    await settle()
+    assert not way.came
+    crowd.claiming = 0
+    world.node.governor.look()
+    await settle()
+    assert len(way.came) == 3
+
+
+async def test_a_drain_that_pauses_the_door_has_the_last_word(ways: list[Way]) -> None:
+    world = World()
+    way = Way(world)
+    ways.append(way)
+    way.listener.start()
+    world.node.governor.crowd.claiming = BEHIND
+    way.knock()
+    await settle()
+    way.listener.pause(True)
+    world.node.governor.crowd.claiming = 0
+    world.node.governor.look()
+    await settle()
+    assert not way.came
+    way.listener.pause(False)
+    await settle()
+    assert len(way.came) == 1
 
 
 async def test_of_a_flood_of_connects_who_has_hung_up_already_gets_no_door(

@@ -59,6 +59,11 @@ def gauges_of(governor: Governor) -> tuple[Gauge | Tally, ...]:
             "How many requests may be judged at once.",
             lambda: turnstile.limit.value,
         ),
+        Gauge(
+            "keepline_newcomers_per_turn",
+            "How many may take a step on their way in, in a turn of the loop.",
+            lambda: governor.crowd.per_turn,
+        ),
         Gauge("keepline_judging", "Requests that are judged just now.", lambda: turnstile.judging),
         Gauge("keepline_judging_waiting", "Requests that wait for it.", lambda: len(turnstile)),
     )

@@ -9,8 +9,8 @@ from weakref import WeakSet
 from msgspec import json
 
 from keepline.gateway.governor.actions import BY_WORD, Action, Ladder
+from keepline.gateway.governor.crowd import Crowd
 from keepline.gateway.governor.newcomers import Newcomers
-from keepline.gateway.governor.per_turn import MOST, PerTurn
 from keepline.gateway.governor.relief import Relief
 from keepline.gateway.governor.signals import Ranges, Seen, Signal
 from keepline.gateway.governor.turnstile import Turnstile
@@ -18,7 +18,7 @@ from keepline.monitor.process.resident import Resident
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from keepline.gateway.backlog import Backlog
@@ -48,10 +48,11 @@ class Governor:
         "_resident",
         "backlogs",
         "begun",
+        "crowd",
         "forced",
         "newcomers",
         "off",
-        "openings",
+        "on_change",
         "pressures",
         "seen",
         "since",
@@ -70,9 +71,9 @@ class Governor:
         self.backlogs: WeakSet[Backlog[Any]] = WeakSet()  # those there are, of all sessions
         self.taken = self._ladder.taken
         self.newcomers = Newcomers(node, self.taken)
-        self.turnstile = Turnstile(node, self.newcomers)
-        all_of_them = node.settings.server.max_admissions
-        self.openings = PerTurn(node.loop, MOST if settings.enabled else all_of_them)
+        self.crowd = Crowd(node.loop, node.clock.thread_cpu, bounded=settings.enabled)
+        self.crowd.on_turn = self._let_in
+        self.turnstile = Turnstile(node, self.newcomers, self.crowd)
         self.forced: float | None = None
         self.off = {BY_WORD[word] for word in settings.disabled}
         if not settings.enabled:
@@ -80,6 +81,8 @@ class Governor:
         self.pressures: Mapping[Signal, float] = QUIET
         self.seen = Seen(0.0, None, 0, 0.0)
         self.begun = dict.fromkeys(Action, 0)
+        self.on_change: Callable[[Change], None] | None = None
+        """Called of what begins and ends, with `seen` as it is then."""
         self.since: dict[Action, float] = {}  # attentive time
 
     @property
@@ -96,6 +99,11 @@ class Governor:
     def refuses_all(self) -> bool:
         """Whether nobody is let in."""
         return Action.NONE in self.taken
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so many are on the way in that nobody else should be accepted yet."""
+        return self.crowd.is_behind(len(self.turnstile))
 
     @property
     def is_slow(self) -> bool:
@@ -139,7 +147,11 @@ class Governor:
         for change in changes:
             self._on_change(change)
         self._relief.look(self.taken.get(Action.SHRINK), self.taken.get(Action.SHED), EACH_S)
-        self.turnstile.look(node.clock.now())
+        self._let_in()
+
+    def _let_in(self) -> None:
+        self.turnstile.look(self._node.clock.now())
+        self.crowd.let_go_on(len(self.turnstile))
 
     def _again(self) -> None:
         self._handle = self._node.loop.call_later(EACH_S, self._again)
@@ -170,6 +182,8 @@ class Governor:
         else:
             self.begun[action] += 1
             self.since[action] = node.ticker.now
+        if self.on_change is not None:
+            self.on_change(change)
         told = {
             "action": action.word,
             "before": change.before,

@@ -13,6 +13,7 @@ LEAST_SAMPLES: Final = 10
 TOLERANCE: Final = 1.5
 SMOOTHING: Final = 0.2
 SPARE: Final = 4
+FIRST_GROWTH: Final = 1.5
 LONG_WINDOW: Final = 600
 WARM_UP: Final = 10
 DRIFT: Final = 2.0
@@ -24,6 +25,8 @@ class Limit:
 
     `value` moves between `least` and `most`: a short mean of what judging took is compared with a
     long one. It stays where it is while less than half of it is used, for then it limits nothing.
+    Until judging takes longer for the first time it grows by half, as TCP starts: a crowd has no
+    time to wait for small steps.
     """
 
     __slots__ = (
@@ -33,6 +36,7 @@ class Limit:
         "_long_s",
         "_most",
         "_peak",
+        "_starting",
         "_sum_s",
         "_windows",
         "value",
@@ -48,6 +52,7 @@ class Limit:
         self._sum_s = 0.0
         self._count = 0
         self._peak = 0
+        self._starting = True
 
     def note(self, took_s: float, at_once: int, now: float) -> None:
         """One request was judged, `at_once` at the same time with it."""
@@ -71,6 +76,9 @@ class Limit:
         if self._peak < self.value / 2:
             return
         gradient = min(1.0, max(0.5, TOLERANCE * self._long_s / short_s))
-        aimed = gradient * self.value + SPARE
-        moved = (1 - SMOOTHING) * self.value + SMOOTHING * aimed
+        self._starting = self._starting and gradient >= 1.0
+        if self._starting:
+            moved = self.value * FIRST_GROWTH
+        else:
+            moved = self.value + SMOOTHING * (gradient * self.value + SPARE - self.value)
         self.value = min(self._most, max(self._least, moved))

@@ -7,6 +7,7 @@ from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
+from keepline.gateway.governor.crowd import Step
 from keepline.gateway.governor.limit import Limit
 from keepline.gateway.governor.room import Room
 from keepline.lifecycle.states import State
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from keepline.gateway.door import Door
+    from keepline.gateway.governor.crowd import Crowd
     from keepline.gateway.governor.newcomers import Newcomers
     from keepline.gateway.node import Node
     from keepline.wire.handshake import Request
@@ -46,16 +48,15 @@ class Turn:
 
 
 class Turnstile:
-    """A turn lasts until the loop has gone round once more, for everybody else to be heard.
+    """A turn takes as long as the authenticator, and that is what the limit learns from.
 
-    So it takes as long as an authenticator that is far away, or as our own loop when judging is
-    all it does: both are what the limit learns from. What a device takes, for its request or its
-    hello, is not in it: who says nothing keeps nobody else out.
+    What a device takes, for its request or its hello, is not in it: who says nothing keeps nobody
+    else out. Where judging takes no time at all, the crowd's count for each turn of the loop is
+    what lets everybody else be heard.
     """
 
     __slots__ = (
-        "_again",
-        "_ended",
+        "_crowd",
         "_newcomers",
         "_node",
         "_room",
@@ -65,13 +66,12 @@ class Turnstile:
         "waited",
     )
 
-    def __init__(self, node: Node, newcomers: Newcomers) -> None:
+    def __init__(self, node: Node, newcomers: Newcomers, crowd: Crowd) -> None:
         settings, most = node.settings.governor, node.settings.server.max_admissions
         self._node = node
         self._newcomers = newcomers
+        self._crowd = crowd
         self._room: Room[asyncio.Future[Turn]] = Room(settings.wait_s, settings.wait_pressed_s)
-        self._ended: list[float] = []
-        self._again: asyncio.Handle | None = None
         self.limit = Limit(settings.judged_least, min(settings.judged_most, most))
         if not settings.enabled:
             self.limit.value = inf
@@ -89,7 +89,7 @@ class Turnstile:
 
     def free(self) -> Turn | None:
         """Return a turn, None when there is none at once."""
-        if self.judging >= self.limit.value or self._room:
+        if self._room or not self._may_begin():
             return None
         return self._begin()
 
@@ -101,6 +101,7 @@ class Turnstile:
         """
         turn: asyncio.Future[Turn] = self._node.loop.create_future()
         self._room.enter(turn, self._newcomers.rank(request), self._node.clock.now())
+        self._crowd.expect_turn()
         self.waited += 1
         door.judging = asyncio.current_task()
         try:
@@ -118,9 +119,11 @@ class Turnstile:
 
     def end(self, began: float) -> None:
         """One was judged; who is next comes when the loop has gone round."""
-        if not self._ended:
-            self._node.loop.call_soon(self._next_turn)
-        self._ended.append(began)
+        now = self._node.clock.now()
+        self.limit.note(now - began, self.judging, now)
+        self.judging -= 1
+        if self._room:
+            self._crowd.expect_turn()
 
     def look(self, now: float) -> None:
         """Refuse who has waited too long, and let in who may be.
@@ -132,27 +135,18 @@ class Turnstile:
             self.given_up += 1
             if not turn.done():
                 turn.set_exception(self._newcomers.refusal())
-        if len(late) == MOST_GIVEN_UP and self._again is None:
-            self._again = self._node.loop.call_soon(self._look_again)
-        while self._room and self.judging < self.limit.value:
+        while self._room and self._may_begin():
             first = self._room.next(now)
             assert first is not None, "the room is not empty"
             if not first.done():
                 first.set_result(self._begin())
+        if self._room and (len(late) == MOST_GIVEN_UP or self.judging < self.limit.value):
+            self._crowd.expect_turn()
 
-    def _look_again(self) -> None:
-        self._again = None
-        self.look(self._node.clock.now())
+    def _may_begin(self) -> bool:
+        return self.judging < self.limit.value and self._crowd.left(Step.JUDGE) > 0
 
     def _begin(self) -> Turn:
         self.judging += 1
+        self._crowd.use(Step.JUDGE)
         return Turn(self, self._node.clock.now())
-
-    def _next_turn(self) -> None:
-        now = self._node.clock.now()
-        for began in self._ended:
-            self.limit.note(now - began, self.judging, now)
-        self.judging -= len(self._ended)
-        self._ended.clear()
-        if self._room:
-            self.look(now)

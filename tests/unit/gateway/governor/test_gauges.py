@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from keepline.gateway.governor.batch import FIRST
 from keepline.gateway.governor.gauges import gauges_of
 from keepline.monitor.metrics import Metrics
 from tests.unit.gateway.fakes import World
@@ -17,4 +18,5 @@ async def test_a_scrape_tells_what_presses_the_node_and_what_it_does() -> None:
     assert found["keepline_governor_forced"] == 1.0
     assert found["keepline_governor_begun"]["hold"] == 1
     assert found["keepline_judging_limit"] == 20
+    assert found["keepline_newcomers_per_turn"] == FIRST
     Metrics(world.counters, gauges_of(world.node.governor), version="1").collect()

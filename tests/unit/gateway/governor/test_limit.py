@@ -38,8 +38,8 @@ def test_it_shrinks_when_judging_takes_longer_than_it_used_to() -> None:
 
 def test_it_never_falls_below_the_least() -> None:
     limit = Limit(20, 200)
-    now = judged(limit, 0.010, at_once=20, windows=10)
-    judged(limit, 5.0, at_once=20, windows=50, now=now)
+    now = judged(limit, 0.010, at_once=200, windows=10)
+    judged(limit, 5.0, at_once=200, windows=50, now=now)
     assert limit.value == 20
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from keepline.errors import RefusedError
+from keepline.gateway.governor.batch import FIRST
 from keepline.gateway.governor.turnstile import MOST_GIVEN_UP, Turnstile
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
@@ -74,14 +75,14 @@ async def test_who_comes_back_to_its_conversation_is_judged_before_who_is_new() 
 
 
 async def test_of_those_that_take_no_time_only_so_many_are_judged_in_a_turn_of_the_loop() -> None:
-    turnstile = world_of(least=2).node.governor.turnstile
-    visitors = [Visitor(turnstile) for _ in range(6)]
+    turnstile = world_of(least=100).node.governor.turnstile
+    visitors = [Visitor(turnstile) for _ in range(FIRST + 3)]
     for visitor in visitors:
         visitor.go.set()
     await asyncio.sleep(0)
-    assert len(inside(visitors)) == 2
+    assert inside(visitors) == list(range(FIRST))
     await settle()
-    assert len(inside(visitors)) == 6
+    assert len(inside(visitors)) == FIRST + 3
     await settle()
     assert turnstile.judging == 0
 
