@@ -44,6 +44,7 @@ class Plan:
     storm_devices: int = 10_000
     storm_s: float = 10.0
     rush_s: float = 1.0
+    storm_rounds: int = 2  # with the governor on and off by turns
 
     leaving: int = 15_000
 
@@ -77,5 +78,6 @@ QUICK = Plan(
     storm_devices=300,
     storm_s=1.0,
     rush_s=0.1,
+    storm_rounds=1,
     leaving=300,
 )

@@ -28,6 +28,12 @@ class Reading:
         spread = {"min": min(self.values), "median": self.median, "max": max(self.values)}
         return asdict(self) | spread
 
+    def and_then(self, later: Reading) -> Reading:
+        """Return both as repeats of one: of the facts the worst, of the doubts all."""
+        facts = {name: max(fact, later.facts[name]) for name, fact in self.facts.items()}
+        doubts = list(dict.fromkeys(self.doubts + later.doubts))
+        return Reading(self.unit, self.values + later.values, facts, doubts)
+
 
 Readings = dict[str, Reading]
 

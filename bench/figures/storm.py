@@ -29,13 +29,21 @@ _LATE_S = 0.01
 
 
 def measure_storm(candidate: Candidate, plan: Plan) -> Readings:
-    """`storm_*` over seconds and `rush_*` in one; Keepline's again with its governor off."""
+    """`storm_*` over seconds and `rush_*` in one; Keepline's also with its governor off.
+
+    On, off, off, on: what the machine does in one half of the time favours nobody.
+    """
     if candidate.name not in {KEEPLINE, WEBSOCKETS}:
         return {}
-    readings = _measured(candidate, plan)
-    if candidate.name == KEEPLINE:
-        off = _measured(_ungoverned(candidate), plan)
-        readings |= {f"{figure}{UNGOVERNED}": reading for figure, reading in off.items()}
+    readings: Readings = {}
+    for number in range(plan.storm_rounds):
+        rounds = [("", candidate)]
+        if candidate.name == KEEPLINE:
+            rounds.append((UNGOVERNED, _ungoverned(candidate)))
+        for suffix, one in rounds[:: 1 if number % 2 == 0 else -1]:
+            for name, reading in _measured(one, plan).items():
+                before = readings.get(name + suffix)
+                readings[name + suffix] = reading if before is None else before.and_then(reading)
     return readings
 
 

@@ -113,6 +113,7 @@ def test_all_are_back_after_a_storm_with_the_governor_on_and_off() -> None:
             assert readings[f"{storm}_failed{off}"].median == 0
             assert readings[f"{storm}_over{off}"].facts["refused"] == 0
             assert readings[f"{storm}_good_p99{off}"].median > 0
+            assert len(readings[f"{storm}_stall{off}"].values) == TINY.storm_rounds
     assert measure_storm(FLOOR_SERVER, TINY) == {}
 
 
