@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -15,11 +15,13 @@ from keepline.hub.port import STATE_BYTES, Claim, Outcome, Tally
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
+    import asyncio
+
     from keepline.gateway.calls import Calls
     from keepline.gateway.endings import Ending
     from keepline.gateway.registry import Registry
     from keepline.gateway.session import Session
-    from keepline.hub.port import Hub
+    from keepline.hub.port import Amend, Hub
     from keepline.log import Log
     from keepline.settings.hub import Hub as HubSettings
 
@@ -42,16 +44,18 @@ class Memory:
     """One node's way to its hub, where a device has one name, however its id is spelled.
 
     What a leaving session has left is newer than what the hub answered while it left, so it is
-    held here until the hub has it.
+    held here until the hub has it; and where a claim is under way, by which the hub may refuse it,
+    until that has come to something or to nothing.
     """
 
-    __slots__ = ("_hub", "_log", "_overtaken", "_parting", "_registry", "_window_s")
+    __slots__ = ("_claiming", "_hub", "_log", "_overtaken", "_parting", "_registry", "_window_s")
 
     def __init__(self, hub: Hub, settings: HubSettings, log: Log, registry: Registry) -> None:
         self._hub = hub
         self._registry = registry
         self._log = log
         self._window_s = settings.resume_window_s
+        self._claiming: Counter[str] = Counter()  # by device: asked for, and no session opened yet
         self._parting: dict[str, Record | tuple[str, ...]] = {}
         self._overtaken: dict[Calls, bool] = {}  # whose snapshot is on its way here
 
@@ -60,28 +64,41 @@ class Memory:
         return len(self._parting)
 
     async def claim(self, device_id: str, session_id: str) -> Claim:
-        """Have the hub give the device to this session; see `hub.port.Hub`."""
+        """Have the hub give the device to this session; see `hub.port.Hub`.
+
+        What it returns is to be recollected or given back.
+        """
         device_id = folded(device_id)
+        self._claiming[device_id] += 1
         try:
             return await self._hub.claim(device_id, session_id)
-        except asyncio.CancelledError:
-            self.give_back(Claim(device_id, session_id, 0))
+        except BaseException:
+            self.give_back(Claim(device_id, session_id, 0))  # it may have been given by now
             raise
 
     def give_back(self, claim: Claim) -> None:
         """Undo a claim that no session was opened with: a session that is here has the device.
 
-        Without one, what was saved stays for its window.
+        Without one, what was saved stays for its window, or what a session has left meanwhile.
         """
+        self._settle(claim.device_id)
         session = self._registry.by_device(claim.device_id)
-        if session is None:
+        if session is not None:
+            self._hub.hand_back(claim, session.session_id)
+            session.claim = max(session.claim, claim.number)
+        elif (left := self._parting.get(claim.device_id)) is not None:
+            self._give(claim, left)
+        else:
             self._hub.release(claim, None, self._window_s)
-            return
-        self._hub.hand_back(claim, session.session_id)
-        session.claim = max(session.claim, claim.number)
+
+    def _settle(self, device_id: str) -> None:
+        self._claiming[device_id] -= 1
+        if self._claiming[device_id] <= 0:
+            del self._claiming[device_id]
 
     def recollect(self, claim: Claim) -> Record | None:
         """Return what the device's last session left, None for nothing."""
+        self._settle(claim.device_id)
         parting = self._parting.pop(claim.device_id, None)
         if isinstance(parting, Record):
             return parting
@@ -132,13 +149,7 @@ class Memory:
         """Give a device back; None leaves what was saved before."""
         if record is not None:
             record = self._bounded(session, record)
-        state = None if record is None else _encode(record)
-        if record == Record(None):
-            state = FORGET
-        elif record is not None:
-            self._parting[folded(session.device_id)] = record
-        released = self._hub.release(claim_of(session), state, self._window_s)
-        released.add_done_callback(partial(self._left, folded(session.device_id), record))
+        self._give(claim_of(session), record)
 
     def leave_messages(self, session: Session, undelivered: tuple[str, ...]) -> None:
         """Give a device back with what was saved before, and the messages it did not get.
@@ -146,12 +157,18 @@ class Memory:
         Those that were saved with the state it has had, or it has them here.
         """
         owed = self._bounded(session, Record(None, undelivered)).undelivered
-        device_id = folded(session.device_id)
-        self._parting[device_id] = owed
-        released = self._hub.release(
-            claim_of(session), partial(_with_messages, owed), self._window_s
-        )
-        released.add_done_callback(partial(self._left, device_id, owed))
+        self._give(claim_of(session), owed)
+
+    def _give(self, claim: Claim, left: Record | tuple[str, ...] | None) -> None:
+        """Give a device back with what is left, which is here until the hub has it."""
+        state: bytes | Amend | None = None
+        if left == Record(None):
+            state = FORGET
+        elif left is not None:
+            self._parting[claim.device_id] = left
+            state = _encode(left) if isinstance(left, Record) else partial(_with_messages, left)
+        released = self._hub.release(claim, state, self._window_s)
+        released.add_done_callback(partial(self._left, claim.device_id, left))
 
     def _bounded(self, session: Session, record: Record) -> Record:
         kept = within_bounds(record.undelivered)
@@ -166,7 +183,8 @@ class Memory:
         record: Record | tuple[str, ...] | None,
         released: asyncio.Future[None],
     ) -> None:
-        if self._parting.get(device_id) is record:
+        # Under a claim that is newer the hub has refused it, and whoever claimed asks for it next.
+        if self._parting.get(device_id) is record and device_id not in self._claiming:
             self._parting.pop(device_id, None)
         error = None if released.cancelled() else released.exception()
         if isinstance(error, HubError):

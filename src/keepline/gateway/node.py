@@ -32,6 +32,7 @@ from keepline.gateway.tuning.tuning import Tuning
 from keepline.gateway.turns import Turns
 from keepline.gateway.upkeep import Upkeep
 from keepline.lifecycle.breaker import WINDOW_S, SuspicionBreaker, longest_doubt_s
+from keepline.lifecycle.faults import Source, strategy_of
 from keepline.lifecycle.heartbeat import Judge
 from keepline.lifecycle.states import State
 from keepline.lifecycle.wheel import TimingWheel
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
+    from keepline.gateway.memory import Record
     from keepline.gateway.opening import Behind, Opening
     from keepline.gateway.presence import Presence
     from keepline.hub.port import Claim, Hub
@@ -211,17 +213,33 @@ class Node:
         """Begin the session that has claimed the device, and answer its hello.
 
         The newest connection wins; an older one is told `replaced`. Raises ConnectionResetError
-        when the device has left meanwhile.
+        when the device has left meanwhile. Whatever it raises, the claim is not left to nobody.
         """
         try:
             self._check_still_wanted(connection, identity)
             session = self._make_session(connection, identity, hello, claim, opening)
-        except (ConnectionError, HandlerError):
+            self.departures.hasten(identity.device_id)
+        except BaseException:
             self.memory.give_back(claim)
             raise
-        self.departures.hasten(identity.device_id)
         record = self.memory.recollect(claim)
         older = self.registry.claim(session)
+        try:
+            self._begin(session, identity, claim, record, older)
+        except BaseException as error:
+            self._end_half_open(session, record, older, error)
+            raise
+        return session
+
+    def _begin(
+        self,
+        session: Session,
+        identity: Identity,
+        claim: Claim,
+        record: Record | None,
+        older: Session | None,
+    ) -> None:
+        connection = session.connection
         session.outcome = found_by(claim, record, older)
         if older is not None:
             self.counters.takeovers += 1
@@ -243,17 +261,33 @@ class Node:
         self.memory.came(session)
         if self.presence is not None:
             self.presence.online(session, takeover=older is not None)
-        if older is not None:  # the hello is answered by now, whatever the older handler does
-            left = hand_over(older, record)
-            older.close(CloseReason.REPLACED)
-        else:
-            left = Parting.of(record)
+        # The hello is answered by now, whatever the older handler does.
+        left = session.parting = self._taken_over(older, record)
         for text in left.undelivered:
             session.tell_text(text)
         if identity.expires_at is not None and self.settings.auth.on_expiry == "close":
             self.expiries.add(session, identity.expires_at)
         begin(session, left.snapshot, None if record is None else record.snapshot)
-        return session
+        session.parting = None
+
+    def _taken_over(self, older: Session | None, record: Record | None) -> Parting:
+        """End the older session, and return what it leaves; without one, what was kept."""
+        if older is None:
+            return Parting.of(record)
+        left = hand_over(older, record)
+        self.isolation.faults.close(older, CloseReason.REPLACED, "replaced_not_closed")
+        return left
+
+    def _end_half_open(
+        self, session: Session, record: Record | None, older: Session | None, error: BaseException
+    ) -> None:
+        """It holds the device and its handler knows nothing of it: it leaves what it has found."""
+        session.connection.receiver = session  # whose cleanup gives the device back
+        reason = strategy_of(error).reason(error, Source.US)
+        self.isolation.faults.close(session, reason, "half_open_not_closed")
+        if session.parting is None:
+            session.parting = Parting.of(record)
+            session.parting = self._taken_over(older, record)
 
     def _check_still_wanted(self, connection: Connection, identity: Identity) -> None:
         if connection.lifecycle.state is not State.AUTHENTICATING:

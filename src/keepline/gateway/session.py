@@ -276,7 +276,8 @@ class Session(Sending):
         """Fall silent, and let the handler's calls come to their end."""
         self.stop_speaking()
         self._speaker = None
-        self.parting = part(self, reason)
+        if self.parting is None:  # else it was not begun yet, or is handed over already
+            self.parting = part(self, reason)
         return super().end(reason)
 
     def release(self) -> None:

@@ -109,6 +109,26 @@ async def test_a_handler_that_gives_no_snapshot_holds_a_device_up_no_longer_than
     assert life.transport.close_code == CloseReason.REPLACED.code
 
 
+async def test_a_device_that_leaves_before_its_handler_has_given_its_snapshot_loses_nothing() -> (
+    None
+):
+    enough = asyncio.Event()
+
+    class Ponders(Keeping):
+        async def snapshot(self) -> bytes:  # type: ignore[override]
+            await enough.wait()
+            return b"pondered"
+
+    world = World(Ponders)
+    life = await come(world)
+    giving_up = asyncio.ensure_future(NodeHolder(world.node, "n").give_up("device-1"))
+    await settle()
+    life.loses_tcp()
+    enough.set()
+    await giving_up
+    assert (await world.hub.claim("device-1", "session-2")).outcome is Outcome.RESUMED
+
+
 async def test_who_is_not_here_is_given_up_at_once() -> None:
     giving_up = asyncio.ensure_future(NodeHolder(World().node, "n").give_up("nobody"))
     await settle()

@@ -169,10 +169,8 @@ class Drain:
 
     def _close_all(self) -> None:
         for session in self._node.registry:
-            try:
-                session.close(CloseReason.SERVER_SHUTDOWN)
-            except Exception as error:  # noqa: BLE001 (the others leave all the same: a fence)
-                self._node.isolation.faults.of_its_end(session, error, "drain_step_failed")
+            reason = CloseReason.SERVER_SHUTDOWN
+            self._node.isolation.faults.close(session, reason, "drain_step_failed")
 
     def _refuse(self, wanted: bool) -> None:  # noqa: FBT001 (as it is told)
         self._node.draining = wanted

@@ -111,6 +111,13 @@ class Faults:
             self._release()
         return reason
 
+    def close(self, session: Calls, reason: CloseReason, event: str) -> None:
+        """Close a session that has to go, also where something of ours fails in it: see below."""
+        try:
+            session.close(reason)
+        except Exception as error:  # noqa: BLE001 (who closes it goes on: a fence)
+            self.of_its_end(session, error, event)
+
     def of_its_end(self, session: Calls, error: Exception, event: str) -> None:
         """Tell a fault of our own in ending a session as `event`; it goes all the same, by TCP."""
         reason = self.of_ours(error, event, session.device_id)

@@ -1,0 +1,59 @@
+"""What a session leaves while somebody claims its device, and what a claim in vain leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from keepline.gateway.identity import Identity
+from keepline.gateway.receiver import Receiver
+from keepline.hub.port import Claim
+from keepline.wire.messages import Hello
+from tests.unit.gateway.fakes import World, settle
+from tests.unit.gateway.test_memory import Keeping, come
+
+
+async def test_what_a_session_leaves_while_its_device_is_claimed_waits_for_the_claim() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    claim = await world.node.memory.claim("device-1", "session-9")  # and then it waits its turn
+    first.loses_tcp()  # what it leaves the hub refuses: a newer claim exists
+    await settle()
+    session = world.node.open_session(
+        world.greeted(Receiver()), Identity("device-1", "c"), Hello(), claim
+    )
+    assert session.handler.calls[0] == ("restore", b"state")  # type: ignore[attr-defined]
+    await settle()
+    assert len(world.node.memory) == 0
+
+
+async def test_what_a_session_leaves_while_its_device_is_claimed_in_vain_is_kept() -> None:
+    world = World(Keeping)
+    first = await come(world)
+    claim = await world.node.memory.claim("device-1", "session-9")
+    first.loses_tcp()
+    await settle()
+    world.node.memory.give_back(claim)
+    await settle()
+    assert (len(world.node.memory), len(world.hub._held)) == (0, 0)
+    assert (await come(world)).handler.calls[0] == ("restore", b"state")
+
+
+async def test_a_claim_that_fails_once_it_was_made_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(Keeping)
+    first = await come(world)
+    claim_of_the_hub = world.hub.claim
+
+    async def claims_and_fails(device_id: str, session_id: str) -> Claim:
+        await claim_of_the_hub(device_id, session_id)
+        first.loses_tcp()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(world.hub, "claim", claims_and_fails)
+    with pytest.raises(ZeroDivisionError):
+        await world.node.memory.claim("device-1", "session-9")
+    monkeypatch.undo()
+    await settle()
+    assert (len(world.node.memory), len(world.hub._held)) == (0, 0)
+    assert (await come(world)).handler.calls[0] == ("restore", b"state")
