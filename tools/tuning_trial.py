@@ -45,11 +45,13 @@ class Way(NamedTuple):
     profile: Profile = STOCK
 
 
+POLICY: Final = HeartbeatPolicy()
+
 SEED_30: Final = Way("every 30 s (seed)", HeartbeatPolicy(preset="seed"))
 FIXED_30: Final = Way("when silent for 30 s", HeartbeatPolicy(interval_s=30.0))
-FIXED_15: Final = Way("when silent for 15 s", HeartbeatPolicy())
-LEARNED: Final = Way("learned, stock firmware", HeartbeatPolicy(), 120.0)
-LEARNED_OWN: Final = Way("learned, own firmware", HeartbeatPolicy(), 310.0, BROWSER)
+FIXED_15: Final = Way("when silent for 15 s", POLICY)
+LEARNED: Final = Way("learned, stock firmware", POLICY, 120.0)
+LEARNED_OWN: Final = Way("learned, own firmware", POLICY, 310.0, BROWSER)
 WAYS: Final = (SEED_30, FIXED_30, FIXED_15, LEARNED, LEARNED_OWN)
 
 
@@ -126,7 +128,7 @@ class Fleet:
     def _begin(self, now: float, device: _Device) -> None:
         device.is_on = True
         device.connect(now)
-        self._at(self._judge.first_due(device.heartbeat, now, self._random.random()), LOOK, device)
+        self._look_at(self._judge.first_due(device.heartbeat, now, self._random.random()), device)
 
     def _off(self, now: float, device: _Device) -> None:
         """The power is cut: nobody says so."""
@@ -145,18 +147,31 @@ class Fleet:
         heartbeat, judge, u = device.heartbeat, self._judge, self._random.random()
         if self._tuner is not None:
             judge = self._tuner.judge_of(device, now)
-        verdict, ping, due, _ = judge.look(heartbeat, now, u)
-        if verdict is Verdict.ZOMBIE:
-            self._lose(now, device)
-            return
-        if ping:
-            self._count(now, device, pings=1)
-            payload = judge.ping_payload(heartbeat, now)
-            if self._is_open(now, device):
-                answered_at = now + self._random.uniform(*RTT_S)
-                heartbeat.receive_pong(payload, answered_at)
-                heartbeat.last_rx = device.last_packet = answered_at
-                due = judge.calm_due(heartbeat, u) or due
+        due = judge.ask_again(heartbeat, now, u)
+        if due is None:
+            verdict, ping, due, _ = judge.look(heartbeat, now, u)
+            if verdict is Verdict.ZOMBIE:
+                self._lose(now, device)
+                return
+            if ping:
+                self._ping(now, device)
+        elif not self._ping(now, device):
+            due = now + POLICY.probe_min_s
+        self._look_at(due, device)
+
+    def _ping(self, now: float, device: _Device) -> bool:
+        """Return whether it is answered."""
+        self._count(now, device, pings=1)
+        heartbeat = device.heartbeat
+        payload = self._judge.ping_payload(heartbeat, now)
+        if not self._is_open(now, device):
+            return False
+        answered_at = now + self._random.uniform(*RTT_S)
+        heartbeat.receive_pong(payload, answered_at)
+        heartbeat.last_rx = device.last_packet = answered_at
+        return True
+
+    def _look_at(self, due: float, device: _Device) -> None:
         self._at(ceil(due / TICK_S) * TICK_S, LOOK, device)
 
     def _lose(self, now: float, device: _Device) -> None:
@@ -181,20 +196,35 @@ def pings_and_lost(fleet: Fleet, first: int, last: int) -> tuple[int, int]:
     return sum(day.pings for day in days), sum(day.lost for day in days)
 
 
-def table(devices: int, days: int) -> str:
-    """Return the table of the page: of a device and day, but for who is lost, who are all."""
-    lines = [
-        f"| pinged | pings, day 1 | day {days} | lost, day 1 | days 2 to {days} |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    of_all = devices * len(FORGETS_S)
+def lost_behind(fleet: Fleet, routers: tuple[float, ...], first: int, last: int) -> int:
+    """Return who was lost behind routers that forget so soon, in these days."""
+    return sum(
+        day.lost
+        for forgets_s, days in zip(FORGETS_S, fleet.outcomes.values(), strict=True)
+        if forgets_s in routers
+        for day in days[first : last + 1]
+    )
+
+
+def table(devices: int, days: int, seeds: int) -> str:
+    """Return the table of the page: the mean of all seeds.
+
+    Pings are of a device and day, lost are of all `devices` behind each router.
+    """
+    head = ("pinged", "pings, day 1", f"day {days}", "lost at 30 s, day 1", "later")
+    lines = [f"| {' | '.join((*head, 'at others, day 1', 'later'))} |", "|---|" + 6 * "---:|"]
+    of_all = devices * len(FORGETS_S) * seeds
     for way in WAYS:
-        fleet = tried(way, devices=devices, days=days)
-        (first, lost), (last, _) = pings_and_lost(fleet, 0, 0), pings_and_lost(fleet, -1, days)
-        later = pings_and_lost(fleet, 1, days)[1]
-        lines.append(
-            f"| {way.name} | {first / of_all:.0f} | {last / of_all:.0f} | {lost} | {later} |"
-        )
+        fleets = [tried(way, devices=devices, days=days, seed=str(n)) for n in range(seeds)]
+        first = sum(pings_and_lost(fleet, 0, 0)[0] for fleet in fleets)
+        last = sum(pings_and_lost(fleet, days - 1, days - 1)[0] for fleet in fleets)
+        lost = [
+            sum(lost_behind(fleet, routers, *part) for fleet in fleets) / seeds
+            for routers in (FORGETS_S[:1], FORGETS_S[1:])
+            for part in ((0, 0), (1, days))
+        ]
+        cells = (f"{first / of_all:.0f}", f"{last / of_all:.0f}", *(f"{each:g}" for each in lost))
+        lines.append(f"| {way.name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -203,8 +233,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.tuning_trial")
     parser.add_argument("--devices", type=int, default=4, help="behind each router")
     parser.add_argument("--days", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=20)
     options = parser.parse_args()
-    sys.stdout.write(table(options.devices, options.days) + "\n")
+    sys.stdout.write(table(options.devices, options.days, options.seeds) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from keepline.admin.guard import Guard
 from keepline.admin.isolation import isolation_routes
 from keepline.admin.monitor import monitor_routes
 from keepline.admin.server import AdminServer
+from keepline.admin.tuning import tuning_routes
 from keepline.admin.upstreams import upstream_routes
 from keepline.app.watching import thresholds_of
 from keepline.gateway.drain.gauges import gauges_of as gauges_of_drain
@@ -56,6 +57,7 @@ def make_admin(
     routers.append(capacity_routes(sampler, node.settings))
     routers.append(isolation_routes(node))
     routers.append(governor_routes(node))
+    routers.append(tuning_routes(node))
     routers.append(ban_routes(node))
     routers.append(alert_routes(alerting.alerts, node.clock.wall))
     if node.enrolment is not None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from keepline.gateway.throttle import address_key
 from keepline.lifecycle.heartbeat import ASKED, PINGED, Judge
-from keepline.lifecycle.intervals import Way
+from keepline.lifecycle.intervals import Change, Way
+from keepline.lifecycle.tries import Tries
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
     from keepline.lifecycle.heartbeat import Heartbeat, HeartbeatPolicy
-    from keepline.lifecycle.intervals import Change
     from keepline.lifecycle.profile import Profile
 
 MOST_PREFIXES: Final = 16_384
@@ -28,6 +29,11 @@ UNHEARD: Final = frozenset(
     }
 )
 """How the end of a way shows: no answer, or that of a router which knows the connection no more."""
+
+FORGOTTEN: Final = "forgotten by an operator"
+
+ASKED_AFTER_S: Final = 1.0
+"""What is sent into a silence is followed by a ping within that, but for a keepalive."""
 
 NEARLY: Final = 0.9
 """Of an interval: who is pinged in so long a silence was pinged by it."""
@@ -53,13 +59,24 @@ class Noted(NamedTuple):
     change: Change
 
 
+class Known(NamedTuple):
+    """What was learned of a prefix: what survives, what kills (infinite for nothing), seconds.
+
+    `since` is the time of its last change.
+    """
+
+    lo_s: float
+    hi_s: float
+    since: float
+
+
 class Tuner:
     """One `Way` for each prefix, one `Judge` for each interval; no connection knows of either.
 
-    `changes` are those since somebody took them.
+    `changes` are those since somebody took them; `tries` says who tries what.
     """
 
-    __slots__ = ("_base", "_judges", "_most_s", "_policy", "_ways", "changes")
+    __slots__ = ("_base", "_judges", "_most_s", "_policy", "_ways", "changes", "tries")
 
     def __init__(self, policy: HeartbeatPolicy, base: Judge, verdict_s: float) -> None:
         """`base` judges by `policy`; an idle device is given up `verdict_s` after its last byte."""
@@ -69,6 +86,7 @@ class Tuner:
         self._judges: dict[float, Judge] = {}
         self._ways: OrderedDict[str, Way] = OrderedDict()
         self.changes: list[Noted] = []
+        self.tries = Tries()
 
     def __len__(self) -> int:
         return len(self._ways)
@@ -81,53 +99,80 @@ class Tuner:
         heartbeat = connection.heartbeat
         if heartbeat.means != PINGED or not heartbeat.packed or not connection.address:
             return self._base
-        way = self._way(connection.address)
-        number, most_s = id(connection), self._most_of(connection)
-        interval_s = self._interval_s(way, number, most_s)
+        prefix = address_key(connection.address)
+        way = self._way(prefix)
+        interval_s = self._interval_s(prefix, way, connection)
         if _was_answered(connection, interval_s):
-            self._note(connection, way.survive(interval_s, now))
-        if way.trier == 0 and way.next_s(most_s) > way.lo_s:
-            way.trier = number
-        return self._judge(self._interval_s(way, number, most_s))
+            self._survive(prefix, way, interval_s, now)
+        next_s = way.next_s(self._most_of(connection))
+        if next_s > way.lo_s:
+            self.tries.begin(prefix, id(connection), next_s, now)
+        return self._judge(self._interval_s(prefix, way, connection))
 
     def on_ended(self, connection: Tuned, reason: CloseReason, now: float) -> None:
         """Learn from an end, if it was that of the way; somebody else may try then."""
-        way = self._ways.get(address_key(connection.address))
+        prefix = address_key(connection.address)
+        way = self._ways.get(prefix)
         if way is None:
             return
-        number, most_s = id(connection), self._most_of(connection)
         heartbeat = connection.heartbeat
         if reason in UNHEARD and heartbeat.packed and not heartbeat.streaming:
-            interval_s = self._interval_s(way, number, most_s)
+            interval_s = self._interval_s(prefix, way, connection)
             silent_s = _silence_s(connection, interval_s)
             if heartbeat.last_rx < heartbeat.asked_at and silent_s >= NEARLY * way.lo_s:
-                least_s = self._policy.ping_every_s
-                self._note(connection, way.die(min(interval_s, silent_s), least_s, now))
-        if way.trier == number:
-            way.trier = 0
+                self._die(prefix, way, min(interval_s, silent_s), now)
+        tried = self.tries.of(prefix)
+        if tried is not None and tried.number == id(connection):
+            self.tries.end(prefix)
+
+    def _survive(self, prefix: str, way: Way, interval_s: float, now: float) -> None:
+        is_tried = interval_s > way.lo_s
+        change = way.survive(interval_s, now)
+        if change is not None:
+            if is_tried:
+                self.tries.survived(prefix)
+            self._note(prefix, way, change, now)
+
+    def _die(self, prefix: str, way: Way, silent_s: float, now: float) -> None:
+        hi_s = way.hi_s
+        change = way.die(silent_s, self._policy.ping_every_s, now)
+        if change is None:
+            return
+        if way.hi_s < hi_s:
+            self.tries.killed(prefix, now)
+        self.tries.end(prefix)
+        self._note(prefix, way, change, now)
 
     def stretch(self, by: float) -> None:
         """Lengthen every wait for an answer, as the base's is."""
         for judge in self._judges.values():
             judge.stretch = by
 
-    def known(self) -> dict[str, tuple[float, float]]:
-        """Return what was learned by prefix, the latest used last: what survives, what kills."""
+    def known(self) -> dict[str, Known]:
+        """Return what was learned by prefix, the latest used last."""
         base_s = self._policy.ping_every_s
         return {
-            prefix: (way.lo_s, way.hi_s)
+            prefix: Known(way.lo_s, way.hi_s, way.since)
             for prefix, way in self._ways.items()
-            if way.lo_s != base_s or way.hi_s < float("inf")
+            if way.lo_s != base_s or way.hi_s < inf
         }
 
-    def recall(self, known: dict[str, tuple[float, float]], now: float) -> None:
+    def recall(self, known: dict[str, Known]) -> None:
         """Take up what was learned in a former life."""
-        for prefix, (lo_s, hi_s) in known.items():
-            self._ways[prefix] = Way(lo_s, hi_s, died_at=now)
+        for prefix, (lo_s, hi_s, since) in known.items():
+            self._ways[prefix] = Way(lo_s, hi_s, died_at=since, since=since)
         self._forget()
 
-    def _way(self, address: str) -> Way:
-        prefix = address_key(address)
+    def forget(self, prefix: str) -> bool:
+        """Have a prefix begin anew; False when nothing is known of it."""
+        way = self._ways.pop(prefix, None)
+        self.tries.end(prefix)
+        if way is None:
+            return False
+        self.changes.append(Noted(prefix, Change(way.lo_s, self._policy.ping_every_s, FORGOTTEN)))
+        return True
+
+    def _way(self, prefix: str) -> Way:
         way = self._ways.get(prefix)
         if way is None:
             way = self._ways[prefix] = Way(self._policy.ping_every_s)
@@ -137,14 +182,17 @@ class Tuner:
 
     def _forget(self) -> None:
         while len(self._ways) > MOST_PREFIXES:
-            self._ways.popitem(last=False)
+            prefix, _ = self._ways.popitem(last=False)
+            self.tries.end(prefix)
 
     def _most_of(self, connection: Tuned) -> float:
         return min(self._most_s, connection.profile.longest_silence_s)
 
-    def _interval_s(self, way: Way, number: int, most_s: float) -> float:
-        lo_s = min(way.lo_s, most_s)
-        return max(lo_s, way.next_s(most_s)) if way.trier == number else lo_s
+    def _interval_s(self, prefix: str, way: Way, connection: Tuned) -> float:
+        tried = self.tries.of(prefix)
+        if tried is not None and tried.number == id(connection):
+            return tried.interval_s
+        return min(way.lo_s, self._most_of(connection))
 
     def _judge(self, interval_s: float) -> Judge:
         if interval_s == self._policy.ping_every_s:
@@ -162,23 +210,27 @@ class Tuner:
             judge.stretch = self._base.stretch
         return judge
 
-    def _note(self, connection: Tuned, change: Change | None) -> None:
-        if change is not None:
-            self.changes.append(Noted(address_key(connection.address), change))
+    def _note(self, prefix: str, way: Way, change: Change, now: float) -> None:
+        way.since = now
+        self.changes.append(Noted(prefix, change))
 
 
 def _was_answered(connection: Tuned, interval_s: float) -> bool:
     """Return whether its last ping ended a silence of that length in both directions, and life.
 
-    The first ping comes earlier, and what is sent or said in between holds a way open, too.
+    The first ping comes earlier, and what is sent or said in between holds a way open, too. A
+    keepalive does so in every silence that is longer than it waits, so there it changes nothing.
     """
     heartbeat = connection.heartbeat
     since = heartbeat.asked_at - NEARLY * NEARLY * interval_s
+    if connection.last_sent > since:
+        sent_s = heartbeat.asked_at - connection.last_sent
+        if interval_s < connection.profile.quiet_s or sent_s < ASKED_AFTER_S:
+            return False
     return (
         heartbeat.stage == ASKED
         and heartbeat.last_rx >= heartbeat.asked_at
         and heartbeat.pings > 1
-        and connection.last_sent <= since
         and connection.last_activity <= since
     )
 

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import DecodeError, Struct, json
 
 from keepline.errors import HubDownError
-from keepline.gateway.tuning.tuner import Tuner
+from keepline.gateway.tuning.tuner import Known, Tuner
 
 if TYPE_CHECKING:
     from keepline.gateway.connection import Connection
     from keepline.gateway.node import Node
+    from keepline.gateway.tuning.tuner import Noted
 
 MEMO: Final = "tuning"
 EVENT: Final = "tuned"
+WHAT: Final = "ping interval"
 EACH_S: Final = 60
 """Between two events, and between two memos that are written."""
 
-MOST_TOLD: Final = 50
-"""So many changes are in one event; of more, their number."""
+MOST_TOLD: Final = 200
+"""So many changes are in one event: 20 KB. As soon as there are more, they are told at once."""
+
+SLOWLY: Final = 4
+"""Under pressure what can wait so many times as long does."""
 
 MOST_KEPT: Final = 4_096
-"""So many prefixes are written down, those that were used last: 200 KB at most."""
+"""So many prefixes are written down, those that were used last: 300 KB at most."""
 
 
 class _Kept(Struct):
-    """What survives and what kills, None for nothing yet; seconds."""
+    """What survives and what kills, None for nothing yet; since when, in Unix time."""
 
     lo_s: float
     hi_s: float | None
+    since: float | None = None
+
+
+class Learned(NamedTuple):
+    """What is known of a prefix; see `Known`. `tried_s` is what one of its devices tries now.
+
+    `since` is in Unix time.
+    """
+
+    prefix: str
+    interval_s: float
+    tried_s: float | None
+    killed_s: float | None
+    since: float
 
 
 class Tuning:
@@ -63,18 +83,45 @@ class Tuning:
         except (HubDownError, DecodeError) as error:
             node.log.warning("tuning_unreadable", error=error)
             return
+        ahead_s = self._ahead_s()
         found = {
-            prefix: (each.lo_s, float("inf") if each.hi_s is None else each.hi_s)
+            prefix: Known(
+                each.lo_s,
+                inf if each.hi_s is None else each.hi_s,
+                node.ticker.now if each.since is None else each.since - ahead_s,
+            )
             for prefix, each in known.items()
         }
-        self.tuner.recall(found, node.ticker.now)
+        self.tuner.recall(found)
+
+    def learned(self) -> list[Learned]:
+        """Return what is known by prefix, the latest used first."""
+        ahead_s = self._ahead_s()
+        known = self.tuner.known()
+        return [
+            Learned(
+                prefix,
+                each.lo_s,
+                None if (tried := self.tuner.tries.of(prefix)) is None else tried.interval_s,
+                None if each.hi_s == inf else each.hi_s,
+                each.since + ahead_s,
+            )
+            for prefix, each in reversed(known.items())
+        ]
+
+    def forget(self, prefix: str) -> bool:
+        """Have a prefix begin anew, which is told and written down; False for one not known."""
+        if not self.tuner.forget(prefix):
+            return False
+        self.tell()
+        return True
 
     def each_second(self) -> None:
         """Pass on how unwell we are; each minute tell what has changed, and write it down."""
         self.tuner.stretch(self._node.judge.stretch)
         self._rest_s -= 1
-        if self._rest_s <= 0:
-            self._rest_s = EACH_S
+        if self._rest_s <= 0 or len(self.tuner.changes) >= MOST_TOLD:
+            self._rest_s = EACH_S * (SLOWLY if self._node.governor.is_slow else 1)
             self.tell()
 
     def tell(self) -> None:
@@ -82,19 +129,27 @@ class Tuning:
         changes, self.tuner.changes = self.tuner.changes, []
         if not changes:
             return
-        told: dict[str, Any] = {
-            "changes": [
-                {"prefix": prefix, "before_s": before_s, "after_s": after_s, "reason": reason}
-                for prefix, (before_s, after_s, reason) in changes[:MOST_TOLD]
-            ],
-            "more": max(0, len(changes) - MOST_TOLD),
-        }
-        node = self._node
-        node.hub.emit("", EVENT, json.encode(told))
-        node.log.info(EVENT, changes=len(changes), prefixes=len(self.tuner))
+        for first in range(0, len(changes), MOST_TOLD):
+            self._emit(changes[first : first + MOST_TOLD])
+        self._node.log.info(EVENT, changes=len(changes), prefixes=len(self.tuner))
+        self._keep()
+
+    def _emit(self, changes: list[Noted]) -> None:
+        told = [
+            {"prefix": prefix, "before_s": before_s, "after_s": after_s, "reason": reason}
+            for prefix, (before_s, after_s, reason) in changes
+        ]
+        self._node.hub.emit("", EVENT, json.encode({"what": WHAT, "changes": told}))
+
+    def _keep(self) -> None:
+        ahead_s = self._ahead_s()
         known = list(self.tuner.known().items())[-MOST_KEPT:]
         kept = {
-            prefix: _Kept(lo_s, None if hi_s == float("inf") else hi_s)
-            for prefix, (lo_s, hi_s) in known
+            prefix: _Kept(each.lo_s, None if each.hi_s == inf else each.hi_s, each.since + ahead_s)
+            for prefix, each in known
         }
-        node.hub.keep_memo(MEMO, json.encode(kept))
+        self._node.hub.keep_memo(MEMO, json.encode(kept))
+
+    def _ahead_s(self) -> float:
+        """Return how far Unix time is ahead of that of devices' silence."""
+        return self._node.clock.wall() - self._node.ticker.now

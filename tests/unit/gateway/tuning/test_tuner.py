@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from keepline.gateway.tuning.tuner import MOST_PREFIXES, Tuner
+from keepline.gateway.tuning.tuner import FORGOTTEN, MOST_PREFIXES, Known, Tuner
 from keepline.lifecycle.heartbeat import ASKED, PROBED, Heartbeat, HeartbeatPolicy, Judge
 from keepline.lifecycle.profile import BROWSER, STOCK, Profile
+from keepline.lifecycle.tries import COSTS, FEW
 from keepline.reasons import CloseReason
 
 POLICY = HeartbeatPolicy()
@@ -40,7 +41,7 @@ class Device:
 def made(verdict_s: float = 120.0, **known: float) -> Tuner:
     tuner = Tuner(POLICY, BASE, verdict_s)
     if known:
-        tuner.recall({"192.0.2.7": (known["lo_s"], known.get("hi_s", INF))}, 0.0)
+        tuner.recall({"192.0.2.7": Known(known["lo_s"], known.get("hi_s", INF), 0.0)})
     return tuner
 
 
@@ -51,10 +52,10 @@ def interval_of(judge: Judge) -> float:
 def test_one_tries_and_the_others_keep_to_what_has_survived() -> None:
     tuner = made(lo_s=40)
     first, second = Device(), Device()
-    assert interval_of(tuner.judge_of(first, 0.0)) == 50
+    assert interval_of(tuner.judge_of(first, 0.0)) == 58
     assert interval_of(tuner.judge_of(second, 0.0)) == 40
     tuner.on_ended(first, CloseReason.DEVICE_CLOSED, 1.0)
-    assert interval_of(tuner.judge_of(second, 0.0)) == 50
+    assert interval_of(tuner.judge_of(second, 0.0)) == 58
 
 
 def test_five_answers_after_so_long_a_silence_make_it_everybodys() -> None:
@@ -62,10 +63,10 @@ def test_five_answers_after_so_long_a_silence_make_it_everybodys() -> None:
     trier = Device()
     tuner.judge_of(trier, 0.0)
     for n in range(1, 6):
-        trier.is_asked(50.0 * n, 50.0 * n + 0.1)
-        tuner.judge_of(trier, 50.0 * n + 45)
-    assert tuner.known() == {"192.0.2.7": (50, INF)}
-    assert [change.after_s for _, change in tuner.changes] == [50]
+        trier.is_asked(58.0 * n, 58.0 * n + 0.1)
+        tuner.judge_of(trier, 58.0 * n + 52)
+    assert tuner.known() == {"192.0.2.7": (58, INF, 342)}
+    assert [change.after_s for _, change in tuner.changes] == [58]
 
 
 @pytest.mark.parametrize("other", ["last_sent", "last_activity"])
@@ -74,15 +75,15 @@ def test_what_was_sent_or_said_in_between_makes_a_silence_no_proof(other: str) -
     trier = Device()
     tuner.judge_of(trier, 0.0)
     for n in range(1, 10):
-        setattr(trier, other, 50.0 * n - 20)
-        trier.is_asked(50.0 * n, 50.0 * n + 0.1)
-        tuner.judge_of(trier, 50.0 * n + 45)
+        setattr(trier, other, 58.0 * n - 20)
+        trier.is_asked(58.0 * n, 58.0 * n + 0.1)
+        tuner.judge_of(trier, 58.0 * n + 52)
     assert tuner.changes == []
 
 
 def test_a_profile_and_the_bound_have_the_last_word() -> None:
-    known = {"lo_s": 290.0}
-    assert interval_of(made(1_000, **known).judge_of(Device(profile=BROWSER), 0.0)) == 300
+    known = {"lo_s": 298.0}
+    assert interval_of(made(1_000, **known).judge_of(Device(profile=BROWSER), 0.0)) == 298
     assert interval_of(made(1_000, **known).judge_of(Device(profile=STOCK), 0.0)) == 110
     assert interval_of(made(65.5, **known).judge_of(Device(profile=BROWSER), 0.0)) == 60
 
@@ -117,13 +118,12 @@ def test_only_an_end_that_is_the_ways_counts(reason: CloseReason, *, counts: boo
 
 def test_a_way_that_was_dead_when_something_was_sent_died_in_that_silence() -> None:
     tuner = made(lo_s=40)
-    for n in range(2):
-        trier = Device()
-        tuner.judge_of(trier, 0.0)
-        trier.last_sent = 44.0
-        trier.is_asked(44.1, None)
-        tuner.on_ended(trier, CloseReason.HEARTBEAT_TIMEOUT, 1_000.0 * (n + 1))
-    [(lo_s, hi_s)] = tuner.known().values()
+    trier = Device()
+    tuner.judge_of(trier, 0.0)
+    trier.last_sent = 44.0
+    trier.is_asked(44.1, None)
+    tuner.on_ended(trier, CloseReason.HEARTBEAT_TIMEOUT, 1_000.0)
+    [(lo_s, hi_s, _)] = tuner.known().values()
     assert hi_s == pytest.approx(44, abs=0.1)
     assert lo_s <= 0.8 * hi_s
 
@@ -155,7 +155,7 @@ def test_a_longer_interval_puts_off_the_ages_of_silence_by_as_much() -> None:
 
 def test_prefixes_are_bounded_and_the_longest_unused_is_forgotten() -> None:
     tuner = made()
-    tuner.recall({f"address-{n}": (20.0, 40.0) for n in range(MOST_PREFIXES + 3)}, 0.0)
+    tuner.recall({f"address-{n}": Known(20.0, 40.0, 0.0) for n in range(MOST_PREFIXES + 3)})
     assert len(tuner) == MOST_PREFIXES
     assert "address-2" not in tuner.known()
     assert "address-3" in tuner.known()
@@ -164,3 +164,61 @@ def test_prefixes_are_bounded_and_the_longest_unused_is_forgotten() -> None:
 def test_what_is_recalled_is_not_forgiven_at_once() -> None:
     tuner = made(lo_s=40, hi_s=50)
     assert interval_of(tuner.judge_of(Device(), 1.0)) == 40
+
+
+def test_a_keepalive_in_every_long_silence_does_not_keep_it_from_being_a_proof() -> None:
+    """Stock firmware is sent one after 85 s, so its ways never see a longer one without."""
+    tuner = made(lo_s=88)
+    trier = Device()
+    tuner.judge_of(trier, 0.0)
+    for n in range(1, 6):
+        trier.last_sent = 110.0 * n - 15
+        trier.is_asked(110.0 * n, 110.0 * n + 0.1)
+        tuner.judge_of(trier, 110.0 * n + 100)
+    assert [known.lo_s for known in tuner.known().values()] == [110]
+
+
+def test_what_is_sent_and_asked_after_in_a_long_silence_is_no_proof() -> None:
+    tuner = made(lo_s=88)
+    trier = Device()
+    tuner.judge_of(trier, 0.0)
+    for n in range(1, 10):
+        trier.last_sent = 110.0 * n - 0.1
+        trier.is_asked(110.0 * n, 110.0 * n + 0.1)
+        tuner.judge_of(trier, 110.0 * n + 100)
+    assert tuner.changes == []
+
+
+def test_a_prefix_that_is_forgotten_begins_anew_and_says_so() -> None:
+    tuner = made(lo_s=88, hi_s=110)
+    tuner.judge_of(Device(), 0.0)
+    assert tuner.forget("192.0.2.7")
+    assert not tuner.forget("192.0.2.7")
+    assert tuner.changes == [("192.0.2.7", (88, 15, FORGOTTEN))]
+    assert interval_of(tuner.judge_of(Device(), 1.0)) == 28
+
+
+def test_only_a_few_of_many_prefixes_try_what_nothing_is_known_of() -> None:
+    tuner = made()
+    devices = [Device(address=f"192.0.2.{n}") for n in range(100)]
+    intervals = [interval_of(tuner.judge_of(device, 0.0)) for device in devices]
+    assert intervals == [28] * FEW + [15] * (100 - FEW)
+
+
+def test_what_kills_at_a_few_prefixes_is_not_tried_at_the_others() -> None:
+    tuner = made()
+    killed = 0
+    for n in range(100):
+        device = Device(address=f"192.0.2.{n}")
+        if interval_of(tuner.judge_of(device, 0.0)) == 28:
+            device.is_asked(28.0, None)
+            tuner.on_ended(device, CloseReason.HEARTBEAT_TIMEOUT, 40.0)
+            killed += 1
+    assert killed == FEW // COSTS
+
+
+def test_a_prefix_that_is_dropped_for_another_tries_no_more() -> None:
+    tuner = made()
+    tuner.judge_of(Device(), 0.0)
+    tuner.recall({f"address-{n}": Known(20.0, 40.0, 0.0) for n in range(MOST_PREFIXES)})
+    assert len(tuner.tries) == 0
