@@ -192,6 +192,42 @@ async def test_a_device_nobody_holds_is_nowhere(under: Under) -> None:
     assert await under.hub.where("device") is None
 
 
+async def test_who_was_here_is_known_and_for_how_long_it_has_been_away(under: Under) -> None:
+    left = await under.hub.claim("left", "session-1")
+    await under.hub.release(left, b"", WINDOW_S)
+    under.clock.advance(5.0)
+    under.node.open(await under.hub.claim("held", "session-2"))
+    assert await under.hub.known(60.0) == [("held", 0.0), ("left", 5.0)]
+    assert await under.hub.known(4.0) == [("held", 0.0)]
+    back = await under.hub.claim("left", "session-3")
+    assert await under.hub.known(0.0) == [("held", 0.0), ("left", 0.0)]
+    await under.hub.release(back, None, WINDOW_S)
+    under.clock.advance(1.0)
+    assert await under.hub.known(60.0) == [("held", 0.0), ("left", 1.0)]
+
+
+async def test_who_was_here_is_read_page_by_page(under: Under) -> None:
+    assert await under.hub.known(60.0) == []
+    for number in (3, 1, 4, 2):
+        claim = await under.hub.claim(f"device-{number}", f"session-{number}")
+        await under.hub.release(claim, b"state", WINDOW_S)
+    first = await under.hub.known(60.0, limit=3)
+    assert [each.device_id for each in first] == ["device-1", "device-2", "device-3"]
+    rest = await under.hub.known(60.0, first[-1].device_id, 3)
+    assert [each.device_id for each in rest] == ["device-4"]
+    assert await under.hub.known(60.0, "device-4") == []
+
+
+async def test_a_step_of_the_wall_clock_takes_nobody_away(under: Under) -> None:
+    claim = await under.hub.claim("device", "session-1")
+    await under.hub.release(claim, b"state", WINDOW_S)
+    under.clock.step_wall(86_400.0)
+    under.hub.each_second()
+    under.clock.advance(5.0)
+    [known] = await under.hub.known(60.0)
+    assert known.away_s == pytest.approx(5.0)
+
+
 async def test_every_node_tells_its_load(under: Under) -> None:
     under.node.open(await under.hub.claim("device", "session-1"))
     assert [(node.name, node.sessions) for node in await under.hub.nodes()] == [("node-1", 1)]
@@ -328,6 +364,18 @@ async def test_the_windows_of_a_killed_node_begin_when_it_is_back(open_hub: Open
     after = await open_hub()
     after.clock.advance(WINDOW_S - 1)
     assert (await after.hub.claim("device", "session-2")).outcome is Outcome.RESUMED
+
+
+@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+async def test_who_was_held_by_a_killed_node_is_away_since_it_is_back(open_hub: Open) -> None:
+    before = await open_hub()
+    left = await before.hub.claim("left", "session-1")
+    await before.hub.release(left, b"", WINDOW_S)
+    await before.hub.claim("held", "session-2")
+    before.clock.advance(WINDOW_S)
+    after = await open_hub()
+    after.clock.advance(5.0)
+    assert await after.hub.known(2 * WINDOW_S) == [("held", 5.0), ("left", WINDOW_S + 5.0)]
 
 
 @pytest.mark.parametrize("open_hub", ["file"], indirect=True)

@@ -76,6 +76,7 @@ async def begin_life(
     """Start a node; what a former life held waits for its devices from now on."""
     hub.keeps_house = elder is None
     held = await hub.start(holder, node.settings.hub.resume_window_s, elder)
+    node.governor.newcomers.start()
     if node.tuning is not None:
         await node.tuning.recall()
     if held:
@@ -95,6 +96,7 @@ async def outlive(hub: LocalHub, node: Node) -> None:
 
 async def end_life(hub: LocalHub, node: Node) -> None:
     """Write what is left to write, within a bound, and close the file."""
+    node.governor.newcomers.stop()
     if node.tuning is not None:
         node.tuning.tell()
     lost = await hub.stop(LAST_WRITES_S)

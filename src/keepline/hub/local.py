@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from keepline.errors import HubDownError, ReplacedError
+from keepline.hub.known import ReadKnown
 from keepline.hub.memos import KeepMemo, ReadMemo
 from keepline.hub.operations import (
     PRUNE_ROWS,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from keepline.clock import Clock
     from keepline.hub.database import Database
-    from keepline.hub.port import Amend, Event, Holder, NodeView, Row, Tally, Totals
+    from keepline.hub.port import Amend, Event, Holder, Known, NodeView, Row, Tally, Totals
 
 JUMP_S: Final = 2.0
 """What the wall clock may go apart from the monotonic one in a second: more is a jump."""
@@ -117,13 +118,15 @@ class LocalHub:
         self._holder = holder
         self._elder = elder
         living = "" if elder is None else elder.name
-        taken = self._writer.ask(TakeOver(living, self._wall() + window_s))
+        now = self._wall()
+        taken = self._writer.ask(TakeOver(living, now, now + window_s))
         return cast("int", await taken)
 
     async def outlive(self, window_s: float) -> int:
         """The elder has ended: return how many devices it held to the end, which wait from now."""
         self._elder = None
-        taken = self._writer.ask(TakeOver(self._node, self._wall() + window_s))
+        now = self._wall()
+        taken = self._writer.ask(TakeOver(self._node, now, now + window_s))
         return cast("int", await taken)
 
     async def claim(self, device_id: str, session_id: str) -> Claim:
@@ -177,6 +180,13 @@ class LocalHub:
         if node != self._node:
             return None  # its connection here lingers, and another process has it
         return Whereabouts(node, number, session_id, since, *described)
+
+    async def known(self, within_s: float, after: str = "", limit: int = 1_000) -> Sequence[Known]:
+        """Return who was here; see `port.Hub`."""
+        now = self._wall()
+        return cast(
+            "list[Known]", await self._writer.look(ReadKnown(now, now - within_s, after, limit))
+        )
 
     async def nodes(self) -> Sequence[NodeView]:
         """Return this node alone."""

@@ -132,8 +132,9 @@ class ReleaseClaim(NamedTuple):
 
     def run(self, transaction: Transaction) -> None:
         done = transaction.execute(
-            "update own set node = '' where device_id = ? and session_id = ? and node <> ''",
-            (self.device_id, self.session_id),
+            "update own set node = '', since = ?"
+            " where device_id = ? and session_id = ? and node <> ''",
+            (self.at, self.device_id, self.session_id),
         )
         if done.rowcount != 1:
             raise ReplacedError(f"{self.device_id} is held by a newer session")
@@ -296,6 +297,7 @@ class TakeOver(NamedTuple):
     """
 
     living: str
+    at: float
     until: float
     size_bytes: int = 200
 
@@ -306,7 +308,7 @@ class TakeOver(NamedTuple):
             (self.until, self.living),
         )
         return transaction.execute(
-            "update own set node = '' where node not in ('', ?)", (self.living,)
+            "update own set node = '', since = ? where node not in ('', ?)", (self.at, self.living)
         ).rowcount
 
 
@@ -320,6 +322,7 @@ class ShiftWindows(NamedTuple):
         transaction.execute(
             "update state set until = until + ? where until is not null", (self.by_s,)
         )
+        transaction.execute("update own set since = since + ? where node = ''", (self.by_s,))
 
 
 class Prune(NamedTuple):

@@ -64,6 +64,13 @@ class Whereabouts(NamedTuple):
     health: str
 
 
+class Known(NamedTuple):
+    """A device that was here: `away_s` since it was given back, 0 while it is held."""
+
+    device_id: str
+    away_s: float
+
+
 class NodeView(NamedTuple):
     """One node and its load."""
 
@@ -196,6 +203,13 @@ class Hub(Protocol):
 
     async def where(self, device_id: str) -> Whereabouts | None:
         """Return who holds the device, None for nobody. Raises HubDownError."""
+
+    async def known(self, within_s: float, after: str = "", limit: int = 1_000) -> Sequence[Known]:
+        """Return devices that are held or were within so many seconds, behind the id `after`.
+
+        In the order of their ids. Who was held by a node that was killed is away since another has
+        begun in its place. Raises HubDownError.
+        """
 
     async def nodes(self) -> Sequence[NodeView]:
         """Return every node that is alive."""

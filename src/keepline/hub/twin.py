@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.errors import ReplacedError
 from keepline.hub.port import (
     Claim,
     Event,
+    Known,
     Outcome,
     Tally,
     Totals,
@@ -45,6 +47,7 @@ class TwinHub:
         self._numbers = 0
         self._held: dict[str, tuple[Claim, float]] = {}
         self._kept: dict[str, _Kept] = {}
+        self._left_at: dict[str, float] = {}
         self._event_ids = 0
         self._events: deque[Event] = deque(maxlen=KEPT)
         self._totals: dict[str, Totals] = {}
@@ -86,6 +89,10 @@ class TwinHub:
             check_size(state)
         if self._holds(claim):
             del self._held[claim.device_id]
+            self._left_at.pop(claim.device_id, None)
+            self._left_at[claim.device_id] = self._clock.now()
+            if len(self._left_at) > KEPT:
+                del self._left_at[next(iter(self._left_at))]
             kept = self._kept.pop(claim.device_id, None)
             saved = None if kept is None else kept.state
             left = state(saved) if callable(state) else saved if state is None else state
@@ -112,6 +119,18 @@ class TwinHub:
             return None
         claim, since = self._held[device_id]
         return Whereabouts(self._node, claim.number, claim.session_id, since, *described)
+
+    async def known(self, within_s: float, after: str = "", limit: int = 1_000) -> Sequence[Known]:
+        """Return who was here; see `port.Hub`."""
+        now = self._clock.now()
+        away = {device_id: now - at for device_id, at in self._left_at.items()}
+        away |= dict.fromkeys(self._held, 0.0)
+        chosen = (
+            Known(device_id, away[device_id])
+            for device_id in sorted(away)
+            if device_id > after and away[device_id] <= within_s
+        )
+        return list(islice(chosen, limit))
 
     async def nodes(self) -> Sequence[NodeView]:
         """Return this node alone."""

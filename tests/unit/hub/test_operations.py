@@ -134,17 +134,17 @@ def test_no_more_events_are_read_than_asked_for(database: Database, number: int)
 def test_a_node_that_starts_releases_what_its_former_life_held(database: Database) -> None:
     claim(database, "held", "s1")
     run(database, SaveState("held", "s1", 1.0, b"x"))
-    assert run(database, TakeOver("", until=160.0)) == [1]
+    assert run(database, TakeOver("", at=100.0, until=160.0)) == [1]
     assert claim(database, "held", "s2", at=159.9).outcome is Outcome.RESUMED
 
 
 def test_a_node_that_starts_leaves_alone_what_a_living_one_holds(database: Database) -> None:
     claim(database, "held", "s1")
     run(database, SaveState("held", "s1", 1.0, b"x"))
-    assert run(database, TakeOver("node", until=160.0)) == [0]
+    assert run(database, TakeOver("node", at=100.0, until=160.0)) == [0]
     assert run(database, FindOwner("held")) != [None]
     assert run(database, SaveState("held", "s1", 1.0, b"y")) == [None]
-    assert run(database, TakeOver("other", until=160.0)) == [1]
+    assert run(database, TakeOver("other", at=100.0, until=160.0)) == [1]
 
 
 @pytest.mark.parametrize(

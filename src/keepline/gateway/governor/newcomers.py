@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Final
 
-from keepline.errors import RefusedError
+from keepline.errors import HubDownError, RefusedError
 from keepline.gateway.auth.credentials import ID_CHARACTERS, shown_device_id
 from keepline.gateway.governor.actions import Action
 from keepline.gateway.governor.recent import Recent
@@ -35,6 +35,10 @@ STILL_TALKING_S: Final = 10.0
 """Who said something so short ago may be in the middle of a conversation."""
 
 
+RECALLED_AT_ONCE: Final = 1_000
+"""So many devices are read from the hub and remembered in one go: a millisecond."""
+
+
 def overloaded(u: float) -> RefusedError:
     """Return the refusal of a node that is pressed; `u` is random in [0, 1)."""
     wait_s = SOONEST_S + u * (LATEST_S - SOONEST_S)
@@ -47,7 +51,7 @@ class Newcomers:
     Whoever shows another's id gains a place in a queue by it, and fails at the authenticator.
     """
 
-    __slots__ = ("_holding", "_node", "_recent", "_taken", "held", "refused")
+    __slots__ = ("_holding", "_node", "_recalling", "_recent", "_taken", "held", "refused")
 
     def __init__(self, node: Node, taken: Mapping[Action, float]) -> None:
         self._node = node
@@ -55,6 +59,7 @@ class Newcomers:
         self._recent = Recent(
             node.settings.server.max_connections, node.settings.hub.resume_window_s
         )
+        self._recalling: asyncio.Task[None] | None = None
         self._holding = 0
         self.held = 0
         self.refused = 0
@@ -68,6 +73,37 @@ class Newcomers:
         now = self._node.ticker.now
         broken_off = reason.initiator is not Initiator.DEVICE and _talks(connection, now)
         self._recent.left(folded(device_id), now, talking=broken_off)
+
+    def start(self) -> None:
+        """Remember who was here before this process, beside whatever else begins."""
+        self._recalling = self._node.loop.create_task(self._recall())
+
+    def stop(self) -> None:
+        """Remember nobody else; idempotent."""
+        if self._recalling is not None:
+            self._recalling.cancel()
+
+    async def _recall(self) -> None:
+        """Those come first that are resumed; of the others as many as there are places for."""
+        node = self._node
+        try:
+            resumed = await self._recall_within(node.settings.hub.resume_window_s)
+            known = await self._recall_within(inf)
+        except HubDownError as error:
+            node.log.warning("devices_not_recalled", error=error)
+        else:
+            node.log.info("devices_recalled", resumed=resumed, known=known)
+
+    async def _recall_within(self, within_s: float) -> int:
+        after, read = "", 0
+        while read < len(self._recent):
+            page = await self._node.hub.known(within_s, after, RECALLED_AT_ONCE)
+            if not page:
+                break
+            self._recent.recall(page, self._node.ticker.now)
+            after = page[-1].device_id
+            read += len(page)
+        return read
 
     def rank(self, request: Request) -> Rank:
         """Return who this seems to be."""

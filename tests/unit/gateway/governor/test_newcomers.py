@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from keepline.errors import RefusedError
+from keepline.errors import HubDownError, RefusedError
+from keepline.gateway.governor import newcomers
 from keepline.gateway.governor.newcomers import STILL_TALKING_S
 from keepline.gateway.governor.room import Rank
 from keepline.lifecycle.states import State
@@ -166,3 +167,55 @@ async def test_at_the_most_nobody_may() -> None:
     with pytest.raises(RefusedError):
         await comes(world, "here-1")
     assert world.node.governor.newcomers.refused == 1
+
+
+async def leaves_behind(world: World, device_id: str) -> None:
+    claim = await world.hub.claim(device_id, device_id)
+    await world.hub.release(claim, b"", 60.0)
+
+
+async def test_who_was_here_before_this_process_comes_before_who_is_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(newcomers, "RECALLED_AT_ONCE", 2)
+    world = World(hub={"resume_window_s": 60})
+    for number in range(3):
+        await leaves_behind(world, f"long-ago-{number}")
+    world.clock.advance(61)
+    for number in range(3):
+        await leaves_behind(world, f"lately-{number}")
+    world.node.governor.newcomers.start()
+    await settle()
+    assert {rank(world, f"lately-{number}") for number in range(3)} == {Rank.RESUMING}
+    assert {rank(world, f"long-ago-{number}") for number in range(3)} == {Rank.KNOWN}
+    assert rank(world, "nobody") is Rank.NEW
+    [told] = world.logged("devices_recalled")
+    assert (told["resumed"], told["known"]) == (3, 6)
+
+
+async def test_no_more_are_read_than_there_are_places_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(newcomers, "RECALLED_AT_ONCE", 2)
+    world = World(server={"port": 0, "max_connections": 2})
+    for number in range(10):
+        await leaves_behind(world, f"device-{number}")
+    world.node.governor.newcomers.start()
+    await settle()
+    [told] = world.logged("devices_recalled")
+    assert (told["resumed"], told["known"]) == (4, 4)
+
+
+async def test_a_hub_that_cannot_be_read_costs_the_ranks_and_no_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+
+    async def known(*_: object) -> None:
+        raise HubDownError("it is locked")
+
+    monkeypatch.setattr(world.hub, "known", known)
+    world.node.governor.newcomers.start()
+    await settle()
+    assert world.logged("devices_not_recalled")
+    world.node.governor.newcomers.stop()

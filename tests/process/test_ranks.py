@@ -1,0 +1,86 @@
+"""Who was here before the process ended is let in again, however it ended."""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.process.processes import GIVE_UP_AFTER_S, PORTS, TOKEN, Start, ends, read_until
+
+RESUMES_ONLY = 0.96
+
+
+def read_all(stream: IO[str] | None, events: set[str]) -> dict[str, dict[str, object]]:
+    """Read log lines until each of `events` has come, in whatever order."""
+    assert stream is not None
+    found: dict[str, dict[str, object]] = {}
+    for line in map(json.loads, stream):
+        if line["event"] in events:
+            found[line["event"]] = line
+        if found.keys() == events:
+            return found
+    raise AssertionError(f"the log ended with no more than {set(found)}")
+
+
+@contextmanager
+def device(port: object, device_id: str) -> Iterator[ClientConnection]:
+    with connect(
+        f"ws://127.0.0.1:{port}/xiaozhi/v1/",
+        additional_headers={"Authorization": f"Bearer {TOKEN}", "Device-Id": device_id},
+        compression=None,
+        proxy=None,
+        close_timeout=0.1,
+    ) as connection:
+        connection.send('{"type":"hello","version":1,"transport":"websocket"}')
+        assert json.loads(connection.recv(GIVE_UP_AFTER_S))["type"] == "hello"
+        yield connection
+
+
+def force(admin_port: object, pressure: float) -> None:
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{admin_port}/api/governor/force",
+        data=json.dumps({"pressure": pressure}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener.open(asked, timeout=GIVE_UP_AFTER_S).close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_at_resumes_only_who_was_here_before_a_restart_passes_and_others_do_not(
+    start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    serve = ("serve", *PORTS, "--token", TOKEN, "--data", str(tmp_path / "data"))
+    process = start(*serve)
+    ports = read_until(process.stderr, "started")
+    here = [f"02:00:00:00:00:{n:02x}" for n in range(20)]
+    with ExitStack() as stack:
+        for device_id in here:
+            stack.enter_context(device(ports["port"], device_id))
+        with device(ports["port"], "has-left"):
+            pass
+        process.send_signal(number)
+        process.wait(GIVE_UP_AFTER_S)
+
+    process = start(*serve)
+    told = read_all(process.stderr, {"started", "devices_recalled"})
+    recalled, ports = told["devices_recalled"], told["started"]
+    assert (recalled["resumed"], recalled["known"]) == (21, 21)
+    force(ports["admin_port"], RESUMES_ONLY)
+    for device_id in (*here, "has-left"):
+        with device(ports["port"], device_id):
+            pass
+    with pytest.raises(InvalidStatus) as refused, device(ports["port"], "never-here"):
+        pass
+    assert refused.value.response.status_code == 503
+    process.terminate()
+    assert ends(process)[0] == 0
