@@ -41,7 +41,7 @@ class ListedJudge:
             Verdict.SUSPICIOUS if suspected else Verdict.HEALTHY, ping, due, became_suspicious
         )
 
-    def calm_due(self, _: Heartbeat, __: float) -> None:
+    def ask_again(self, _: Heartbeat, __: float, ___: float) -> None:
         """Everybody is looked at alone."""
 
     def ping_payload(self, hb: Heartbeat, now_precise: float) -> bytes:

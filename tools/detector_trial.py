@@ -42,8 +42,6 @@ MOST_UNWELL: Final = 8  # as the gateway has it
 PHASE_S: Final = 0.03
 """The ticker starts so much later than the wheel, as in life: each wait is rounded up twice."""
 
-_HEALTHY: Final = Verdict.HEALTHY
-
 
 class _Clock:
     """Shows what it is set to."""
@@ -308,6 +306,12 @@ class Trial:
         if heartbeat.streaming and lives:
             self._listen(reading, device)
         u = self._random.random()
+        again = judge.ask_again(heartbeat, now, u)
+        if again is not None:
+            self._ask(device, judge)
+            self._ticker.expect(device)
+            self._wheel.arm(device, again)
+            return
         verdict, ping, due, became_suspicious = judge.look(heartbeat, now, u)
         if became_suspicious:
             self.figures.suspicions += lives
@@ -316,12 +320,12 @@ class Trial:
             self._on_zombie(device, now, due)
             return
         if ping:
-            self.figures.pings += 1
-            self._ping(device, judge.ping_payload(heartbeat, self._ticker.precise()))
-            if verdict is _HEALTHY and (calm_due := judge.calm_due(heartbeat, u)) is not None:
-                self._ticker.expect(device)
-                due = calm_due
+            self._ask(device, judge)
         self._wheel.arm(device, due)
+
+    def _ask(self, device: Device, judge: Judge) -> None:
+        self.figures.pings += 1
+        self._ping(device, judge.ping_payload(device.heartbeat, self._ticker.precise()))
 
     def _ping(self, device: Device, payload: bytes) -> None:
         way = device.way

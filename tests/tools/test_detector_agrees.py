@@ -43,6 +43,11 @@ class Listener(Judge):
         self.suspicions = self.pings = 0
         self.silences_s: dict[Heartbeat, float] = {}
 
+    def ask_again(self, hb: Heartbeat, now: float, u: float) -> float | None:
+        due = super().ask_again(hb, now, u)
+        self.pings += due is not None
+        return due
+
     def look(self, hb: Heartbeat, now: float, u: float) -> Look:
         look = super().look(hb, now, u)
         self.suspicions += look.became_suspicious

@@ -27,6 +27,7 @@ from keepline.wire.reader import FrameReader
 if TYPE_CHECKING:
     from keepline.gateway.node import Node
     from keepline.gateway.receiver import Receiver
+    from keepline.lifecycle.heartbeat import Judge
     from keepline.lifecycle.machine import Lifecycle
     from keepline.lifecycle.profile import Profile
     from keepline.wire.events import Event as WireEvent
@@ -295,16 +296,31 @@ class Connection(asyncio.Protocol):
             self.node.departures.drop(self)
 
     def _look(self, now: float, idle_due: float) -> None:
-        """Judge the silence, ping if it asks for it, and arm the next look."""
+        """Ask for a sign of life if it is time, else judge the silence; arm the next look."""
         if self._holds:
             self._look_unheard(now)
             return
         node = self.node
         tuning = node.tuning
         judge = node.judge if tuning is None else tuning.tuner.judge_of(self, now)
+        u = node.random.random()
+        due = judge.ask_again(self.heartbeat, now, u)
+        if due is not None:
+            self._ask(judge)
+            node.ticker.expect(self)
+        else:
+            due = self._judge(judge, now, u)
+            if due is None:
+                return
+        if due > self.last_sent + self.profile.quiet_s:
+            due = probing.keep_channel(self, now, due)
+        node.wheel.arm(self, due if due < idle_due else idle_due)  # noqa: FURB136 (no call)
+
+    def _judge(self, judge: Judge, now: float, u: float) -> float | None:
+        """Judge the silence, and return when to look again; None for one that is a zombie."""
+        node = self.node
         heartbeat = self.heartbeat
         failures = heartbeat.failures
-        u = node.random.random()
         verdict, ping, due, became_suspicious = judge.look(heartbeat, now, u)
         if verdict is not _HEALTHY:
             if became_suspicious:
@@ -312,21 +328,21 @@ class Connection(asyncio.Protocol):
             node.counters.ping_failures += heartbeat.failures - failures
             if verdict is Verdict.ZOMBIE:
                 self._on_zombie(now, due)
-                return
+                return None
         if ping:
-            ticker = node.ticker
-            payload = judge.ping_payload(heartbeat, ticker.precise())
-            if heartbeat.means == PINGED:
-                node.counters.pings_sent += 1
-                self.transport.write(frames.ping_frame(payload))
-            else:
-                probing.ask(self, payload)
-            if verdict is _HEALTHY and (calm_due := judge.calm_due(heartbeat, u)) is not None:
-                ticker.expect(self)
-                due = calm_due
-        if due > self.last_sent + self.profile.quiet_s:
-            due = probing.keep_channel(self, now, due)
-        node.wheel.arm(self, due if due < idle_due else idle_due)  # noqa: FURB136 (no call)
+            self._ask(judge)
+        return due
+
+    def _ask(self, judge: Judge) -> None:
+        """Send a ping, or what takes its place."""
+        node = self.node
+        heartbeat = self.heartbeat
+        payload = judge.ping_payload(heartbeat, node.ticker.precise())
+        if heartbeat.means == PINGED:
+            node.counters.pings_sent += 1
+            self.transport.write(frames.ping_frame(payload))
+        else:
+            probing.ask(self, payload)
 
     def _look_unheard(self, now: float) -> None:
         """We are not listening, so silence proves nothing; what counts is whether it reads."""

@@ -97,7 +97,7 @@ def test_the_average_is_still_true_after_half_a_year_of_pings() -> None:
 @given(st.lists(st.floats(0.001, 20), min_size=1, max_size=50))
 def test_the_average_is_the_true_mean(round_trips_s: list[float]) -> None:
     hb = ponged(*round_trips_s)
-    assert hb.average_rtt_s == pytest.approx(fmean(round_trips_s), rel=1e-6)
+    assert hb.average_rtt_s == pytest.approx(fmean(round_trips_s), rel=1e-5)
     assert hb.round_trips is not None
     assert hb.round_trips.shortest == pytest.approx(min(round_trips_s), rel=1e-6)
     assert hb.round_trips.latest == pytest.approx(round_trips_s[-1], rel=1e-6)

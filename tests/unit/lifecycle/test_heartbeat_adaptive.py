@@ -7,10 +7,18 @@ import random
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from keepline.lifecycle.heartbeat import (
+    ANSWERED,
     ASKED,
     CONDEMNED,
+    FIRST,
+    LEARNING,
+    MUTE,
+    PINGED,
+    PROBED,
+    SUSPECTED,
     Heartbeat,
     HeartbeatPolicy,
     Judge,
@@ -255,13 +263,41 @@ def test_a_suspect_that_lives_is_given_twice_its_time_from_then_on(*, streaming:
     assert hb.patience_s(1.0, 10.0) == pytest.approx(3.0)
 
 
-def test_a_peer_that_answered_at_once_is_asked_again_as_if_it_had_been_looked_at() -> None:
-    judge, hb = known(0.05)
-    hb.last_rx = START + 30
-    calm_due = judge.calm_due(hb, 0.7)
-    assert calm_due == pytest.approx(judge.look(hb, START + 31, 0.7).due)
-    hb.streaming = True
-    assert judge.calm_due(hb, 0.7) is None
+@given(
+    stage=st.sampled_from([FIRST, ANSWERED, ASKED, SUSPECTED, CONDEMNED]),
+    heard_s=st.floats(-20, 20),
+    asked_s=st.floats(-20, 20),
+    streaming=st.booleans(),
+    means=st.sampled_from([PINGED, LEARNING, PROBED, MUTE]),
+    u=st.floats(0, 1, exclude_max=True),
+)
+def test_who_is_asked_again_would_have_been_asked_by_a_look_and_by_the_next_after_its_answer(
+    *, stage: int, heard_s: float, asked_s: float, streaming: bool, means: int, u: float
+) -> None:
+    judge = Judge(ADAPTIVE)
+    hearts = [
+        Heartbeat(
+            START + heard_s,
+            asked_at=START + asked_s,
+            stage=stage,
+            streaming=streaming,
+            means=means,
+        )
+        for _ in range(2)
+    ]
+    again, looked = hearts
+    before = structs.astuple(again)
+    due = judge.ask_again(again, START, u)
+    look = judge.look(looked, START, u)
+    if due is None:
+        assert structs.astuple(again) == before
+        unanswered = stage == ASKED and heard_s < asked_s
+        assert not look.ping or streaming or means == MUTE or unanswered or stage >= SUSPECTED
+        return
+    assert look == (Verdict.HEALTHY, True, START + 1.0, False)
+    assert structs.astuple(again) == structs.astuple(looked)
+    looked.last_rx = START
+    assert judge.look(looked, START + 1.0, u).due == pytest.approx(due)
 
 
 def test_streaming_is_judged_from_the_last_byte_on() -> None:

@@ -190,6 +190,6 @@ def test_a_mute_device_costs_one_look_for_each_ping() -> None:
     look = judge.look(hb, hb.asked_at, 0.5)
     assert look.ping
     assert look.due == hb.asked_at + 15.0
-    assert judge.calm_due(hb, 0.5) is None
+    assert judge.ask_again(hb, hb.asked_at + 20.0, 0.5) is None
     early = judge.look(hb, hb.asked_at + 7.0, 0.5)
     assert (early.ping, early.due) == (False, hb.asked_at + 15.0)

@@ -47,7 +47,7 @@ def test_every_look_names_the_next_due_time() -> None:
     assert judge.look(hb, START + 91, 0.9) == (Verdict.SUSPICIOUS, True, START + 121, True)
     assert judge.look(hb, START + 100, 0.9) == (Verdict.SUSPICIOUS, False, START + 121, False)
     assert judge.look(hb, START + 121, 0.9) == (Verdict.ZOMBIE, False, START + 122, False)
-    assert judge.calm_due(hb, 0.9) is None
+    assert judge.ask_again(hb, START + 300, 0.9) is None
 
 
 def test_a_device_that_pongs_is_pinged_every_30_seconds_whatever_else_it_says() -> None:
