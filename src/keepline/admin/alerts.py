@@ -30,11 +30,15 @@ Silent = Annotated[float, Gt(0), Le(2_592_000)]
 
 
 class ActionView(BaseModel):
-    """What was done about an alert, and what came of it (empty while that is not known)."""
+    """What was done about an alert from `at` to `ended_at` (null: it goes on), and what came of it.
+
+    `effect` is empty where nothing is known of it.
+    """
 
     at: datetime
     action: str
     effect: str
+    ended_at: datetime | None
 
 
 class AcknowledgedView(BaseModel):
@@ -49,7 +53,8 @@ class AlertView(BaseModel):
     """One alert. `about` is a gauge or an incident; `value` and `limit` are in its unit.
 
     `severity` is the worst so far; `openings` how often it came, of a flapping one. `actions` are
-    what Keepline did, `advice` is for people. `resolution` says why it is over.
+    what Keepline did, `undone` is why it did nothing, `advice` is for people. `resolution` says why
+    it is over.
     """
 
     number: int
@@ -70,6 +75,7 @@ class AlertView(BaseModel):
     silenced: bool
     advice: str
     actions: list[ActionView]
+    undone: str
     acknowledged: AcknowledgedView | None
 
     @classmethod
@@ -95,9 +101,15 @@ class AlertView(BaseModel):
             silenced=alert.silenced,
             advice=alert.advice,
             actions=[
-                ActionView(at=_time(each.at), action=each.action, effect=each.effect)
+                ActionView(
+                    at=_time(each.at),
+                    action=each.action,
+                    effect=each.effect,
+                    ended_at=None if each.ended_at is None else _time(each.ended_at),
+                )
                 for each in alert.actions
             ],
+            undone=alert.undone,
             acknowledged=None
             if known is None
             else AcknowledgedView(at=_time(known.at), by=known.by, note=known.note),

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from keepline.gateway.node import Node
     from keepline.monitor.alerts.alerts import Notifier
     from keepline.monitor.findings import Finding
-    from keepline.monitor.sample import Sample
     from keepline.monitor.sampler import Sampler
+    from keepline.relay.upstreams.pool import Pool
 
 DAY_S: Final = 86_400.0
 EXPIRY_DAYS: Final = 14.0
@@ -37,11 +37,16 @@ class Alerting:
     """
 
     def __init__(
-        self, node: Node, sampler: Sampler, certificate_expires_at: Callable[[], float | None]
+        self,
+        node: Node,
+        sampler: Sampler,
+        certificate_expires_at: Callable[[], float | None],
+        upstreams: Pool | None = None,
     ) -> None:
         settings = node.settings
         self._node = node
         self._certificate_expires_at = certificate_expires_at
+        self._upstreams = upstreams
         self._rulebook = Rulebook(settings.rules, settings.server.max_connections)
         self._series = sampler.rings.series
         self.deliveries = Deliveries()
@@ -50,6 +55,7 @@ class Alerting:
             settings.alerts,
             node.incidents,
             evaluate=self._evaluate,
+            account=Deeds(node).account,
             attentive=lambda: node.ticker.now,
             is_leaving=lambda: node.drain.is_leaving or node.draining,
             is_durable=settings.data_dir is not None,
@@ -59,22 +65,18 @@ class Alerting:
             log=node.log,
             notifiers=(self.callbacks, *self._outside()),
         )
-        self._deeds = Deeds(node.governor, self.alerts)
-        sampler.on_sample.append(self._on_sample)
+        sampler.on_sample.append(self.alerts.on_sample)
 
     async def stop(self) -> None:
         """Look no more, and tell what waits to be told, within STOP_TIMEOUT_S."""
         await self.alerts.stop(STOP_TIMEOUT_S)
 
-    def _on_sample(self, sample: Sample) -> None:
-        self.alerts.on_sample(sample)
-        self._deeds.note()
-
     def _evaluate(self, now: float) -> Sequence[Finding]:
+        incidents = self._node.incidents
         expiry = expiry_of(self._certificate_expires_at(), self._node.clock.wall())
-        self._node.incidents.stands(
-            Incident.CERTIFICATE_EXPIRES, {} if expiry is None else {"": expiry}
-        )
+        incidents.stands(Incident.CERTIFICATE_EXPIRES, {} if expiry is None else {"": expiry})
+        if self._upstreams is not None:
+            incidents.stands(Incident.UPSTREAM_AWAY, away(self._upstreams))
         return self._rulebook.evaluate(now, self._series)
 
     def _outside(self) -> list[Notifier]:
@@ -110,3 +112,18 @@ def expiry_of(expires_at: float | None, wall: float) -> Fact | None:
     ends = "has expired" if left_days <= 0 else f"expires in {left_days:.1f} days"
     severity = Severity.HIGH if left_days <= EXPIRY_HIGH_DAYS else Severity.MEDIUM
     return Fact(f"the certificate of the devices' port {ends}", left_days, EXPIRY_DAYS, severity)
+
+
+def away(pool: Pool) -> dict[str, Fact]:
+    """Return what there is to say of each upstream that is left alone; serious when all are."""
+    ejected = [each for each in pool.upstreams if each.is_ejected and not each.draining]
+    left = pool.serving - len(ejected)
+    severity = Severity.MEDIUM if left else Severity.HIGH
+    return {
+        each.name: Fact(
+            f"a voice server is left alone, {left} of {pool.serving} are well:"
+            f" {each.last_failure or 'it fails'}",
+            severity=severity,
+        )
+        for each in ejected
+    }

@@ -110,7 +110,10 @@ class Composition:
         self.sampler = make_sampler(self.node)
         self.gateway = Gateway(self.node)
         self.alerting = Alerting(
-            self.node, self.sampler, lambda: self.gateway.certificate_expires_at
+            self.node,
+            self.sampler,
+            lambda: self.gateway.certificate_expires_at,
+            None if self.upkeep is None else self.upkeep.pool,
         )
         self.admin = self._make_admin() if has_admin else None
 
@@ -161,7 +164,6 @@ class Composition:
         succession.begin()
         await self.enrolment.open()
         await begin_life(self.hub, succession.holder, self.node, succession.meet_elder())
-        await self.alerting.alerts.start()
         await self.sampler.start()
         if self.upkeep is not None:
             self.upkeep.start(self.relay.tls)
@@ -171,6 +173,7 @@ class Composition:
         if self.admin is not None:
             await self.admin.start(succession.estate.admin)
         await succession.take_over()
+        await self.alerting.alerts.start()  # an elder looks after them until then
         self._has_started = True
 
     async def stop(self) -> None:

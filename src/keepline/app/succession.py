@@ -115,6 +115,14 @@ class Succession:
         listening = [*devices, *(() if admin is None else (admin,))]
         return told, [*(sock.fileno() for sock in listening), self.directory]
 
+    async def part(self) -> None:
+        """Look after no alert any more, and have written what the heir goes on with."""
+        await self._composition.alerting.alerts.leave()
+
+    def stay(self) -> None:
+        """Go on as before: there is no heir after all."""
+        self._composition.alerting.alerts.stay()
+
     def hand_over(self) -> None:
         """Accept no device any more, and leave to the heir what one of the two is to do."""
         self._composition.gateway.stop_accepting()

@@ -43,8 +43,9 @@ class Upgrades:
         self._lines: set[Line] = set()
         self._watching: Line | None = None  # who asked for the upgrade that is under way
         self._heir: Line | None = None
+        self._parting = False  # what the heir is to go on with is being written
         self._starting: asyncio.Task[None] | None = None
-        self._giving_up: set[asyncio.Task[None]] = set()
+        self._held: set[asyncio.Task[None]] = set()  # what is done for the heir
         self._progress: asyncio.TimerHandle | None = None
         self._loop.add_reader(control, self._accept)
 
@@ -96,8 +97,8 @@ class Upgrades:
                 self._begin(who, message)
             case "inherit":
                 self._bequeath(who, message)
-            case "take_over" if who is self._heir:
-                self._hand_over(who)
+            case "take_over" if who is self._heir and not self._parting:
+                self._hold(self._hand_over(who))
             case "give_up" if who is self._heir:
                 self._hold(self._give_up(who, str(message.get("device")), message.get("number")))
             case "revoke" if who is self._heir:
@@ -114,8 +115,8 @@ class Upgrades:
 
     def _hold(self, work: Coroutine[object, object, None]) -> None:
         task = self._loop.create_task(work)
-        self._giving_up.add(task)
-        task.add_done_callback(self._giving_up.discard)
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
 
     # -- who asks for an upgrade -----------------------------------------------------------
 
@@ -192,9 +193,13 @@ class Upgrades:
         self._heir = who
         who.say({"version": line.VERSION, **told}, (*descriptors, self._control.fileno()))
 
-    def _hand_over(self, heir: Line) -> None:
-        """The heir is ready: from here on it accepts, and this process leaves."""
+    async def _hand_over(self, heir: Line) -> None:
+        """The heir is ready: it accepts from where it is told so on, and this process leaves."""
+        self._parting = True
+        await self._succession.part()
         if self._starting is None or not heir.say({"told": "yours"}):
+            self._parting = False
+            self._succession.stay()
             return
         self._node.log.info("handed_over", successor=heir.pid, connections=len(self._node.registry))
         service.tell(f"MAINPID={heir.pid}")

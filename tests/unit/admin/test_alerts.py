@@ -15,6 +15,7 @@ from keepline.admin.api import Readiness, create_api
 from keepline.clock import ManualClock
 from keepline.hub.twin import TwinHub
 from keepline.log import Log
+from keepline.monitor.alerts.alert import Account, Action
 from keepline.monitor.alerts.alerts import Alerts
 from keepline.monitor.alerts.incidents import Fact, Incident, Incidents
 from keepline.monitor.alerts.silences import MOST
@@ -29,10 +30,12 @@ class Desk:
     def __init__(self) -> None:
         self.clock = ManualClock(wall=WALL)
         self.incidents = Incidents()
+        self.account = Account(undone="it is calm")
         self.alerts = Alerts(
             Settings(),
             self.incidents,
             evaluate=lambda _now: (),
+            account=lambda _: self.account,
             attentive=self.clock.now,
             is_leaving=lambda: False,
             is_durable=True,
@@ -44,12 +47,16 @@ class Desk:
         )
         self.incidents.raised(Incident.KICK_WAR, Fact("two take one device"))
         self.incidents.raised(Incident.STORE_AWAY, Fact("the disk is full"))
-        self.alerts.on_sample(None)
         self.api = create_api(
             ready=lambda: Readiness(ready=True),
             metrics=self._nothing,
             routers=[alert_routes(self.alerts, self.clock.wall)],
         )
+
+    async def opened(self) -> Desk:
+        await self.alerts.start()
+        self.alerts.on_sample(None)
+        return self
 
     async def _nothing(self) -> bytes:
         return b""
@@ -63,20 +70,20 @@ class Desk:
 
 
 async def test_what_is_open_is_told_the_worst_first_with_what_to_do() -> None:
-    desk = Desk()
+    desk = await Desk().opened()
     _, found = await desk.ask()
     assert [each["about"] for each in found["open"]] == ["store_away", "kick_war"]
     first = found["open"][0]
     assert (first["number"], first["status"], first["severity"]) == (2, "open", "high")
     assert (first["detail"], first["since"]) == ("the disk is full", "2027-01-15T08:00:00Z")
     assert "data_dir" in first["advice"]
-    assert first["actions"] == []
+    assert (first["actions"], first["undone"]) == ([], "it is calm")
     assert first["acknowledged"] is None
     assert found["recent"] == found["silences"] == []
 
 
 async def test_what_is_over_is_told_the_latest_first_with_why() -> None:
-    desk = Desk()
+    desk = await Desk().opened()
     for incident in (Incident.STORE_AWAY, Incident.KICK_WAR):
         desk.clock.advance(60)
         desk.incidents.cleared(incident)
@@ -88,14 +95,23 @@ async def test_what_is_over_is_told_the_latest_first_with_why() -> None:
 
 
 async def test_what_was_done_is_told_with_its_effect() -> None:
-    desk = Desk()
-    desk.alerts.acted("store_away", "incident", "nothing is pruned", "it goes on")
-    [action] = (await desk.ask())[1]["open"][0]["actions"]
-    assert (action["action"], action["effect"]) == ("nothing is pruned", "it goes on")
+    desk = await Desk().opened()
+    desk.account = Account((Action(WALL, "nothing is pruned", "it goes on", WALL + 60),))
+    desk.alerts.on_sample(None)
+    first = (await desk.ask())[1]["open"][0]
+    assert first["undone"] == ""
+    assert first["actions"] == [
+        {
+            "at": "2027-01-15T08:00:00Z",
+            "action": "nothing is pruned",
+            "effect": "it goes on",
+            "ended_at": "2027-01-15T08:01:00Z",
+        }
+    ]
 
 
 async def test_an_open_alert_can_be_acknowledged_and_no_other() -> None:
-    desk = Desk()
+    desk = await Desk().opened()
     status, found = await desk.ask("/acknowledge", {"number": 2, "by": "ann", "note": "on it"})
     assert status == 200
     assert found["acknowledged"] == {
@@ -110,7 +126,7 @@ async def test_an_open_alert_can_be_acknowledged_and_no_other() -> None:
 
 
 async def test_a_gauge_an_incident_or_a_kind_can_be_silenced_and_let_go() -> None:
-    desk = Desk()
+    desk = await Desk().opened()
     assert (await desk.ask("/silence", {"about": "memory_bytes", "for_s": 60}))[0] == 200
     status, made = await desk.ask("/silence", {"kind": "incident", "for_s": 60, "by": "ann"})
     assert (status, made["number"], made["until"]) == (200, 2, "2027-01-15T08:01:00Z")
@@ -141,7 +157,7 @@ async def test_a_silence_of_nothing_or_without_end_is_refused(
 
 
 async def test_too_many_silences_are_refused() -> None:
-    desk = Desk()
+    desk = await Desk().opened()
     for _ in range(MOST):
         desk.alerts.silence(60, about="leak")
     assert (await desk.ask("/silence", {"about": "leak", "for_s": 60}))[0] == 409

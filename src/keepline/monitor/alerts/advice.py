@@ -90,6 +90,10 @@ ADVICE: Final = {
         "Renew the files of `tls.certificate`; they are loaded without a restart. After that time"
         " no device can connect."
     ),
+    (Incident.UPSTREAM_AWAY, INCIDENT): (
+        "Look at that voice server, and at the way to it: `keepline upstreams` shows why it was"
+        " left alone. It comes back by itself."
+    ),
 }
 
 

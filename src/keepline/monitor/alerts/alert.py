@@ -67,11 +67,22 @@ class What(StrEnum):
 
 
 class Action(Struct, frozen=True):
-    """What Keepline did about it, and what came of that; times are wall clock."""
+    """What Keepline did about it, and what came of that; times are wall clock.
+
+    `ended_at` is None while it goes on; `effect` is what was seen up to now, or up to its end.
+    """
 
     at: float
     action: str
     effect: str = ""
+    ended_at: float | None = None
+
+
+class Account(NamedTuple):
+    """What was done about an alert, as far as this process knows, and why nothing where nothing."""
+
+    actions: tuple[Action, ...] = ()
+    undone: str = ""
 
 
 class Acknowledged(Struct, frozen=True):
@@ -87,7 +98,8 @@ class Alert(Struct, frozen=True, kw_only=True):
 
     `value` and `limit` are in the unit of the gauge, as in a `Finding`; None where there are none.
     `severity` is the worst so far. `openings` is how often it came, of which a flapping one has
-    many. `resolution` says why it is over, empty while it is not.
+    many. `resolution` says why it is over, empty while it is not. `undone` is why nothing was done
+    about it, empty where there are `actions`.
     """
 
     number: int
@@ -105,6 +117,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     advice: str
     openings: int = 1
     actions: tuple[Action, ...] = ()
+    undone: str = ""
     acknowledged: Acknowledged | None = None
     resolved_at: float | None = None
     resolution: str = ""
@@ -122,3 +135,15 @@ class Notice(NamedTuple):
 
     what: What
     alert: Alert
+
+
+def done_about(alert: Alert) -> str:
+    """Return what was done about it and what came of that, or why nothing was done."""
+    done = "; ".join(map(_told, alert.actions))
+    return done or f"nothing{f', {alert.undone}' if alert.undone else ''}"
+
+
+def _told(action: Action) -> str:
+    over = "" if action.ended_at is None else "over"
+    told = ", ".join(filter(None, (action.effect, over)))
+    return f"{action.action} ({told})" if told else action.action

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import json
 
 from keepline.errors import HubDownError
-from keepline.monitor.alerts.alert import What, problem_of
+from keepline.monitor.alerts.alert import What, done_about, problem_of
 from keepline.monitor.alerts.book import Book
 from keepline.monitor.alerts.kept import MEMO, decode, encode
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keepline.hub.port import Hub
     from keepline.log import Log
     from keepline.monitor.alerts.alert import Alert, Notice
+    from keepline.monitor.alerts.book import Accounting
     from keepline.monitor.alerts.incidents import Incidents
     from keepline.monitor.alerts.silences import Silence
     from keepline.monitor.findings import Finding
@@ -44,7 +45,8 @@ class Notifier(Protocol):
 class Alerts:
     """Looks with each sample, and at once when an incident is raised or cleared.
 
-    `evaluate` returns at a monotonic time what the rules find, `attentive` attentive time.
+    `evaluate` returns at a monotonic time what the rules find, `attentive` attentive time,
+    `account` what was done about an alert.
     `is_leaving` says whether the node empties itself: its numbers say nothing then. `is_durable`
     whether the hub outlives the process.
     """
@@ -55,6 +57,7 @@ class Alerts:
         incidents: Incidents,
         *,
         evaluate: Callable[[float], Sequence[Finding]],
+        account: Accounting,
         attentive: Callable[[], float],
         is_leaving: Callable[[], bool],
         is_durable: bool,
@@ -70,6 +73,7 @@ class Alerts:
         self._settings = settings
         self._incidents = incidents
         self._evaluate = evaluate
+        self._account = account
         self._attentive = attentive
         self._is_leaving = is_leaving
         self._is_durable = is_durable
@@ -79,7 +83,7 @@ class Alerts:
         self._log = log
         self._findings: Sequence[Finding] = ()
         self._look_soon: asyncio.Handle | None = None
-        self._is_over = False
+        self._looks = False  # from its start to its end, or until somebody else takes over
         self._save_at = clock.now() + SAVE_S
 
     async def start(self) -> None:
@@ -93,22 +97,47 @@ class Alerts:
         if memo is not None and kept is None:
             self._log.warning("alerts_unreadable")
         self.book = Book(self._settings, kept, self._clock.now())
-        self._incidents.on_change = self._on_change
-        self._on_change()
+        self._begin()
+
+    async def leave(self) -> None:
+        """Look no more, and have all that is open written: another process goes on with it.
+
+        A store that does not answer delays it by some seconds, and is told.
+        """
+        self._save()
+        self._end()
+        try:
+            await self._hub.memo(MEMO)  # behind everything that was to be written
+        except HubDownError as error:
+            self._log.warning("alerts_not_handed_over", error=error)
+
+    def stay(self) -> None:
+        """Look again: nobody has taken over."""
+        self._begin()
 
     async def stop(self, within_s: float) -> None:
         """Look no more. What is open stays so for the next life, if there will be one."""
-        self._is_over = True
-        self._incidents.on_change = lambda: None
-        if self._look_soon is not None:
-            self._look_soon.cancel()
+        self._save()
+        self._end()
         if not self._is_durable:
             self._told(self.book.end_all(self._clock.wall()))
         await asyncio.gather(*(notifier.stop(within_s) for notifier in self.notifiers))
 
+    def _begin(self) -> None:
+        self._looks = True
+        self._incidents.on_change = self._on_change
+        self._on_change()
+
+    def _end(self) -> None:
+        self._looks = False
+        self._incidents.on_change = lambda: None
+        if self._look_soon is not None:
+            self._look_soon.cancel()
+            self._look_soon = None
+
     def on_sample(self, _sample: object) -> None:
         """Look at what the rules find, all of it; called with each sample."""
-        if self._is_over or self._is_leaving():
+        if not self._looks or self._is_leaving():
             return
         now = self._clock.now()
         self._findings = self._evaluate(now)
@@ -127,7 +156,8 @@ class Alerts:
 
     def _look(self) -> None:
         problems = [*map(problem_of, self._findings), *self._incidents.problems(self._attentive())]
-        self._told(self.book.see(self._clock.now(), self._clock.wall(), problems))
+        now, wall = self._clock.now(), self._clock.wall()
+        self._told(self.book.see(now, wall, problems, self._account))
 
     def _told(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
@@ -138,7 +168,7 @@ class Alerts:
             if not notice.alert.silenced:
                 for notifier in self.notifiers:
                     notifier.tell(notice)
-        if notices:
+        if notices or self.book.acted:
             self._save()
 
     def _log_line(self, notice: Notice) -> None:
@@ -152,14 +182,21 @@ class Alerts:
         log(f"alert_{what}", **event_of(notice))
 
     def _save(self) -> None:
+        if not self._looks:
+            return
         self._save_at = self._clock.now() + SAVE_S
         self._hub.keep_memo(MEMO, encode(self.book.kept()))
 
-    # -- what people and the governor say --------------------------------------------------
+    # -- what people say ------------------------------------------------------------------
 
     def acknowledge(self, number: int, by: str = "", note: str = "") -> Alert | None:
-        """Somebody looks after it: it is not told again while it stays as it is."""
-        notice = self.book.acknowledge(number, self._clock.wall(), by, note)
+        """Somebody looks after it: it is not told again while it stays as it is.
+
+        None when none of that number is open, or another process has taken over.
+        """
+        notice = None
+        if self._looks:
+            notice = self.book.acknowledge(number, self._clock.wall(), by, note)
         if notice is None:
             return None
         self._told([notice])
@@ -168,10 +205,13 @@ class Alerts:
     def silence(
         self, for_s: float, *, about: str = "", kind: str = "", by: str = "", note: str = ""
     ) -> Silence | None:
-        """Tell nobody of what is about that or of that kind, for so long; None if there are many.
+        """Tell nobody of what is about that or of that kind, for so long.
 
-        It is in log and history all the same, and told afterwards if it still holds.
+        It is in log and history all the same, and told afterwards if it still holds. None if there
+        are too many, or another process has taken over.
         """
+        if not self._looks:
+            return None
         made = self.book.silences.add(about, kind, self._clock.wall(), for_s, by=by, note=note)
         if made is not None:
             self._log.info("alerts_silenced", about=about, kind=kind, for_s=for_s, by=by)
@@ -181,15 +221,11 @@ class Alerts:
 
     def unsilence(self, number: int) -> bool:
         """End a silence; False when there is none of that number."""
-        lifted = self.book.silences.lift(number)
+        lifted = self._looks and self.book.silences.lift(number)
         if lifted:
             self._look()
             self._save()
         return lifted
-
-    def acted(self, about: str, kind: str, action: str, effect: str = "") -> None:
-        """Note what was done about an open alert, and once it is known what came of it."""
-        self.book.acted(about, kind, self._clock.wall(), action, effect)
 
 
 def event_of(notice: Notice) -> dict[str, object]:
@@ -206,6 +242,7 @@ def event_of(notice: Notice) -> dict[str, object]:
         "since": round(alert.since, 3),
         "openings": alert.openings if alert.openings > 1 else None,
         "resolution": alert.resolution,
+        "done": done_about(alert),
         "by": alert.acknowledged.by if alert.acknowledged is not None else None,
         "silenced": alert.silenced or None,
     }

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from keepline.monitor.alerts.advice import advice_for
-from keepline.monitor.alerts.alert import Acknowledged, Action, Alert, Notice, Status, What
+from keepline.monitor.alerts.alert import Account, Acknowledged, Alert, Notice, Status, What
 from keepline.monitor.alerts.flaps import Flaps
 from keepline.monitor.alerts.kept import Kept
 from keepline.monitor.alerts.silences import Silences
 from keepline.monitor.findings import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from keepline.monitor.alerts.alert import Problem
     from keepline.settings.alerts import Alerts as Settings
+
+    Accounting = Callable[[Alert], Account]
 
 MOST_OPEN: Final = 200
 """Alerts at once: nobody reads more, and what opens beyond them is counted."""
@@ -56,7 +58,9 @@ class Book:
         self._settings = settings
         self._next_number = kept.next_number
         self._flaps = Flaps(settings.flap_opens, settings.flap_within_s)
-        self._open: dict[_Key, Alert] = {each.key: each for each in kept.open}
+        self.acted = False  # whether an action began or ended at the latest look
+        self._account: Accounting = _nothing
+        self._open: dict[_Key, Alert] = {each.key: _left(each) for each in kept.open}
         self._holding: set[_Key] = set()
         self._restored = set(self._open)
         self._began = now
@@ -80,8 +84,19 @@ class Book:
 
     # -- what holds ------------------------------------------------------------------------
 
-    def see(self, now: float, wall: float, problems: Iterable[Problem]) -> list[Notice]:
-        """Take in everything that holds now; return what happened, the silenced too."""
+    def see(
+        self,
+        now: float,
+        wall: float,
+        problems: Iterable[Problem],
+        account: Accounting | None = None,
+    ) -> list[Notice]:
+        """Take in everything that holds now; return what happened, the silenced too.
+
+        `account` says what was done about an alert.
+        """
+        self._account = account or _nothing
+        self.acted = False
         found: list[Notice] = []
         holding: set[_Key] = set()
         for problem in problems:
@@ -103,7 +118,7 @@ class Book:
         worse = problem.severity is Severity.HIGH and before.severity is not Severity.HIGH
         returned = is_new and before.status is Status.FLAPPING
         alert = replace(
-            before,
+            self._accounted(before),
             severity=Severity.HIGH if worse else before.severity,
             detail=problem.detail,
             value=problem.value,
@@ -149,7 +164,7 @@ class Book:
         self._next_number += 1
         self._held_at[alert.key] = now
         what = What.FLAPPING if flapping else What.OPENED
-        self._keep(now, wall, alert, what, found)
+        self._keep(now, wall, self._accounted(alert), what, found)
 
     def _holds_no_more(self, now: float, wall: float, key: _Key, found: list[Notice]) -> None:
         alert = self._open[key]
@@ -164,7 +179,11 @@ class Book:
 
     def _end(self, wall: float, alert: Alert, why: str, found: list[Notice]) -> None:
         over = replace(
-            alert, status=Status.RESOLVED, resolved_at=wall, updated_at=wall, resolution=why
+            self._accounted(alert),
+            status=Status.RESOLVED,
+            resolved_at=wall,
+            updated_at=wall,
+            resolution=why,
         )
         # Whoever heard of it hears that it is over, also while it is silenced.
         over = replace(over, silenced=not over.told)
@@ -196,7 +215,7 @@ class Book:
     def _is_silenced(self, alert: Alert, wall: float) -> bool:
         return self.silences.cover(alert.about, alert.kind, wall)
 
-    # -- what people and the governor say --------------------------------------------------
+    # -- what people say, and what was done --------------------------------------------------
 
     def acknowledge(self, number: int, wall: float, by: str, note: str) -> Notice | None:
         """Somebody looks after an open alert; None when there is none of that number."""
@@ -207,11 +226,25 @@ class Book:
                 return Notice(What.ACKNOWLEDGED, self._open[alert.key])
         return None
 
-    def acted(self, about: str, kind: str, wall: float, action: str, effect: str) -> None:
-        """Note what was done about an open alert; the same again changes its effect."""
-        for alert in [each for each in self.open if (each.about, each.kind) == (about, kind)]:
-            known = next((each for each in alert.actions if each.action == action), None)
-            others = tuple(each for each in alert.actions if each.action != action)
-            at = wall if known is None else known.at
-            actions = (*others, Action(at, action, effect))[-ACTIONS:]
-            self._open[alert.key] = replace(alert, actions=actions)
+    def _accounted(self, alert: Alert) -> Alert:
+        """Return an alert with what was done about it by now; what is known of before stays."""
+        account = self._account(alert)
+        news = {(each.at, each.action): each for each in account.actions}
+        known = [news.pop((each.at, each.action), each) for each in alert.actions]
+        actions = (*known, *news.values())[-ACTIONS:]
+        if [each.ended_at for each in actions] != [each.ended_at for each in alert.actions]:
+            self.acted = True
+        return replace(alert, actions=actions, undone="" if actions else account.undone)
+
+
+def _left(alert: Alert) -> Alert:
+    """Return an alert of a former life: what that did about it has ended with it."""
+    ended = (
+        each if each.ended_at is not None else replace(each, ended_at=alert.updated_at)
+        for each in alert.actions
+    )
+    return replace(alert, actions=tuple(ended))
+
+
+def _nothing(_alert: Alert) -> Account:
+    return Account()

@@ -30,6 +30,7 @@ class Incident(StrEnum):
     BANS = "bans"
     LEAK = "leak"
     CERTIFICATE_EXPIRES = "certificate_expires"
+    UPSTREAM_AWAY = "upstream_away"
 
 
 HIGH: Final = frozenset(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import json
 
-from keepline.monitor.alerts.alert import What
+from keepline.monitor.alerts.alert import What, done_about
 
 if TYPE_CHECKING:
-    from keepline.monitor.alerts.alert import Alert, Notice
+    from keepline.monitor.alerts.alert import Notice
 
 NO_TIME: Final = "0001-01-01T00:00:00Z"
 """How programs in Go say that a time is not set."""
@@ -66,14 +66,6 @@ def headline(notice: Notice, node: str) -> str:
     what, alert = notice
     scope = f" ({alert.scope})" if alert.scope else ""
     return f"Keepline {node}: {_HAPPENED[what]}{alert.severity}, {alert.detail}{scope}"
-
-
-def done_about(alert: Alert) -> str:
-    """Return what was done about it, and what came of that."""
-    done = [
-        f"{each.action} ({each.effect})" if each.effect else each.action for each in alert.actions
-    ]
-    return "; ".join(done) or "nothing"
 
 
 def iso(wall: float) -> str:

@@ -7,14 +7,15 @@ import json
 from io import StringIO
 from typing import Any
 
-import pytest
+from msgspec.structs import replace
 
 from keepline.clock import ManualClock
 from keepline.hub.twin import TwinHub
 from keepline.log import Log
-from keepline.monitor.alerts.alert import Notice, What
+from keepline.monitor.alerts.alert import Account, Action, Notice, What
 from keepline.monitor.alerts.alerts import EVENT, Alerts
 from keepline.monitor.alerts.incidents import Fact, Incident, Incidents
+from keepline.monitor.alerts.kept import decode
 from keepline.monitor.gauges import GAUGES
 from keepline.monitor.rings import Rings
 from keepline.monitor.rules.rulebook import Rulebook
@@ -57,6 +58,7 @@ class Watch:
         self.listener = Listener()
         self.lines = StringIO()
         self.leaving = False
+        self.account = Account(undone="it is calm")
         self.rings = Rings(5.0)
         settings = Rules(**rules)
         rulebook = Rulebook(settings, 15_000)
@@ -64,6 +66,7 @@ class Watch:
             Settings(),
             self.incidents,
             evaluate=lambda now: rulebook.evaluate(now, self.rings.series),
+            account=lambda _: self.account,
             attentive=self.clock.now,
             is_leaving=lambda: self.leaving,
             is_durable=durable,
@@ -243,14 +246,67 @@ async def test_who_looks_after_it_is_told_to_all_and_kept() -> None:
     assert (known.by, known.note) == ("ann", "on it")
 
 
-@pytest.mark.parametrize("effect", ["", "-12 MB"])
-async def test_what_was_done_is_on_the_alert(effect: str) -> None:
+async def test_what_was_done_is_in_the_log_in_events_and_kept() -> None:
     watch = Watch(raise_after_s=0)
     await watch.alerts.start()
-    watch.for_s(60, queue_depth=(900, 900))
-    watch.alerts.acted("queue_depth", "threshold", "new devices wait", effect)
-    [action] = watch.alerts.book.open[0].actions
-    assert (action.action, action.effect) == ("new devices wait", effect)
+    watch.for_s(30, queue_depth=(900, 900))
+    begun = Action(WALL, "new devices wait", "12 MB -> 9 MB")
+    watch.account = Account((begun,))
+    watch.for_s(5, queue_depth=(900, 900))
+    kept = decode(await watch.hub.memo("alerts"))
+    assert kept is not None
+    assert kept.open[0].actions == (begun,)  # that it began is written at once
+    watch.account = Account((replace(begun, effect="12 MB -> 1 MB", ended_at=WALL),))
+    watch.for_s(120)
+    lines = [json.loads(line) for line in watch.lines.getvalue().splitlines()]
+    done = [(each["event"], each["done"]) for each in lines]
+    assert done == [
+        ("alert_opened", "nothing, it is calm"),
+        ("alert_resolved", "new devices wait (12 MB -> 1 MB, over)"),
+    ]
+    [event, _] = await watch.hub.latest(kind=EVENT)
+    assert json.loads(event.data)["done"] == done[1][1]
+
+
+async def test_who_leaves_to_another_says_nothing_more_and_overwrites_nothing() -> None:
+    elder = Watch(raise_after_s=0, hold_s=1)
+    await elder.alerts.start()
+    elder.for_s(30, queue_depth=(900, 900))
+    await elder.alerts.leave()
+    heir = Watch(elder.hub, raise_after_s=0, hold_s=1)
+    await heir.alerts.start()
+    elder.for_s(60, queue_depth=(0, 0))
+    elder.incidents.raised(Incident.STORE_AWAY, Fact("the disk is full"))
+    await asyncio.sleep(0)
+    assert elder.alerts.acknowledge(1) is None
+    assert elder.alerts.silence(60, about="queue_depth") is None
+    assert not elder.alerts.unsilence(1)
+    assert [what for what, *_ in elder.said()] == ["opened"]
+    heir.for_s(30, queue_depth=(900, 900))
+    heir.for_s(30)
+    assert heir.said() == [("resolved", "queue_depth", "threshold")]
+    await elder.alerts.stop(1.0)
+    kept = decode(await heir.hub.memo("alerts"))
+    assert kept is not None
+    assert (kept.open, [each.number for each in kept.recent]) == ((), [1])
+
+
+async def test_who_stays_after_all_goes_on_where_it_was() -> None:
+    watch = Watch(raise_after_s=0, hold_s=1)
+    await watch.alerts.start()
+    watch.for_s(30, queue_depth=(900, 900))
+    await watch.alerts.leave()
+    watch.alerts.stay()
+    watch.for_s(30, queue_depth=(900, 900))
+    watch.for_s(30)
+    assert [what for what, *_ in watch.said()] == ["opened", "resolved"]
+
+
+async def test_what_is_sampled_before_the_start_opens_nothing() -> None:
+    watch = Watch(raise_after_s=0)
+    watch.for_s(30, queue_depth=(900, 900))
+    watch.incidents.raised(Incident.STORE_AWAY, Fact("the disk is full"))
+    assert watch.said() == []
 
 
 async def test_what_happened_is_counted_by_what_it_was() -> None:

@@ -7,8 +7,17 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from keepline.monitor.alerts.alert import Notice, Problem, Status, What
+from keepline.monitor.alerts.alert import (
+    Account,
+    Action,
+    Notice,
+    Problem,
+    Status,
+    What,
+    done_about,
+)
 from keepline.monitor.alerts.book import (
     ACTIONS,
     MOST_OPEN,
@@ -43,12 +52,17 @@ class Reader:
         self.book = Book(self.settings) if book is None else book
         self.now = 0.0
         self.heard: list[Notice] = []
+        self.accounts(Account())
+
+    def accounts(self, account: Account) -> None:
+        """From now on this is what was done about every alert."""
+        self.account = account
 
     def sees(self, *problems: Problem, times: int = 1) -> list[What]:
         """Look so often; return what was said about it."""
         said: list[Notice] = []
         for _ in range(times):
-            said += self.book.see(self.now, WALL + self.now, problems)
+            said += self.book.see(self.now, WALL + self.now, problems, lambda _: self.account)
             self.now += LOOK_S
         self.heard += said
         return [each.what for each in said]
@@ -230,17 +244,61 @@ def test_at_the_end_of_who_remembers_nothing_all_is_resolved() -> None:
     assert reader.book.open == ()
 
 
-def test_what_was_done_is_noted_on_the_alert_with_what_came_of_it() -> None:
+def test_what_was_done_is_on_the_alert_from_its_first_notice_to_its_last() -> None:
     reader = Reader()
+    shrunk = Action(WALL + 2, "idle buffers shrunk", "92 % -> 90 %")
+    reader.accounts(Account((shrunk,), "it is calm"))
+    assert reader.sees(memory()) == [What.OPENED]
+    assert reader.heard[0].alert.actions == (shrunk,)
+    assert reader.heard[0].alert.undone == ""
+    assert reader.book.acted
+    reader.accounts(Account((replace(shrunk, effect="92 % -> 85 %"),)))
+    assert reader.sees(memory()) == []
+    assert reader.book.open[0].actions[0].effect == "92 % -> 85 %"
+    assert not reader.book.acted  # its number alone has changed
+    over = replace(shrunk, effect="92 % -> 80 %", ended_at=WALL + 9)
+    again = Action(WALL + 11, "idle buffers shrunk", "91 % -> 91 %")
+    reader.accounts(Account((over, again)))
     reader.sees(memory())
-    reader.book.acted("memory_bytes", "threshold", WALL + 10, "idle buffers shrunk", "")
-    reader.book.acted("memory_bytes", "threshold", WALL + 20, "idle buffers shrunk", "-12 MB")
-    reader.book.acted("cpu_percent", "threshold", WALL, "nothing of ours", "")
-    [action] = reader.book.open[0].actions
-    assert (action.at, action.action, action.effect) == (WALL + 10, "idle buffers shrunk", "-12 MB")
+    assert reader.book.acted
+    reader.accounts(Account((replace(again, effect="91 % -> 70 %", ended_at=WALL + 15),)))
+    assert reader.sees() == [What.RESOLVED]
+    told = done_about(reader.heard[-1].alert)
+    assert told == (
+        "idle buffers shrunk (92 % -> 80 %, over); idle buffers shrunk (91 % -> 70 %, over)"
+    )
+
+
+def test_why_nothing_was_done_is_told_until_something_is() -> None:
+    reader = Reader()
+    reader.accounts(Account(undone="52 % of memory are no pressure"))
+    reader.sees(memory())
+    assert done_about(reader.heard[0].alert) == "nothing, 52 % of memory are no pressure"
+    reader.accounts(Account((Action(WALL, "idle buffers shrunk"),)))
+    reader.sees(memory())
+    assert done_about(reader.book.open[0]) == "idle buffers shrunk"
+
+
+def test_what_was_done_without_end_is_bounded() -> None:
+    reader = Reader()
     for number in range(ACTIONS + 5):
-        reader.book.acted("memory_bytes", "threshold", WALL, f"step {number}", "")
+        reader.accounts(Account((Action(WALL, f"step {number}"),)))
+        reader.sees(memory())
     assert len(reader.book.open[0].actions) == ACTIONS
+    assert reader.book.open[0].actions[-1].action == f"step {ACTIONS + 4}"
+
+
+def test_what_a_former_life_did_has_ended_with_it_and_stays_on_the_alert() -> None:
+    reader = Reader()
+    reader.accounts(Account((Action(WALL, "idle devices sent away", "92 % -> 90 %"),)))
+    reader.sees(memory())
+    after = reader.restarted()
+    mine = Action(WALL + 15, "idle devices sent away", "91 % -> 91 %")
+    after.accounts(Account((mine,)))
+    after.sees(memory())
+    theirs, same = after.book.open[0].actions
+    assert (theirs.effect, theirs.ended_at) == ("92 % -> 90 %", WALL)
+    assert same == mine
 
 
 def test_alerts_without_number_are_bounded_and_those_beyond_are_counted() -> None:
