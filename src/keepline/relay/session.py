@@ -31,6 +31,8 @@ _NO_HANDLER = Handler[Session]()
 
 UPSTREAM_ANSWER_S = 3.0  # what it may need to begin its answer, and between two parts of it
 
+BREAK_S = 1.0  # after which audio that is sent may find that nobody is there
+
 URGENT_SHARE = 0.1  # of the time within which everybody is connected anew: for who was talking
 
 # An upstream that goes for one of these would be there for the device again: others are meant.
@@ -173,7 +175,11 @@ class RelaySession(Session):
     def pass_audio(self, frame: bytes) -> None:
         """Pass a binary message on: a whole frame."""
         connection = self.connection
-        connection.node.counters.audio_out += 1
+        node = connection.node
+        node.counters.audio_out += 1
+        tuning = node.tuning
+        if tuning is not None and node.ticker.now > connection.last_sent + BREAK_S:
+            tuning.ask(connection)
         connection.send(frame)
 
     def hear(self, link: Link, text: str) -> None:
@@ -190,8 +196,11 @@ class RelaySession(Session):
             self._node.drain.turn_is_over(self)
 
     def _pass_down(self, text: str) -> None:
-        self._node.counters.messages_out += 1
+        node = self._node
+        node.counters.messages_out += 1
         self.connection.send(frames.text_frame(text))
+        if node.tuning is not None:
+            node.tuning.ask(self.connection)
 
     def _be_greeted(self, link: Link, text: str, hello: ServerHello) -> None:
         now = self._node.ticker.now

@@ -10,6 +10,7 @@ import pytest
 
 from keepline.gateway.drain.turn import Talk
 from keepline.gateway.isolation.release import release_biggest
+from keepline.gateway.tuning.tuner import Known
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from tests.unit.gateway.fakes import Life
@@ -366,3 +367,35 @@ async def test_under_pressure_what_waits_for_an_upstream_loses_its_audio_and_no_
     assert life.session.drop_audio() == 1
     assert world.counters.inbox_audio_dropped == 6
     assert world.succeed().heard == [START]
+
+
+# -- pings that are learned ----------------------------------------------------------------
+
+
+def pings_to(life: Life) -> list[bytes]:
+    return [payload for opcode, payload in life.transport.frames if opcode == Opcode.PING]
+
+
+@pytest.mark.parametrize("says", [SPEAK, AUDIO], ids=["text", "audio"])
+async def test_what_is_sent_into_a_long_silence_is_followed_by_a_ping_at_once(
+    says: str | bytes,
+) -> None:
+    world = Relayed(session={"idle_after_s": 5}, tuning={"verdict_s": 120})
+    life = world.come()
+    voice = world.succeed()
+    life.connection.address = "192.0.2.7"
+    while not pings_to(life):
+        world.pass_time(0.1)
+    life.pongs(pings_to(life)[-1])
+    assert world.node.tuning is not None
+    world.node.tuning.tuner.recall({"192.0.2.7": Known(58, 88, world.node.ticker.now)})
+    for _ in range(4):
+        world.pass_time(10)
+        voice.pings(b"")
+    assert len(pings_to(life)) == 1
+    for _ in range(5):
+        voice.says(says)
+    world.pass_time(0.2)
+    assert len(pings_to(life)) == 2
+    world.pass_time(6)
+    assert life.connection.lifecycle.reason is CloseReason.HEARTBEAT_TIMEOUT
