@@ -9,12 +9,17 @@ import typer
 
 from keepline.cli.advice import advice
 from keepline.cli.client import NotFoundError, connect
-from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.columns import in_columns
+from keepline.cli.options import (  # noqa: TC001 - typer reads them
+    AdminUrl,
+    Assignments,
+    Config,
+    TableAsJson,
+)
 from keepline.errors import StartError
 from keepline.log import clean
 
 Whom = Annotated[str, typer.Argument(metavar="WHO", help="A device or an address, as listed.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of a table.")]
 
 HEAD = ("who", "from", "step", "why", "held", "until")
 
@@ -29,7 +34,7 @@ def register(app: typer.Typer) -> None:
 @bans.command("list")
 def show(
     *,
-    as_json: AsJson = False,
+    as_json: TableAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -42,7 +47,7 @@ def show(
     elif not found["bans"]:
         typer.echo("nobody is held up")
     else:
-        _print([HEAD, *map(_row, found["bans"])])
+        typer.echo("\n".join(in_columns(HEAD, map(_row, found["bans"]))))
 
 
 @bans.command()
@@ -74,11 +79,3 @@ def _row(each: dict[str, Any]) -> tuple[str, ...]:
 
 def _who(each: dict[str, Any]) -> str:
     return clean(each["device_id"] or each["address"])
-
-
-def _print(rows: list[tuple[str, ...]]) -> None:
-    cells = [tuple(map(clean, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        padded = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(padded).rstrip())

@@ -9,12 +9,18 @@ import typer
 
 from keepline.cli.advice import advice
 from keepline.cli.client import connect
+from keepline.cli.columns import in_columns
 from keepline.cli.measures import amount
-from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.options import (  # noqa: TC001 - typer reads them
+    AdminUrl,
+    Assignments,
+    Config,
+    TablesAsJson,
+)
 from keepline.log import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 Interval = Annotated[
     float | None,
@@ -27,7 +33,9 @@ Talking = Annotated[
 Memory = Annotated[
     int | None, typer.Option("--memory", min=1, help="As if there was so much memory, in MiB.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of tables.")]
+
+ROOMS: Final = ("resource", "used", "may be", "a session", "fits")
+CHANGES: Final = ("if", "fits", "then used up", "given up after")
 
 _MIB: Final = 1 << 20
 
@@ -48,7 +56,7 @@ def capacity(
     interval: Interval = None,
     talking: Talking = None,
     memory: Memory = None,
-    as_json: AsJson = False,
+    as_json: TablesAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -80,9 +88,9 @@ def lines_of(found: dict[str, Any]) -> list[str]:
         head,
         assumed,
         "",
-        *_table(("resource", "used", "may be", "a session", "fits"), map(_room, found["rooms"])),
+        *in_columns(ROOMS, map(_room, found["rooms"])),
         "",
-        *_table(("if", "fits", "then used up", "given up after"), map(_what_if, found["what_if"])),
+        *in_columns(CHANGES, map(_what_if, found["what_if"])),
     ]
     if guessed:
         lines += [
@@ -96,7 +104,7 @@ def _room(room: dict[str, Any]) -> Sequence[str]:
     shown = _SHOWN.get(room["resource"], _pieces)
     each = shown(room["each"]) + ("" if room["learned"] else " ?")
     most = "any number" if room["most"] is None else str(room["most"])
-    return clean(room["resource"]), shown(room["used"]), shown(room["allowed"]), each, most
+    return room["resource"], shown(room["used"]), shown(room["allowed"]), each, most
 
 
 def _pieces(count: float) -> str:
@@ -105,13 +113,4 @@ def _pieces(count: float) -> str:
 
 def _what_if(each: dict[str, Any]) -> Sequence[str]:
     given_up = f"{each['verdict_s']:.0f} s"
-    return clean(each["change"]), str(each["most"]), clean(each["limited_by"]), given_up
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    cells = [head, *rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    return each["change"], str(each["most"]), each["limited_by"], given_up

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from keepline.cli.advice import advice
 from keepline.cli.client import connect
-from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.options import (  # noqa: TC001 - typer reads them
+    AdminUrl,
+    Assignments,
+    Config,
+    TableAsJson,
+)
+from keepline.cli.screen import wide_screen
 from keepline.cli.sentences import in_ms, lasted, sentences_about
 from keepline.errors import StartError
 from keepline.log import clean
@@ -40,7 +45,6 @@ After = Annotated[
     int | None, typer.Option(metavar="CURSOR", help="Tell the endings before those of a page.")
 ]
 Message = Annotated[str, typer.Argument(metavar="JSON", help="As the protocol has it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of a table.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +59,7 @@ def sessions(
     *,
     state: State = None,
     prefix: Prefix = "",
-    as_json: AsJson = False,
+    as_json: TableAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -66,7 +70,7 @@ def sessions(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    screen = _screen()
+    screen = wide_screen(LEAST_WIDTH)
     screen.print(_table_of_sessions(found))
     screen.print(f"{len(found)} connected")
 
@@ -76,7 +80,7 @@ def device(
     *,
     limit: Limit = ENDINGS_SHOWN,
     after: After = None,
-    as_json: AsJson = False,
+    as_json: TableAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -89,7 +93,7 @@ def device(
     if as_json:
         typer.echo(json.dumps(view, indent=2))
         return
-    screen = _screen()
+    screen = wide_screen(LEAST_WIDTH)
     for sentence in sentences_about(view):
         screen.print(clean(sentence))
     if view["endings"]:
@@ -148,13 +152,6 @@ def _everybody(client: AdminClient, state: str | None, prefix: str) -> Iterator[
         )
         yield from page["sessions"]
         cursor = page["next"]
-
-
-def _screen() -> Console:
-    # What devices say of themselves is no markup.
-    screen = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-    screen.width = max(screen.width, LEAST_WIDTH)
-    return screen
 
 
 def _table_of_sessions(found: list[dict[str, Any]]) -> Table:

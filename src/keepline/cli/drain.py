@@ -11,7 +11,12 @@ import typer
 from keepline.cli.advice import advice
 from keepline.cli.client import connect
 from keepline.cli.drain_screen import Bar, Lines, tell_plan
-from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.options import (  # noqa: TC001 - typer reads them
+    AdminUrl,
+    Assignments,
+    Config,
+    LinesAsJson,
+)
 from keepline.errors import StartError
 
 if TYPE_CHECKING:
@@ -28,7 +33,6 @@ Target = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Where devices that can be told are to go (ws:// or wss://)."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON object a line.")]
 
 drain = typer.Typer(invoke_without_command=True, help="Have every device leave, then the gateway.")
 
@@ -44,7 +48,7 @@ def begin(
     *,
     dry_run: DryRun = False,
     target: Target = None,
-    as_json: AsJson = False,
+    as_json: LinesAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,

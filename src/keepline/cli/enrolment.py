@@ -11,6 +11,7 @@ from rich.text import Text
 
 from keepline.cli.advice import advice
 from keepline.cli.client import AdminClient, NotFoundError, connect
+from keepline.cli.columns import in_columns
 from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
 from keepline.errors import StartError
 from keepline.log import clean
@@ -36,11 +37,11 @@ def show(
     with advice():
         everybody = connect(admin_url, config, assignments).get("/api/enrolment")
     if everybody["waiting"]:
-        _print(WAITING, [_waiting(each) for each in everybody["waiting"]])
+        typer.echo("\n".join(in_columns(WAITING, map(_waiting, everybody["waiting"]))))
     if everybody["waiting"] and everybody["devices"]:
         typer.echo()
     if everybody["devices"]:
-        _print(ENROLLED, [_enrolled(each) for each in everybody["devices"]])
+        typer.echo("\n".join(in_columns(ENROLLED, map(_enrolled, everybody["devices"]))))
     if not everybody["waiting"] and not everybody["devices"]:
         typer.echo("nobody waits, and nobody is enrolled")
 
@@ -145,15 +146,6 @@ def _enrolled(each: dict[str, Any]) -> tuple[str, ...]:
     since = _day(each["enrolled_at"])
     words = (each["device_id"], state, since, each["vouched_by"], each["address"])
     return *words, each["board"]
-
-
-def _print(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print columns as wide as they have to be: an id that is cut is of no use."""
-    cells = [head, *(tuple(map(clean, row)) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        padded = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(padded).rstrip())
 
 
 def _day(wall: float | None) -> str:

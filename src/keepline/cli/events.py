@@ -11,7 +11,12 @@ import typer
 
 from keepline.cli.advice import advice
 from keepline.cli.client import connect
-from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.options import (  # noqa: TC001 - typer reads them
+    AdminUrl,
+    Assignments,
+    Config,
+    LinesAsJson,
+)
 from keepline.log import clean
 
 EACH_S = 1.0  # how often is asked for news
@@ -19,7 +24,6 @@ EACH_S = 1.0  # how often is asked for news
 Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="Only those of one device.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many of the last ones.")]
 Follow = Annotated[bool, typer.Option("--follow", help="Go on as they happen, until Ctrl-C.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON object a line.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +36,7 @@ def events(
     device: Device = None,
     limit: Limit = 20,
     follow: Follow = False,
-    as_json: AsJson = False,
+    as_json: LinesAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,

@@ -9,8 +9,14 @@ import typer
 
 from keepline.cli.advice import advice
 from keepline.cli.client import connect
+from keepline.cli.columns import in_columns
 from keepline.cli.measures import amount
-from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.options import (  # noqa: TC001 - typer reads them
+    AdminUrl,
+    Assignments,
+    Config,
+    TablesAsJson,
+)
 from keepline.errors import StartError
 from keepline.log import clean
 from keepline.settings.governor import ACTIONS
@@ -18,7 +24,6 @@ from keepline.settings.governor import ACTIONS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of tables.")]
 Pressure = Annotated[
     float, typer.Argument(min=0, max=1, help="As if the gateway was pressed so much, 0 to 1.")
 ]
@@ -28,7 +33,7 @@ _SIGNALS: dict[str, tuple[str, Callable[[float], str]]] = {
     "lag": ("loop lag, p95 of 2 s", lambda value: amount("loop_lag_p95_s", value)),
     "memory": ("memory, of its limit", lambda value: f"{100 * value:.1f} %"),
     "queued": ("waits in queues", lambda value: amount("queue_bytes", value)),
-    "standing": ("somebody waits to be judged", lambda value: f"for {value:.1f} s"),
+    "standing": ("a queue to be judged", lambda value: f"for {value:.1f} s"),
 }
 
 governor = typer.Typer(help="See how pressed the gateway is and what it does; overrule it.")
@@ -43,7 +48,7 @@ def register(app: typer.Typer) -> None:
 def show(
     context: typer.Context,
     *,
-    as_json: AsJson = False,
+    as_json: TablesAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -137,9 +142,9 @@ def lines_of(found: dict[str, Any]) -> list[str]:
     return [
         head,
         "",
-        *_table(("pressed by", "seen", "pressure"), map(_signal_row, found["signals"])),
+        *in_columns(("pressed by", "seen", "pressure"), map(_signal_row, found["signals"])),
         "",
-        *_table(("action", "from", "to", "now", "times"), map(_action_row, found["actions"])),
+        *in_columns(("action", "from", "to", "now", "times"), map(_action_row, found["actions"])),
         "",
         now,
         so_far,
@@ -147,7 +152,7 @@ def lines_of(found: dict[str, Any]) -> list[str]:
 
 
 def _signal_row(each: dict[str, Any]) -> tuple[str, ...]:
-    name, shown = _SIGNALS.get(each["signal"], (clean(each["signal"]), str))
+    name, shown = _SIGNALS.get(each["signal"], (each["signal"], str))
     seen = "-" if each["seen"] is None else shown(each["seen"])
     return name, seen, f"{each['pressure']:.2f}"
 
@@ -160,12 +165,3 @@ def _action_row(each: dict[str, Any]) -> tuple[str, ...]:
     else:
         now = f"{100 * each['strength']:.0f} % for {each['for_s']:.0f} s"
     return each["action"], f"{each['low']:.2f}", f"{each['high']:.2f}", now, str(each["begun"])
-
-
-def _table(head: tuple[str, ...], rows: Any) -> list[str]:
-    cells = [head, *rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]

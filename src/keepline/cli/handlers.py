@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from keepline.cli.advice import advice
 from keepline.cli.client import connect
-from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.columns import in_columns
+from keepline.cli.options import (  # noqa: TC001 - typer reads them
+    AdminUrl,
+    Assignments,
+    Config,
+    TablesAsJson,
+)
 from keepline.log import clean
-
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of tables.")]
 
 Row = tuple[str, ...]
 
@@ -27,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def handlers(
     *,
-    as_json: AsJson = False,
+    as_json: TablesAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -40,7 +44,7 @@ def handlers(
 
 def leaks(
     *,
-    as_json: AsJson = False,
+    as_json: TablesAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -110,10 +114,4 @@ def _standing(each: dict[str, Any]) -> str:
 def _table(title: str, head: Row, rows: list[Any]) -> list[str]:
     if not rows:
         return []
-    cells = [tuple(map(clean, row)) for row in (head, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
-    return [f"{title}:", *(f"  {line}" for line in lines), ""]
+    return [f"{title}:", *(f"  {line}" for line in in_columns(head, rows)), ""]

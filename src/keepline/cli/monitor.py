@@ -7,7 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +16,7 @@ from keepline.cli.advice import advice
 from keepline.cli.client import connect
 from keepline.cli.measures import amount, sparkline
 from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.screen import wide_screen
 from keepline.cli.sentences import lasted
 from keepline.log import clean
 
@@ -89,7 +90,7 @@ def monitor(
         elif watch:
             _watch(client)
         else:
-            _screen().print(_view(client, client.get("/api/monitor/summary")))
+            wide_screen(LEAST_WIDTH).print(_view(client, client.get("/api/monitor/summary")))
 
 
 def _print_json(client: AdminClient, *, watch: bool) -> None:
@@ -105,17 +106,11 @@ def _print_json(client: AdminClient, *, watch: bool) -> None:
 def _watch(client: AdminClient) -> None:
     summary = client.get("/api/monitor/summary")
     pause = Event()
-    with Live(_view(client, summary), console=_screen(), auto_refresh=False) as live:
+    with Live(_view(client, summary), console=wide_screen(LEAST_WIDTH), auto_refresh=False) as live:
         while True:
             pause.wait(summary["interval_s"])
             summary = client.get("/api/monitor/summary")
             live.update(_view(client, summary), refresh=True)
-
-
-def _screen() -> Console:
-    screen = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-    screen.width = max(screen.width, LEAST_WIDTH)
-    return screen
 
 
 def _view(client: AdminClient, summary: dict[str, Any]) -> Group:

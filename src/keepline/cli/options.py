@@ -61,6 +61,9 @@ AdminUrl = Annotated[
         help="Where its admin interface is; without it, where the settings say.",
     ),
 ]
+TableAsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of a table.")]
+TablesAsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of tables.")]
+LinesAsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON object a line.")]
 
 _STANDS_FOR = {
     "host": "server.host",

@@ -9,12 +9,17 @@ import typer
 
 from keepline.cli.advice import advice
 from keepline.cli.client import NotFoundError, connect
-from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.columns import in_columns
+from keepline.cli.options import (  # noqa: TC001 - typer reads them
+    AdminUrl,
+    Assignments,
+    Config,
+    TableAsJson,
+)
 from keepline.errors import StartError
 from keepline.log import clean
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="An upstream, as it is listed.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of a table.")]
 
 HEAD = ("upstream", "health", "connections", "connecting", "failures", "latency", "last failure")
 
@@ -29,7 +34,7 @@ def register(app: typer.Typer) -> None:
 @upstreams.command("list")
 def show(
     *,
-    as_json: AsJson = False,
+    as_json: TableAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -45,7 +50,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    _print([HEAD, *map(_row, found["upstreams"])])
+    typer.echo("\n".join(in_columns(HEAD, map(_row, found["upstreams"]))))
     if found["panic"]:
         typer.echo("\nso many are ejected that all serve")
 
@@ -97,11 +102,3 @@ def _row(each: dict[str, Any]) -> tuple[str, ...]:
     latency = "" if each["latency_s"] is None else f"{each['latency_s'] * 1_000:.0f} ms"
     numbers = (str(each[name]) for name in ("connections", "connecting", "failures"))
     return each["upstream"], health, *numbers, latency, each["last_failure"]
-
-
-def _print(rows: list[tuple[str, ...]]) -> None:
-    cells = [tuple(map(clean, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        padded = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(padded).rstrip())
