@@ -29,7 +29,7 @@ SEEN = {
         "MiB",
     ),
     Signal.STANDING: (
-        "for how long somebody has been waiting to be judged, without a break",
+        "for how long more than 32 have been waiting to be judged, without a break",
         "standing_{}_s",
         "s",
     ),

@@ -20,11 +20,11 @@ class Governor(Section):
     """What is done while the node is pressed; docs/governor.md.
 
     Each signal is 0 up to its `…_lo…` and 1 from its `…_hi…` on: the loop's lateness (p95 of two
-    seconds), this process's share of its memory limit, bytes in queues, and for how long somebody
-    has been waiting to be judged. `disabled` names actions that are not taken. A device that comes
-    back at a fixed pace is held for up to `hold_s`, `held` of them at once. `judged_least` to
-    `judged_most` requests are judged at once; the others wait, for `wait_s` at most, and for
-    `wait_pressed_s` once somebody has been waiting for all of `wait_s`.
+    seconds), this process's share of its memory limit, bytes in queues, and for how long more than
+    32 have been waiting to be judged. `disabled` names actions that are not taken. A device that
+    comes back at a fixed pace is held for up to `hold_s`, `held` of them at once. `judged_least`
+    to `judged_most` requests are judged at once; the others wait, for `wait_s` at most, and for
+    `wait_pressed_s` once so many have been waiting for all of `wait_s`.
     """
 
     enabled: bool = True

@@ -85,8 +85,8 @@ def typed(*words: str) -> Any:
 def test_it_shows_what_presses_and_what_is_done(gateway: Gateway) -> None:
     lines = typed().stdout.splitlines()
     assert lines[0] == "pressure 0.12"
-    assert "loop lag, p95 of 2 s         1.20 ms    0.00" in lines
-    assert "memory, of its limit         12.3 %     0.12" in lines
+    assert "loop lag, p95 of 2 s  1.20 ms    0.00" in lines
+    assert "memory, of its limit  12.3 %     0.12" in lines
     assert "hold    0.85  0.95  -             2" in lines
     assert "shed    0.90  0.98  switched off  0" in lines
     assert lines[-2].startswith("at the door: 3 are judged, at most 24, 13 in a turn of the loop;")

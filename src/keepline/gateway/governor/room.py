@@ -24,16 +24,18 @@ class Rank(IntEnum):
 class Room(Generic[Who]):
     """A queue for each rank.
 
-    Patience is `wait_s`, and `pressed_s` once somebody has been waiting for all of `wait_s`: then
+    Patience is `wait_s`, and `pressed_s` once more than `few` have been waiting for all of it: then
     the newest comes first, for whoever waited long is about to give up (CoDel and adaptive LIFO,
-    as Facebook's servers have them). Every operation is O(1), or O(those that it returns).
+    as Facebook's servers have them). A `few` are let in together, and in a crowd that is served as
+    fast as it comes they are always there. Every operation is O(1), or O(those that it returns).
     """
 
-    __slots__ = ("_pressed_s", "_queues", "_since", "_wait_s")
+    __slots__ = ("_few", "_pressed_s", "_queues", "_since", "_wait_s")
 
-    def __init__(self, wait_s: float, pressed_s: float) -> None:
+    def __init__(self, wait_s: float, pressed_s: float, few: int) -> None:
         self._wait_s = wait_s
         self._pressed_s = pressed_s
+        self._few = few
         self._since = 0.0
         self._queues: tuple[OrderedDict[Who, float], ...] = tuple(OrderedDict() for _ in Rank)
 
@@ -41,8 +43,8 @@ class Room(Generic[Who]):
         return sum(map(len, self._queues))
 
     def standing_s(self, now: float) -> float:
-        """Return for how long there has been somebody, without a break."""
-        return now - self._since if self else 0.0
+        """Return for how long there have been more than a few, without a break."""
+        return now - self._since if len(self) > self._few else 0.0
 
     def is_pressed(self, now: float) -> bool:
         """Whether more come than are let in, and not only for a moment."""
@@ -50,7 +52,7 @@ class Room(Generic[Who]):
 
     def enter(self, who: Who, rank: Rank, now: float) -> None:
         """Wait from now on."""
-        if not self:
+        if len(self) <= self._few:
             self._since = now
         self._queues[rank][who] = now
 

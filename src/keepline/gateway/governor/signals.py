@@ -17,7 +17,7 @@ class Signal(StrEnum):
     LAG = "lag"  # by how much the loop's ticks were late, p95 of the last two seconds
     MEMORY = "memory"  # resident, as a share of the limit
     QUEUED = "queued"  # bytes that wait for handlers, devices, the hub and the log
-    STANDING = "standing"  # since when somebody has been waiting to be judged, without a break
+    STANDING = "standing"  # since when more than 32 have been waiting to be judged
 
 
 class Seen(NamedTuple):

@@ -7,6 +7,7 @@ from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
+from keepline.gateway.governor.batch import MOST
 from keepline.gateway.governor.crowd import Step
 from keepline.gateway.governor.limit import Limit
 from keepline.gateway.governor.room import Room
@@ -71,7 +72,8 @@ class Turnstile:
         self._node = node
         self._newcomers = newcomers
         self._crowd = crowd
-        self._room: Room[asyncio.Future[Turn]] = Room(settings.wait_s, settings.wait_pressed_s)
+        patience_s = (settings.wait_s, settings.wait_pressed_s)
+        self._room: Room[asyncio.Future[Turn]] = Room(*patience_s, few=MOST)
         self.limit = Limit(settings.judged_least, min(settings.judged_most, most))
         if not settings.enabled:
             self.limit.value = inf
@@ -84,7 +86,7 @@ class Turnstile:
         return len(self._room)
 
     def standing_s(self, now: float) -> float:
-        """Return for how long somebody has been waiting, without a break."""
+        """Return for how long more than a few have been waiting, without a break."""
         return self._room.standing_s(now)
 
     def free(self) -> Turn | None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 from keepline.gateway.governor.room import Rank, Room
 
 
-def room_of(*who: tuple[str, Rank, float]) -> Room[str]:
-    room: Room[str] = Room(wait_s=2.0, pressed_s=0.25)
+def room_of(*who: tuple[str, Rank, float], few: int = 0) -> Room[str]:
+    room: Room[str] = Room(wait_s=2.0, pressed_s=0.25, few=few)
     for name, rank, at in who:
         room.enter(name, rank, at)
     return room
@@ -59,3 +59,19 @@ def test_who_leaves_is_not_let_in() -> None:
     room.leave("first")
     room.leave("first")
     assert all_of(room, 0.2) == ["second"]
+
+
+def test_a_few_that_are_always_there_press_nobody() -> None:
+    room = room_of(("first", Rank.NEW, 0.0), few=2)
+    for number in range(1, 40):
+        room.enter(str(number), Rank.NEW, number / 10)
+        assert room.next(number / 10) is not None
+        assert room.standing_s(number / 10) == 0
+    room.enter("second", Rank.NEW, 4.0)
+    room.enter("third", Rank.NEW, 4.5)
+    assert room.standing_s(5.0) == 0.5
+
+
+def test_one_of_a_few_is_given_up_as_well_when_it_waits_too_long() -> None:
+    room = room_of(("first", Rank.NEW, 0.0), few=2)
+    assert list(room.too_late(2.0)) == ["first"]
