@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from keepline.errors import StartError
-from keepline.hub.operations import Transaction
+from keepline.hub.operations import TakeClaim, Transaction, take_claims
 from keepline.hub.schema import NewerFileError, migrate
 
 if TYPE_CHECKING:
@@ -70,7 +71,12 @@ class Database:
         connection.execute("begin immediate")
         try:
             transaction = Transaction(connection)
-            results = [_run(operation, transaction) for operation in operations]
+            results: list[object] = []
+            for kind, some in groupby(operations, type):
+                if kind is TakeClaim:
+                    results += _take(cast("list[TakeClaim]", list(some)), transaction)
+                else:
+                    results += [_run(operation, transaction) for operation in some]
             transaction.finish()
             connection.execute("commit")
         except BaseException:
@@ -91,14 +97,28 @@ def is_broken(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN
 
 
+def _take(taking: Sequence[TakeClaim], transaction: Transaction) -> Sequence[object]:
+    try:
+        return take_claims(taking, transaction)
+    except Exception as error:
+        if _is_of_all(error):
+            raise
+        return [_run(each, transaction) for each in taking]  # one of them can never be done
+
+
 def _run(operation: Operation, transaction: Transaction) -> object:
     try:
         return operation.run(transaction)
     except Exception as error:
-        if isinstance(error, sqlite3.OperationalError) or is_broken(error):
-            raise  # the whole transaction's, which is tried again
+        if _is_of_all(error):
+            raise
         error.__traceback__ = None  # it is handed to another thread
         return error
+
+
+def _is_of_all(error: Exception) -> bool:
+    """Return whether the whole transaction has failed, and is to be tried again."""
+    return isinstance(error, sqlite3.OperationalError) or is_broken(error)
 
 
 def _open(path: Path | None) -> sqlite3.Connection:

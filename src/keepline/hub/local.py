@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
-from keepline.errors import HubDownError, ReplacedError
+from keepline.errors import HubDownError
 from keepline.hub.known import ReadKnown
 from keepline.hub.memos import KeepMemo, ReadMemo
 from keepline.hub.operations import (
@@ -152,14 +151,14 @@ class LocalHub:
         if isinstance(state, bytes):
             check_size(state)
         now = self._wall()
-        done: asyncio.Future[None] = self._loop.create_future()
         releasing = ReleaseClaim(claim.device_id, claim.session_id, now, now + window_s, state)
         try:
-            self._writer.ask(releasing).add_done_callback(partial(_forgive_replaced, done))
+            return cast("asyncio.Future[None]", self._writer.ask(releasing))
         except HubDownError as error:
+            done: asyncio.Future[None] = self._loop.create_future()
             done.set_exception(error)
             done.exception()  # nobody has to wait for it
-        return done
+            return done
 
     def hand_back(self, claim: Claim, session_id: str) -> None:
         """Undo a claim that came to nothing; see `port.Hub`."""
@@ -292,14 +291,3 @@ class LocalHub:
         self._writer.stop()
         await self._loop.run_in_executor(self._executor, self._database.close)
         return left
-
-
-def _forgive_replaced(done: asyncio.Future[None], asked: asyncio.Future[object]) -> None:
-    if done.done():
-        return
-    error = asked.exception()
-    if error is None or isinstance(error, ReplacedError):
-        done.set_result(None)
-    else:
-        done.set_exception(error)
-        done.exception()

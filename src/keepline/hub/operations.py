@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from keepline.errors import ReplacedError
+from keepline.hub.insert import Insert
 from keepline.hub.port import STATE_BYTES, Claim, Event, Outcome, Tally, Totals
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from keepline.hub.port import Amend
+
+    Saved = tuple[float | None, bytes]  # a state, and until when it is kept
 
 PRUNE_ROWS: Final = 5_000  # of each table in one transaction
 
 _EVENTS: Final = "select id, at, device_id, kind, data from event where id > ?"
 
+_OWNERS: Final = Insert(
+    "own",
+    5,
+    " on conflict do update set claim = excluded.claim, node = excluded.node,"
+    " session_id = excluded.session_id, since = excluded.since",
+)
+_NEW_EVENTS: Final = Insert("event (at, device_id, kind, data)", 4)
+_TALLIES: Final = Insert(
+    "total",
+    10,
+    " on conflict do update set last_at = excluded.last_at, sessions = sessions + 1,"
+    " resumed = resumed + excluded.resumed, connected_s = connected_s + excluded.connected_s,"
+    " pings = pings + excluded.pings, ping_failures = ping_failures + excluded.ping_failures,"
+    " pongs = pongs + excluded.pongs, rtt_sum_s = rtt_sum_s + excluded.rtt_sum_s",
+)
+
 
 class Transaction:
-    """What the operations of one transaction share: the next number, and events to be written."""
+    """What the operations of one transaction share: the next number, and what is only noted.
+
+    That is written when all else is done, or when somebody wants to read it.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.execute = connection.execute
+        self.connection = connection
         self.events: list[tuple[float, str, str, bytes]] = []
-        self._connection = connection
+        self.tallies: list[tuple[str | float, ...]] = []
         self._number: int | None = None
 
     def next_number(self) -> int:
@@ -39,11 +64,9 @@ class Transaction:
         """Write what was gathered."""
         if self._number is not None:
             self.execute("update counter set value = ? where name = 'claims'", (self._number,))
-        if self.events:
-            self._connection.executemany(
-                "insert into event (at, device_id, kind, data) values (?, ?, ?, ?)", self.events
-            )
-            self.events.clear()
+        for statement, rows in (_NEW_EVENTS, self.events), (_TALLIES, self.tallies):
+            statement.write(self.connection, rows)
+            rows.clear()
 
 
 class Operation(Protocol):
@@ -67,18 +90,14 @@ class TakeClaim(NamedTuple):
     size_bytes: int = 200
 
     def run(self, transaction: Transaction) -> Claim:
-        number = transaction.next_number()
-        (is_known,) = transaction.execute(
-            "insert into own values (?1, ?2, ?3, ?4, ?5) on conflict do update"
-            " set claim = ?2, node = ?3, session_id = ?4, since = ?5"
-            " returning exists (select 1 from state where device_id = ?1)",
-            (self.device_id, number, self.node, self.session_id, self.at),
-        ).fetchone()
-        if not is_known:
+        [claim] = take_claims([self], transaction)
+        return claim
+
+    def find(self, number: int, saved: Saved | None, transaction: Transaction) -> Claim:
+        """Return the claim of who finds what was `saved`, None for nothing."""
+        if saved is None:
             return Claim(self.device_id, self.session_id, number)
-        until, data = transaction.execute(
-            "select until, data from state where device_id = ?", (self.device_id,)
-        ).fetchone()
+        until, data = saved
         if until is not None and until <= self.at:
             transaction.execute("delete from state where device_id = ?", (self.device_id,))
             return Claim(self.device_id, self.session_id, number, Outcome.EXPIRED)
@@ -88,6 +107,30 @@ class TakeClaim(NamedTuple):
             (number, self.device_id),
         )
         return Claim(self.device_id, self.session_id, number, Outcome.RESUMED, data)
+
+
+def take_claims(taking: Sequence[TakeClaim], transaction: Transaction) -> list[Claim]:
+    """Take all, in order: who come together are written, and looked for, together."""
+    numbers = [transaction.next_number() for _ in taking]
+    owners = [
+        (each.device_id, number, each.node, each.session_id, each.at)
+        for each, number in zip(taking, numbers, strict=True)
+    ]
+    _OWNERS.write(transaction.connection, owners)
+    named = json.dumps([each.device_id for each in taking])
+    rows = transaction.execute(
+        "select device_id, until, data from state"
+        " where device_id in (select value from json_each(?))",
+        (named,),
+    )
+    saved: dict[str, Saved] = {device_id: (until, data) for device_id, until, data in rows}
+    claims = []
+    for each, number in zip(taking, numbers, strict=True):
+        claim = each.find(number, saved.pop(each.device_id, None), transaction)
+        if claim.state is not None:
+            saved[each.device_id] = (None, claim.state)
+        claims.append(claim)
+    return claims
 
 
 class SaveState(NamedTuple):
@@ -117,7 +160,7 @@ class SaveState(NamedTuple):
 class ReleaseClaim(NamedTuple):
     """Give the device back; `data` is kept until `until`, None for what was saved, b"" for none.
 
-    Or `data` makes of what was saved what is kept.
+    Or `data` makes of what was saved what is kept. Who was replaced has nothing to give back.
     """
 
     device_id: str
@@ -137,7 +180,7 @@ class ReleaseClaim(NamedTuple):
             (self.at, self.device_id, self.session_id),
         )
         if done.rowcount != 1:
-            raise ReplacedError(f"{self.device_id} is held by a newer session")
+            return
         data = self.data(self._saved(transaction)) if callable(self.data) else self.data
         if data is None:
             transaction.execute(
@@ -184,24 +227,9 @@ class AddTally(NamedTuple):
     size_bytes: int = 200
 
     def run(self, transaction: Transaction) -> None:
-        at, connected_s, resumed, pings, ping_failures, pongs, rtt_sum_s = self.tally
-        transaction.execute(
-            "insert into total values (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9)"
-            " on conflict do update set last_at = ?3, sessions = sessions + 1,"
-            " resumed = resumed + ?4, connected_s = connected_s + ?5, pings = pings + ?6,"
-            " ping_failures = ping_failures + ?7, pongs = pongs + ?8,"
-            " rtt_sum_s = rtt_sum_s + ?9",
-            (
-                self.device_id,
-                at - connected_s,
-                at,
-                resumed,
-                connected_s,
-                pings,
-                ping_failures,
-                pongs,
-                rtt_sum_s,
-            ),
+        at, connected_s, resumed, *counted = self.tally
+        transaction.tallies.append(
+            (self.device_id, at - connected_s, at, 1, resumed, connected_s, *counted)
         )
 
 
@@ -212,6 +240,7 @@ class ReadTotals(NamedTuple):
     size_bytes: int = 200
 
     def run(self, transaction: Transaction) -> Totals | None:
+        transaction.finish()
         row = transaction.execute(
             "select first_at, last_at, sessions, resumed, connected_s, pings, ping_failures,"
             " rtt_sum_s / nullif(pongs, 0) from total where device_id = ?",

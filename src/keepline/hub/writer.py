@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from keepline.errors import HubDownError
 from keepline.histogram import Histogram
@@ -32,10 +34,8 @@ PATIENCE_S: Final = 2.0
 """A device waits 10 s for its hello, an operator not much longer for an answer."""
 
 
-class _Waiting(NamedTuple):
-    operation: Operation
-    future: asyncio.Future[object] | None
-    since: float  # on the loop's clock
+# Since when on the loop's clock, what it takes, and who wants to know what came of it.
+_Waiting: TypeAlias = "tuple[float, int, Operation, asyncio.Future[object] | None]"
 
 
 class Writer:
@@ -89,10 +89,9 @@ class Writer:
         Who is not `patient` gets HubDownError after `PATIENCE_S`. That, or to cancel the future,
         changes nothing for the operation: it will be done.
         """
-        if not self._has_room(operation.size_bytes, share=1.0):
-            raise HubDownError(f"no room: {len(self._waiting)} writes wait already")
         future: asyncio.Future[object] = self._loop.create_future()
-        self._take(_Waiting(operation, future, self._loop.time()))
+        if not self._take(operation, future, share=1.0):
+            raise HubDownError(f"no room: {len(self._waiting)} writes wait already")
         if not patient:
             self._impatient.append((self._loop.time() + PATIENCE_S, future))
             if self._watch is None:
@@ -101,10 +100,7 @@ class Writer:
 
     def note(self, operation: Operation) -> bool:
         """Take one that nobody waits for; False when there is no room."""
-        if not self._has_room(operation.size_bytes, share=0.75):
-            return False
-        self._take(_Waiting(operation, None, self._loop.time()))
-        return True
+        return self._take(operation, None, share=0.75)
 
     async def look(self, read: Operation) -> object:
         """Run a read behind everything asked for before it. Raises HubDownError."""
@@ -124,31 +120,35 @@ class Writer:
         for timer in (self._start, self._watch):
             if timer is not None:
                 timer.cancel()
-        for waiting in self._waiting:
-            if waiting.future is not None and not waiting.future.done():
-                waiting.future.set_exception(HubDownError("the hub has stopped"))
-                waiting.future.exception()  # perhaps nobody is left to ask
+        for _, _, _, future in self._waiting:
+            if future is not None and not future.done():
+                _settle(future, HubDownError("the hub has stopped"))
         self._waiting.clear()
         self._idle.set()
 
-    def _has_room(self, size_bytes: int, *, share: float) -> bool:
-        return (
-            not self._is_stopped
-            and len(self._waiting) < self._most_waiting * share
-            and self._waiting_bytes + size_bytes <= self._most_bytes * share
-        )
-
-    def _take(self, waiting: _Waiting) -> None:
-        self._waiting.append(waiting)
-        self._waiting_bytes += waiting.operation.size_bytes
-        self._idle.clear()
-        if self._under_way is None and self._start is None:
-            self._start = self._loop.call_later(GATHER_S, self._begin)
+    def _take(
+        self, operation: Operation, future: asyncio.Future[object] | None, *, share: float
+    ) -> bool:
+        """Have it wait, unless as much waits already; `share` is of what may."""
+        size_bytes = operation.size_bytes
+        if (
+            self._is_stopped
+            or len(self._waiting) >= self._most_waiting * share
+            or self._waiting_bytes + size_bytes > self._most_bytes * share
+        ):
+            return False
+        if not self._waiting:
+            self._idle.clear()
+            if self._start is None:
+                self._start = self._loop.call_later(GATHER_S, self._begin)
+        self._waiting.append((self._loop.time(), size_bytes, operation, future))
+        self._waiting_bytes += size_bytes
+        return True
 
     def _begin(self) -> None:
         self._start = None
-        batch = [self._waiting[i] for i in range(min(MOST_AT_ONCE, len(self._waiting)))]
-        operations = [waiting.operation for waiting in batch]
+        batch = list(islice(self._waiting, MOST_AT_ONCE))
+        operations = [operation for _, _, operation, _ in batch]
         self._under_way = self._loop.run_in_executor(
             self._executor, self._database.apply, operations
         )
@@ -162,14 +162,11 @@ class Writer:
         if error is not None:
             self._try_again(error)
             return
-        now = self._loop.time()
-        self.written += len(batch)
-        for waiting, result in zip(batch, done.result(), strict=True):
-            self.latency.observe(now - waiting.since)
+        self._count(batch)
+        for (_, _, _, future), result in zip(batch, done.result(), strict=True):
             self._waiting.popleft()
-            self._waiting_bytes -= waiting.operation.size_bytes
-            if waiting.future is not None and not waiting.future.done():
-                _settle(waiting.future, result)
+            if future is not None and not future.done():
+                _settle(future, result)
         self._retry_s = RETRY_FIRST_S
         if self.trouble is not None:
             self.trouble = None
@@ -178,6 +175,13 @@ class Writer:
             self._begin()
         else:
             self._idle.set()
+
+    def _count(self, batch: list[_Waiting]) -> None:
+        now = self._loop.time()
+        for since, together in groupby(batch, itemgetter(0)):  # mostly of one turn of the loop
+            self.latency.observe(now - since, len(list(together)))
+        self.written += len(batch)
+        self._waiting_bytes -= sum(size_bytes for _, size_bytes, _, _ in batch)
 
     def _lose_patience(self) -> None:
         self._watch = None
@@ -203,5 +207,6 @@ class Writer:
 def _settle(future: asyncio.Future[object], result: object) -> None:
     if isinstance(result, Exception):
         future.set_exception(result)
+        future.exception()  # perhaps nobody is left to ask
     else:
         future.set_result(result)

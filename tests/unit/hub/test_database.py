@@ -171,3 +171,14 @@ def test_a_file_that_another_process_writes_at_the_moment_is_opened_all_the_same
         assert opened.set_aside is None
         assert {table for (table,) in other.execute(_TABLES)} == tables
         opened.close()
+
+
+def test_a_claim_that_can_never_be_written_fails_alone(path: Path) -> None:
+    database = Database(path)
+    taking = [TakeClaim(device_id, "n", "s", 1.0) for device_id in ("a", "\ud800", "b")]
+    first, failed, last = database.apply(taking)
+    assert isinstance(failed, UnicodeEncodeError)
+    assert isinstance(first, Claim)
+    assert isinstance(last, Claim)
+    assert (first.device_id, last.device_id) == ("a", "b")
+    assert first.number < last.number

@@ -104,11 +104,10 @@ def test_totals_of_a_device_that_has_not_come_for_long_are_pruned(
     assert run(database, Prune(10.0, before, 1_000, PLENTY)) == [gone]
 
 
-def test_a_second_release_is_refused(database: Database) -> None:
+def test_a_second_release_changes_nothing(database: Database) -> None:
     claim(database, "d", "s1")
-    first, second = run(database, *(ReleaseClaim("d", "s1", 1.0, 500.0, b"x") for _ in range(2)))
-    assert first is None
-    assert isinstance(second, ReplacedError)
+    run(database, *(ReleaseClaim("d", "s1", 1.0, 500.0, state) for state in (b"x", b"y")))
+    assert claim(database, "d", "s2").state == b"x"
 
 
 def test_a_released_device_has_no_owner(database: Database) -> None:
@@ -236,3 +235,37 @@ def test_a_device_that_has_left_nothing_is_forgotten_in_the_end(database: Databa
 )
 def test_what_waits_is_counted_with_its_state(operation: Operation) -> None:
     assert operation.size_bytes == 250
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 41])
+def test_who_come_together_are_written_as_if_each_came_alone(
+    database: Database, count: int
+) -> None:
+    run(database, *(TakeClaim(f"d{n}", "node", f"s{n}", float(n)) for n in range(count)))
+    owners = run(database, *(FindOwner(f"d{n}") for n in range(count)))
+    assert owners == [("node", n + 1, f"s{n}", float(n)) for n in range(count)]
+
+
+def test_of_claims_for_one_device_in_a_transaction_the_last_holds_it(database: Database) -> None:
+    claim(database, "d", "s0")
+    run(database, ReleaseClaim("d", "s0", 100.0, 160.0, b"x"))
+    first, other, second = run(
+        database,
+        TakeClaim("d", "node", "s1", 159.0),
+        TakeClaim("e", "node", "s1", 159.0),
+        TakeClaim("d", "node", "s2", 161.0),  # by then the first one holds it
+    )
+    assert first == Claim("d", "s1", 2, Outcome.RESUMED, b"x")
+    assert other == Claim("e", "s1", 3)
+    assert second == Claim("d", "s2", 4, Outcome.RESUMED, b"x")
+    assert run(database, FindOwner("d")) == [("node", 4, "s2", 161.0)]
+
+
+def test_a_state_expires_once(database: Database) -> None:
+    claim(database, "d", "s0")
+    run(database, ReleaseClaim("d", "s0", 100.0, 160.0, b"x"))
+    taken = run(database, *(TakeClaim("d", "node", f"s{n}", 160.0) for n in (1, 2)))
+    assert [each.outcome for each in taken if isinstance(each, Claim)] == [
+        Outcome.EXPIRED,
+        Outcome.NEW,
+    ]
