@@ -105,6 +105,9 @@ PARTS: Final[dict[str, dict[str, str]]] = {
         ),
         "keepline_handler_calls_under_way": "rises and does not fall: what the handler waits for",
         "keepline_handler_suspended": "1: [what stays with one session](isolation.md)",
+        "keepline_handler_suspended_addresses": (
+            "any: `keepline handlers` names the first; one peer there, or a part of your fleet"
+        ),
         "keepline_handler_suspensions_total": "",
         "keepline_stray_calls": "`keepline leaks` names them",
         "keepline_faults_total": '`source="us"`: a bug of Keepline',

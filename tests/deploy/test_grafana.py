@@ -43,6 +43,7 @@ NOT_SHOWN = {
     "keepline_governor_begun_total",
     "keepline_governor_forced",
     "keepline_handler_failures_total",
+    "keepline_handler_suspended_addresses",
     "keepline_handler_suspensions_total",
     "keepline_holds_total",
     "keepline_judging",

@@ -26,7 +26,8 @@ class FaultView(BaseModel):
 class HandlerView(BaseModel):
     """A class of handlers that has failed: `devices` lately, `failures` and `suspensions` in all.
 
-    `wait_s` is when sessions are begun again, 0 where they are.
+    `wait_s` is when sessions are begun again, 0 where they are; `addresses` are those from which
+    alone none is.
     """
 
     handler: str
@@ -35,6 +36,7 @@ class HandlerView(BaseModel):
     failures: int
     suspensions: int
     wait_s: float
+    addresses: list[str]
 
 
 class StrayView(BaseModel):
@@ -145,6 +147,7 @@ def handlers_of(node: Node) -> HandlersView:
     """Return what is told of the handlers of a node."""
     now, isolation = node.ticker.now, node.isolation
     latest = isolation.watchdog.latest
+    addresses = isolation.suspensions.addresses()
     return HandlersView(
         faults=_faults_of(node),
         handlers=[
@@ -155,6 +158,7 @@ def handlers_of(node: Node) -> HandlersView:
                 failures=each.failures,
                 suspensions=each.suspensions,
                 wait_s=round(each.wait_s(now), 1),
+                addresses=addresses[name],
             )
             for name, each in isolation.suspensions
         ],

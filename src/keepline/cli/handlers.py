@@ -108,7 +108,9 @@ def _owner(each: dict[str, Any]) -> Row:
 
 def _standing(each: dict[str, Any]) -> str:
     wait = f" for {each['wait_s']:.0f} s" if each["wait_s"] else ""
-    return _GOOD[each["standing"]] + wait
+    first, *others = each.get("addresses") or ("",)
+    more = f" and {len(others)} more" if others else ""
+    return _GOOD[each["standing"]] + wait + (f", but not {first}{more}" if first else "")
 
 
 def _table(title: str, head: Row, rows: list[Any]) -> list[str]:

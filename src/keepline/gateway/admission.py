@@ -77,7 +77,7 @@ async def admit(door: Door) -> None:
         door.give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
         raise
     except HandlerError as error:
-        node.isolation.not_begun(error, greeting.device_id)
+        node.isolation.not_begun(error, greeting.device_id, door.address)
         door.give_up(CloseReason.REFUSED_INTERNAL, error.reason)
     except Exception as error:  # noqa: BLE001 (a fault of ours ends one admission: a fence)
         reason = node.isolation.faults.of_ours(error, "admission_failed", greeting.device_id)
@@ -128,7 +128,7 @@ def _check(node: Node, request: Request) -> int:
         raise RefusedError("a WebSocket upgrade is expected", CloseReason.UPGRADE_REQUIRED)
     asked = asked_version(header_or_query(request, "protocol-version"))
     node.arrivals.check_open()
-    node.isolation.suspensions.check_open()
+    node.isolation.suspensions.check_open(request.address)
     return asked
 
 

@@ -17,8 +17,9 @@ class Isolation(Section):
     what one session may have beside its calls, and send in a second. When sessions of
     `failing_devices` devices, or of a tenth of all that are connected where that is more, have
     failed within `failing_within_s`, no more sessions of that handler are begun for
-    `suspended_for_s`; then a few are, to see. A loop that is held up for `blocked_after_s` is told
-    at once, with who holds it. `trace_memory` has Python note where memory was taken, for
+    `suspended_for_s`; then a few are, to see. The same goes for the devices of one address, which
+    alone are refused then. A loop that is held up for `blocked_after_s` is told at once, with who
+    holds it. `trace_memory` has Python note where memory was taken, for
     `keepline leaks`: it makes everything slower.
     """
 

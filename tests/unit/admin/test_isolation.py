@@ -54,6 +54,7 @@ async def test_what_has_failed_is_told_by_class_and_by_handler() -> None:
         "failures": 1,
         "suspensions": 1,
         "wait_s": 30.0,
+        "addresses": [],
     }
     assert told["blocked"]["at"] == "app.py:7"
     assert told["blocked"]["lost_s"] == 1.25

@@ -87,6 +87,21 @@ def test_what_fails_is_told_with_when_it_is_tried_again(monkeypatch: pytest.Monk
     assert "held up for 3.1 s by Assistant.text device-1 app.py:9" in told
 
 
+@pytest.mark.parametrize(
+    ("addresses", "told"),
+    [
+        (["203.0.113.7"], "serving, but not 203.0.113.7 "),
+        (["203.0.113.7", "203.0.113.8", "203.0.113.9"], "not 203.0.113.7 and 2 more "),
+    ],
+)
+def test_what_fails_with_some_addresses_alone_is_told_with_them(
+    addresses: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = {"standing": "serving", "wait_s": 0.0, "addresses": addresses}
+    failing = {"handlers": [TROUBLED["handlers"][0] | apart]}
+    assert told in run(monkeypatch, QUIET | failing, "handlers")
+
+
 def test_who_grows_is_told_with_what_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     told = run(monkeypatch, GROWING, "leaks")
     assert "device-1  40     2       100           tasks" in told

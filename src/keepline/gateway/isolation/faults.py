@@ -93,7 +93,9 @@ class Faults:
             session.drop_audio()
             release_caches(node)
         connection.close(reason, f"{type(error).__name__} at {at}" if at else type(error).__name__)
-        node.isolation.suspensions.failed(type(session.handler), session.device_id)
+        node.isolation.suspensions.failed(
+            type(session.handler), session.device_id, connection.address
+        )
 
     def of_ours(
         self, error: BaseException, event: str, device_id: str = "", **fields: object

@@ -39,6 +39,15 @@ def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
             },
             label="handler",
         ),
+        Gauge(
+            "keepline_handler_suspended_addresses",
+            "Addresses from which a class of handlers is suspended, and not from elsewhere.",
+            lambda: {
+                name: float(len(addresses))
+                for name, addresses in isolation.suspensions.addresses().items()
+            },
+            label="handler",
+        ),
         Tally(
             "keepline_handler_suspensions",
             "Times that a class of handlers failed with too many devices.",

@@ -105,7 +105,7 @@ class Isolation:
             until = node.ticker.now + BLOCKED_FOR_S
             node.incidents.raised(Incident.LOOP_BLOCKED, fact, whose, until)
 
-    def not_begun(self, error: HandlerError, device_id: str) -> None:
+    def not_begun(self, error: HandlerError, device_id: str, address: str) -> None:
         """A session could not be begun: its handler was not made, or none of its kind is."""
         if isinstance(error, SuspendedError):
             return
@@ -113,7 +113,7 @@ class Isolation:
         node.counters.handler_failures += 1
         node.counters.faults[fault, Source.HANDLER] += 1
         node.log.error("handler_failed", error=error, fault=fault, device_id=device_id)
-        self.suspensions.failed(node.make_handler, device_id)
+        self.suspensions.failed(node.make_handler, device_id, address)
 
     def gone(self, connection: Connection, reason: CloseReason) -> Awaitable[None] | None:
         """A session was cleaned up: forget it, and tell who wants to know."""

@@ -1,15 +1,19 @@
 """Whether more sessions of one handler are begun: after many failures none, then a few, to see.
 
 Counted are devices, not failures: one device whose words bring its handler down, again and again,
-must not have the others kept out. Nothing here reads a clock.
+must not have the others kept out. Nor must one address, which may say to be many devices. Nothing
+here reads a clock.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from math import ceil
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from keepline.settings.isolation import Isolation
 
 P = TypeVar("P")
@@ -21,6 +25,10 @@ SHARE: Final = 0.1
 """Of the devices that are connected: so many failing are not the fault of a few of them."""
 
 
+ORIGINS: Final = 4
+"""So many have to fail at least: of one no more than that part of what it takes is counted."""
+
+
 class Standing(StrEnum):
     """How a class of handlers stands."""
 
@@ -29,14 +37,18 @@ class Standing(StrEnum):
     PROBING = "probing"
 
 
+def _none_work(_enough: int) -> bool:
+    return False
+
+
 class Suspension(Generic[P]):
     """The failures of one class of handlers, and what follows from them. Times in seconds."""
 
-    __slots__ = ("_failed_at", "_limits", "_probes", "_until", "failures", "suspensions")
+    __slots__ = ("_failed", "_limits", "_probes", "_until", "failures", "suspensions")
 
     def __init__(self, limits: Isolation) -> None:
         self._limits = limits
-        self._failed_at: dict[str, float] = {}  # by device, the oldest first
+        self._failed: dict[str, tuple[float, str]] = {}  # by device: when, and its origin
         self._until: float | None = None
         self._probes: dict[P, float] = {}
         self.failures = 0
@@ -51,27 +63,52 @@ class Suspension(Generic[P]):
     def devices(self, now: float) -> int:
         """Return how many devices' sessions have failed lately."""
         self._forget_before(now - self._limits.failing_within_s)
-        return len(self._failed_at)
+        return len(self._failed)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be remembered of it."""
+        return self._until is None and not self._failed
 
     def wait_s(self, now: float) -> float:
         """Return when to come again, 0 for now."""
         return 0.0 if self._until is None else max(0.0, self._until - now)
 
-    def failed(self, device_id: str, now: float, connected: int) -> bool:
-        """Count the failure of a device's session; True when no more are begun from now on."""
+    def failed(
+        self,
+        device_id: str,
+        now: float,
+        connected: int,
+        origin: str = "",
+        works: Callable[[int], bool] = _none_work,
+    ) -> bool:
+        """Count the failure of a device's session; True when no more are begun from now on.
+
+        `origin` is from where, "" for what is no origin of its own. None are suspended while it
+        `works` with as many as have failed; that is asked only then, and counting begins anew.
+        """
         self.failures += 1
-        self._failed_at.pop(device_id, None)
-        self._failed_at[device_id] = now
+        self._failed.pop(device_id, None)
+        self._failed[device_id] = now, origin
         standing = self.standing(now)
-        if standing is Standing.SUSPENDED:
+        most = self._most(standing, connected)
+        if origin:
+            self._bound(origin, ceil(most / ORIGINS))
+        if standing is Standing.SUSPENDED or self.devices(now) < most:
             return False
-        if self.devices(now) < self._most(standing, connected):
-            return False
-        self._until = now + self._limits.suspended_for_s
-        self._probes.clear()
-        self._failed_at.clear()
-        self.suspensions += 1
-        return True
+        is_broken = standing is Standing.PROBING or not works(len(self._failed))
+        self._failed.clear()
+        if is_broken:
+            self._until = now + self._limits.suspended_for_s
+            self._probes.clear()
+            self.suspensions += 1
+        return is_broken
+
+    def _bound(self, origin: str, most: int) -> None:
+        """Forget the device of an origin that failed the longest ago, if they are too many."""
+        devices = [device_id for device_id, (_, where) in self._failed.items() if where == origin]
+        if len(devices) > most:
+            del self._failed[devices[0]]
 
     def _most(self, standing: Standing, connected: int) -> float:
         """Return how many devices' failures suspend. While it is tried few are let in, but not one.
@@ -108,8 +145,8 @@ class Suspension(Generic[P]):
         self._probes.clear()
 
     def _forget_before(self, past: float) -> None:
-        while self._failed_at:
-            oldest = next(iter(self._failed_at))
-            if self._failed_at[oldest] > past:
+        while self._failed:
+            oldest = next(iter(self._failed))
+            if self._failed[oldest][0] > past:
                 return
-            del self._failed_at[oldest]
+            del self._failed[oldest]

@@ -47,10 +47,10 @@ async def test_a_handler_that_cannot_be_made_counts_by_what_it_raised() -> None:
     world = World()
     error = HandlerError("the handler could not be made")
     error.__cause__ = MemoryError()
-    world.node.isolation.not_begun(error, "device-1")
+    world.node.isolation.not_begun(error, "device-1", "")
     assert world.counters.faults[Fault.MEMORY, Source.HANDLER] == 1
     assert world.counters.handler_failures == 1
-    world.node.isolation.not_begun(SuspendedError("not now"), "device-1")
+    world.node.isolation.not_begun(SuspendedError("not now"), "device-1", "")
     assert world.counters.handler_failures == 1
 
 

@@ -92,3 +92,38 @@ def test_who_is_begun_while_all_is_well_is_no_probe() -> None:
     suspension = Suspension[str](LIMITS)
     suspension.begun("session", 0.0)
     assert suspension.probes() == ()
+
+
+def test_of_one_origin_a_quarter_of_what_it_takes_counts_at_most() -> None:
+    suspension = Suspension[str](Isolation(failing_devices=10))
+    for origin in "abc":
+        for number in range(100):
+            assert not suspension.failed(f"{origin}{number}", 0.0, connected=0, origin=origin)
+    assert suspension.devices(0.0) == 9
+    assert suspension.failed("d0", 0.0, connected=0, origin="d")
+
+
+def test_what_is_no_origin_of_its_own_counts_in_full() -> None:
+    suspension = Suspension[str](LIMITS)
+    verdicts = [suspension.failed(f"device-{number}", 0.0, connected=0) for number in range(3)]
+    assert verdicts == [False, False, True]
+
+
+def test_while_it_works_with_as_many_it_is_not_suspended_and_counting_begins_anew() -> None:
+    suspension, asked = Suspension[str](LIMITS), list[int]()
+
+    def works(most: int) -> bool:
+        asked.append(most)
+        return True
+
+    for number in range(6):
+        assert not suspension.failed(f"device-{number}", 0.0, connected=0, works=works)
+    assert (asked, suspension.devices(0.0), suspension.is_idle) == ([3, 3], 0, True)
+    assert suspension.standing(0.0) is Standing.SERVING
+
+
+def test_while_it_is_tried_nobody_asks_whether_it_works_with_others() -> None:
+    suspension = suspended()
+    for number in range(PROBES):
+        again = suspension.failed(f"probe-{number}", 31.0, connected=0, works=lambda _: True)
+    assert again

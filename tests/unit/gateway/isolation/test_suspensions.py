@@ -3,11 +3,16 @@ from __future__ import annotations
 import pytest
 
 from keepline.errors import RefusedError, SuspendedError
+from keepline.gateway.identity import Identity
+from keepline.gateway.isolation import suspensions
 from keepline.gateway.isolation.suspension import Standing
+from keepline.gateway.receiver import Receiver
 from keepline.gateway.session import Session
 from keepline.monitor.alerts.incidents import Incident
+from keepline.monitor.findings import Severity
 from keepline.reasons import CloseReason
-from tests.unit.gateway.fakes import Recorder, World
+from keepline.wire.messages import Hello
+from tests.unit.gateway.fakes import Life, Recorder, Slow, World, settle
 
 LIMITS = {"failing_devices": 2, "suspended_for_s": 30}
 SAYS = '{"type":"custom","payload":1}'
@@ -22,17 +27,23 @@ def standing(world: World) -> Standing:
     return suspension.standing(world.node.ticker.now)
 
 
-def fail(world: World, *device_ids: str, kind: object = Recorder) -> None:
+def fail(
+    world: World, *device_ids: str, kind: object = Recorder, address: str = "127.0.0.1"
+) -> None:
     for device_id in device_ids:
-        world.node.isolation.suspensions.failed(kind, device_id)
+        world.node.isolation.suspensions.failed(kind, device_id, address)
 
 
-def is_open(world: World) -> bool:
+def is_open(world: World, address: str = "127.0.0.1") -> bool:
+    """Whether a device that comes from there is let in."""
     try:
-        world.node.isolation.suspensions.check_open()
+        world.node.isolation.suspensions.check_open(address)
     except RefusedError:
         return False
     return True
+
+
+MADE_UP = [f"made-up-{number}" for number in range(100)]
 
 
 async def test_nobody_is_refused_while_nothing_has_failed() -> None:
@@ -46,7 +57,7 @@ async def test_a_kind_that_fails_is_refused_at_the_door_with_when_to_come_again(
     world.connect()
     fail(world, "one", "two")
     with pytest.raises(RefusedError) as refusal:
-        world.node.isolation.suspensions.check_open()
+        world.node.isolation.suspensions.check_open("")
     assert refusal.value.reason is CloseReason.HANDLER_UNAVAILABLE
     assert refusal.value.retry_after_s == 30
     [line] = world.logged("handler_suspended")
@@ -79,7 +90,7 @@ async def test_what_cannot_even_be_made_is_left_alone_as_well() -> None:
     world = World(isolation=LIMITS)
     fail(world, "one", "two", kind=world.node.make_handler)
     with pytest.raises(RefusedError):
-        world.node.isolation.suspensions.check_open()
+        world.node.isolation.suspensions.check_open("")
 
 
 async def test_a_probe_that_takes_a_message_brings_it_back() -> None:
@@ -123,3 +134,111 @@ async def test_a_failure_of_a_session_counts_for_its_kind() -> None:
     for device_id in ("one", "two"):
         world.node.fence.call(world.connect(device_id).session, falls)
     assert standing(world) is Standing.SUSPENDED
+
+
+async def test_made_up_devices_of_one_address_suspend_a_class_for_that_address_alone() -> None:
+    world = World()
+    world.connect()
+    fail(world, *MADE_UP[:9], address="203.0.113.7")
+    assert is_open(world, "203.0.113.7")
+    fail(world, *MADE_UP, address="203.0.113.7")
+    assert not is_open(world, "203.0.113.7")
+    assert is_open(world, "203.0.113.8")
+    assert standing(world) is Standing.SERVING
+    [line] = world.logged("handler_suspended")
+    assert line["address"] == "203.0.113.7"
+    [problem] = world.node.incidents.problems(world.node.ticker.now)
+    assert (problem.severity, problem.value) == (Severity.MEDIUM, 1)
+    assert "who comes from 203.0.113.7: no session" in problem.detail
+    name = problem.scope.removesuffix(" by address")
+    assert world.node.isolation.suspensions.addresses() == {name: ["203.0.113.7"]}
+
+
+async def test_all_of_a_network_of_the_sixth_version_is_one_address() -> None:
+    world = World()
+    for number, device_id in enumerate(MADE_UP):
+        fail(world, device_id, address=f"2001:db8::{number:x}")
+    assert not is_open(world, "2001:db8::ffff")
+    assert is_open(world, "2001:db8:1::1")
+
+
+async def test_a_class_that_fails_with_everybody_is_suspended_wherever_they_come_from() -> None:
+    world = World()
+    for number in range(10):
+        assert is_open(world, "198.51.100.1")
+        fail(world, f"device-{number}", address=f"203.0.113.{number}")
+    assert standing(world) is Standing.SUSPENDED
+    assert not is_open(world, "198.51.100.1")
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", "127.0.0.1", ""])
+async def test_behind_one_address_those_that_work_decide(address: str) -> None:
+    world = World()
+    lives = [world.connect(f"device-{number}") for number in range(10)]
+    for life in lives:
+        life.connection.address = address
+    world.pass_time(11.0)
+    for life in lives:
+        life.says(SAYS)
+    world.pass_time(1.0)
+    fail(world, *MADE_UP, address=address)
+    assert is_open(world, address)  # as many work as have failed
+    world.pass_time(9.5)
+    fail(world, *MADE_UP[:10], address=address)
+    assert not is_open(world, address)  # nobody has been heard since
+
+
+async def test_who_is_still_at_work_or_has_left_does_not_work() -> None:
+    world = World(Slow, isolation={"failing_devices": 1})
+    at_work, left = world.connect("device-1"), world.connect("device-2")
+    world.pass_time(1.0)
+    at_work.says(SAYS)
+    left.says(SAYS)
+    left.session.close(CloseReason.HANDLER_CLOSED)
+    await settle()
+    fail(world, "one", kind=Slow)
+    assert standing(world) is Standing.SUSPENDED
+    at_work.handler.go.set()  # type: ignore[attr-defined]
+    left.loses_tcp()
+    await settle()
+
+
+async def test_what_can_be_made_for_others_is_not_suspended_because_it_could_not_for_some() -> None:
+    world = World(isolation=LIMITS)
+    world.node.make_handler = lambda: Recorder()  # noqa: PLW0108 (no class)
+    made = [world.connect(f"device-{number}") for number in range(2)]
+    world.pass_time(5.0)
+    fail(world, "one", "two", kind=world.node.make_handler)
+    assert is_open(world)
+    world.pass_time(6.0)
+    fail(world, "one", "two", kind=world.node.make_handler)
+    assert not is_open(world)
+    assert all(life.connection.lifecycle.reason is None for life in made)
+
+
+async def test_an_address_is_tried_again_like_a_class() -> None:
+    world = World()
+    world.connect()
+    fail(world, *MADE_UP, address="203.0.113.7")
+    world.pass_time(30.1)
+    assert is_open(world, "203.0.113.7")
+    probe = world.greeted(Receiver())
+    probe.address = "203.0.113.7"
+    session = world.open(probe, Identity("probe", "client-1"), Hello())
+    world.pass_time(1.0)
+    Life(probe, session).says(SAYS)
+    world.node.each_second()
+    [line] = world.logged("handler_resumed")
+    assert line["address"] == "203.0.113.7"
+    assert world.node.incidents.problems(world.node.ticker.now) == []
+    world.pass_time(61.0)
+    world.node.each_second()
+    assert not world.node.isolation.suspensions._by_address
+
+
+async def test_only_so_many_addresses_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suspensions, "MOST_ADDRESSES", 10)
+    world = World()
+    for number in range(50):
+        fail(world, "device", address=f"203.0.113.{number}")
+    assert len(world.node.isolation.suspensions._by_address) == 10
