@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import ClientConnection
 
 from keepline.gateway.handler import Handler
+from keepline.gateway.isolation import strays as all_strays
 from keepline.gateway.isolation.parting import Gone
 from keepline.gateway.session import Session
 from keepline.gateway.threads import ThreadedSession
@@ -121,11 +123,14 @@ async def test_a_handler_that_hangs_is_cut_and_named_with_where_it_waits(
     assert len(gateway.node.isolation.deadlines) == 0
 
 
-async def test_a_handler_that_ignores_its_cancellation_is_named(start_gateway: Start) -> None:
+async def test_a_handler_that_ignores_its_cancellation_is_named(
+    start_gateway: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(all_strays, "PATIENCE_S", 0.5)
     gateway = await start_gateway(Obedient, isolation=QUICK, session=BRIEF)
     await ends(gateway, "hangs_for_good", CloseReason.HANDLER_TIMEOUT)
     strays = gateway.node.isolation.strays
-    await eventually(lambda: len(strays) == 1, within_s=15)
+    await eventually(lambda: len(strays) == 1)
     [line] = gateway.logged("handler_does_not_end")
     assert (line["device_id"], line["what"]) == (ILL, "task")
     assert "test_isolation.py:" in line["at"]

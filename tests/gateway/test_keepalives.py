@@ -114,10 +114,10 @@ async def test_a_channel_that_is_left_open_stays_usable(
     gateway = await start_gateway(witness, profiles=FAST, session={"idle_after_s": 0.3})
     peer = await connected(gateway.port, hello)
     device = StockDevice(peer)
-    await device.live(5.0)
+    await device.live(3.0)
     assert not device.gave_up
     assert set(device.kinds) == {kind}
-    assert 4 <= len(device.kinds) <= 7
+    assert 2 <= len(device.kinds) <= 4
     assert witness.told == ["opened", "idle"]
     assert gateway.counters.keepalives_sent == len(device.kinds)
     peer.close()
@@ -147,7 +147,7 @@ async def test_a_device_that_never_pongs_outlives_every_age_of_silence(
     )
     peer = await connected(gateway.port, MCP_HELLO)
     device = StockDevice(peer, pongs=False, channel_s=inf)
-    await device.live(6.0)
+    await device.live(4.5)
     assert gateway.counters.probes_answered >= 3
     assert (gateway.counters.pings_sent == 0) == bool(profile)
     assert witness.told == ["opened", "idle"]

@@ -468,6 +468,7 @@ async def test_an_upstream_that_never_reads_is_replaced(start_gateway: StartGate
             assert (await heard(device))["state"] == "stop"
             await eventually(lambda: len(server.hellos) == 2)
             saying.cancel()
+            device.transport.abort()  # behind all that, its Close would be late
         why = [line["why"] for line in gateway.logged("upstream_lost")]
         assert why == ["it does not read"]
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keepline.reasons import CloseReason
-from keepline.wire.messages import Abort, Custom
+from keepline.wire.messages import Abort
 from tests.unit.gateway.fakes import Recorder, Slow, World, settle
+from tests.unit.gateway.virtual_time import LoopClock, virtual
 
 if TYPE_CHECKING:
     from keepline.gateway.session import Session
-    from keepline.wire.messages import DeviceMessage
 
 LIMIT_BYTES = 8
 BOUNDS = {"snapshot_bytes": LIMIT_BYTES, "snapshot_timeout_s": 0.02}
@@ -220,9 +220,6 @@ async def test_a_third_session_gets_what_the_second_was_given() -> None:
         def restore(self, state: bytes) -> None:  # type: ignore[override]
             self.state = state + b"+"
 
-        def text(self, session: Session, message: DeviceMessage) -> None:
-            assert isinstance(message, Custom)
-
     world = World(Counting)
     lives = [world.connect() for _ in range(3)]
     for life in lives:
@@ -233,8 +230,9 @@ async def test_a_third_session_gets_what_the_second_was_given() -> None:
     assert world.counters.takeovers == 2
 
 
+@virtual
 async def test_a_device_that_leaves_while_it_waits_is_told_opened_and_closed() -> None:
-    world = World(KeepingLater, session=BOUNDS)
+    world = World(KeepingLater, clock=LoopClock(), session=BOUNDS)
     world.connect()
     newer = world.connect()
     newer.says(ABORT)

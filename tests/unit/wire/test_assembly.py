@@ -112,8 +112,10 @@ def test_invalid_text_fails_at_the_byte_that_tells(encoded: str, tells: int) -> 
 
 
 def test_no_byte_is_taken_after_which_no_character_can_end() -> None:
-    # Of the characters beyond two bytes, every 64th shows every prefix.
-    samples = [*range(0x800), *range(0x800, 0xD800, 64), *range(0xE000, 0x110000, 64)]
+    # Of three bytes, every 64th shows every prefix of two; of four, each step leads to another
+    # prefix of two, with each third byte in turn.
+    samples = [*range(0x800), *range(0x800, 0xD800, 64), *range(0xE000, 0x10000, 64)]
+    samples += range(0x10000, 0x110000, 0x1000 - 64)
     encodings = {chr(code).encode() for code in samples}
     starts = {encoding[:n] for encoding in encodings for n in range(1, len(encoding) + 1)}
     unfinished = {b""} | {start for start in starts if start not in encodings}
