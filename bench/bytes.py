@@ -22,7 +22,7 @@ PARTS = {
     "gateway/entrance.py": "transport of uvloop, with its handle and context",
     "python3.11/weakref.py": "the loop's list of transports",
     "gateway/door.py": "connection and lifecycle",
-    "gateway/connection.py": "heartbeat and frame reader",
+    "gateway/connection.py": "heartbeat",
     "gateway/node.py": "session and handler",
     "gateway/packed.py": "claim, session id, Client-Id",
     "wire/request_head.py": "Device-Id",

@@ -22,7 +22,7 @@ from keepline.reasons import CloseReason
 from keepline.wire import frames
 from keepline.wire.events import Binary, Close, Ping, Pong, Text
 from keepline.wire.probe import answered_probe
-from keepline.wire.reader import FrameReader
+from keepline.wire.reader import MASKED, FrameReader, whole_frame
 
 if TYPE_CHECKING:
     from keepline.gateway.node import Node
@@ -86,7 +86,8 @@ class Connection(asyncio.Protocol):
         self.outbox: Outbox | None = None
         self.address = ""  # where the request came from
         self.wheel_tick = -1
-        self._reader = FrameReader(node.hello_limits, masked=True)
+        # Only for frames that come in parts or together; and until the hello, which has limits.
+        self._reader: FrameReader | None = FrameReader(node.hello_limits, masked=True)
         self.last_activity = now
         self.last_sent = now  # data, as the device counts it
         self._holds = 0
@@ -99,7 +100,11 @@ class Connection(asyncio.Protocol):
         node = self.node
         self.heartbeat.last_rx = node.ticker.now
         node.counters.bytes_in += len(data)
-        event = self._reader.receive_whole(data)
+        reader = self._reader
+        if reader is None:
+            event = whole_frame(data, MASKED, node.limits.message_bytes)
+        else:
+            event = reader.receive_whole(data)
         if event is not None:
             self._on_event(event)
         else:
@@ -107,9 +112,12 @@ class Connection(asyncio.Protocol):
 
     def _receive_parts(self, data: bytes) -> None:
         """Several frames or parts of them; what is beyond one turn's worth waits for the next."""
-        for event in self._reader.receive(data):
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = FrameReader(self.node.limits, masked=True)
+        for event in reader.receive(data):
             self._on_event(event)
-        if self._reader.pending or len(data) >= LARGE_READ_BYTES:
+        if reader.pending or len(data) >= LARGE_READ_BYTES:
             self._hold(HOLD_TURN)
             self.node.turns.give(self)
 
@@ -379,7 +387,9 @@ class Connection(asyncio.Protocol):
             answers_probes=receiver.speaks_mcp,
             kernel_judges=self.node.settings.server.kernel_timeout_s is not None,
         )
+        assert self._reader is not None, "kept until now"
         self._reader.limits = self.node.limits
+        self._release_reader()
         self.advance(Event.HELLO)
 
     def close(self, reason: CloseReason, detail: str = "") -> None:
@@ -412,6 +422,7 @@ class Connection(asyncio.Protocol):
             case Effect.START_HEARTBEAT:
                 self._start_heartbeat()
             case Effect.RELEASE_BUFFERS:
+                self._release_reader()
                 self.receiver.release_buffers()
             case Effect.TELL_IDLE:
                 self.receiver.tell_idle()
@@ -429,6 +440,10 @@ class Connection(asyncio.Protocol):
                 abort(self.transport, discard=self.lifecycle.reason in UNREAD)
             case Effect.START_CLEANUP:
                 self.node.departures.begin(self)
+
+    def _release_reader(self) -> None:
+        if self._reader is not None and self._reader.is_calm:
+            self._reader = None
 
     def _start_heartbeat(self) -> None:
         node = self.node

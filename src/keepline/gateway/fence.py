@@ -37,7 +37,23 @@ class Fence:
             # Nothing was awaited, so nobody cancelled us: it asked a future that was.
             self.on_failure(session, method, error)
             return None
-        if rest is None or isawaitable(rest):
+        return rest if rest is None else self._rest(session, method, rest)
+
+    def call_with(
+        self, session: Calls, method: Callable[..., object], argument: object
+    ) -> Awaitable[object] | None:
+        """As `call`, for what is called for each frame: its one argument costs no tuple."""
+        try:
+            rest = method(session, argument)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 (the fence)
+            self.on_failure(session, method, error)
+            return None
+        return rest if rest is None else self._rest(session, method, rest)
+
+    def _rest(
+        self, session: Calls, method: Callable[..., object], rest: object
+    ) -> Awaitable[object] | None:
+        if isawaitable(rest):
             return rest
         self.on_failure(session, method, returned(rest, method))
         return None

@@ -32,6 +32,15 @@ class Pace:
         """Return how long the next packet has to wait; 0 or less for not at all."""
         return self._heard_until - self._ahead_s - now
 
+    def take(self, now: float) -> float:
+        """Return as `wait_s`; when that is not at all, the packet goes now and is counted."""
+        heard_until = self._heard_until
+        wait_s = heard_until - self._ahead_s - now
+        if wait_s <= 0:
+            begins = heard_until if heard_until > now else now  # noqa: FURB136 (no call)
+            self._heard_until = begins + self.packet_s
+        return wait_s
+
     def rest_s(self, now: float) -> float:
         """Return how long what was sent can still be heard; 0 or less for no more."""
         return self._heard_until - now

@@ -124,14 +124,14 @@ class Sending(Calls):
 
     def pack(self, frame: bytes, timestamp_ms: int) -> bytes:
         """Return the binary message for a frame in the device's audio version."""
-        if self.audio_version == 1:
-            return frame
-        return pack(frame, self.audio_version, timestamp_ms)
+        version = self.hello.version or 1
+        return frame if version == 1 else pack(frame, version, timestamp_ms)
 
     def transmit(self, packet: bytes) -> None:
         """Send a binary message now."""
-        self._node.counters.audio_out += 1
-        self.connection.send(frames.binary_frame(packet), audio=True)
+        connection = self.connection
+        connection.node.counters.audio_out += 1
+        connection.send(frames.binary_frame(packet), audio=True)
 
     def heard_for_s(self) -> float:
         """Return how long what was said can still be heard, less than 0 for how long it was."""

@@ -195,18 +195,19 @@ class Session(Sending):
 
     def receive_binary(self, data: bytes) -> None:
         """Hand an audio frame to the handler (version 1: the message is the Opus frame)."""
-        if self.audio_version != 1 or not data:
+        if (self.hello.version or 1) != 1 or not data:
             frame = self._unpack(data)
             if frame is None:
                 return
             data = frame
-        self._node.counters.audio_in += 1
+        self.connection.node.counters.audio_in += 1
         if self._worker is not None:
             self._keep(Call(self.handler.audio, (data,)), len(data), audio=True)
             return
-        rest = self._fence.call(self, self.handler.audio, data)
+        audio = self.handler.audio
+        rest = self._fence.call_with(self, audio, data)
         if rest is not None:
-            self.go_on(self.handler.audio, rest)
+            self.go_on(audio, rest)
 
     def _unpack(self, message: bytes) -> bytes | None:
         """Return the Opus frame in a message, None when there is none; what is bad is counted."""

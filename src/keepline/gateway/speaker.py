@@ -65,12 +65,11 @@ class Speaker:
 
     def send(self, packet: bytes) -> None:
         """Send a packet now, or as soon as the pace allows it."""
-        now = self._now()
         if self._surplus is None:
-            wait_s = self.pace.wait_s(now)
+            session = self._session
+            wait_s = self.pace.take(session.connection.node.clock.now())
             if wait_s <= 0:
-                self.pace.sent(now)
-                self._session.transmit(packet)
+                session.transmit(packet)
                 return
             self._begin_surplus(wait_s)
         self._keep(packet, audio=True)

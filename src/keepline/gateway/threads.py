@@ -69,6 +69,12 @@ class ThreadFence(Fence):
         session.running = self._threads.submit(self._made, method, session, arguments)
         return asyncio.wrap_future(session.running, loop=self._loop)
 
+    def call_with(
+        self, session: Calls, method: Callable[..., object], argument: object
+    ) -> Awaitable[object] | None:
+        """As `call`."""
+        return self.call(session, method, argument)
+
     def where(self, session: Calls) -> str:
         """Return as FILE:LINE where the session's thread is; said, too, when it has none."""
         return self._place(session) or "no thread was free (handlers.threads)"

@@ -19,7 +19,7 @@ def apply_mask(data: bytes, key: bytes, offset: int = 0) -> bytes:
         key = key[phase:] + key[:phase]
     size = len(data)
     if size <= _INTEGER_BYTES:
-        pattern = (key * (size // 4 + 1))[:size]
+        pattern = (key * ((size + 3) // 4))[:size]  # no copy where nothing is cut off
         return (_from_bytes(data) ^ _from_bytes(pattern)).to_bytes(size)
     masked = bytearray(data)
     for lane in range(4):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from keepline.errors import InvalidDataError, PeerError
 from keepline.wire.assembly import Assembly, assembly_for
@@ -15,6 +15,11 @@ from keepline.wire.masking import apply_mask
 if TYPE_CHECKING:
     from keepline.wire.limits import Limits
 
+MASKED: Final = 0x80
+"""The bit of a frame's second byte; as a server hears its clients."""
+
+UNMASKED: Final = 0
+
 _FIN = 0x80
 _CONTROL = 0x08
 _OPCODE = 0x0F
@@ -26,8 +31,41 @@ _WHOLE_PONG = _FIN | Opcode.PONG
 _WHOLE = frozenset({_WHOLE_TEXT, _WHOLE_BINARY, _WHOLE_PING, _WHOLE_PONG})
 
 
+def whole_frame(data: bytes, mask: int, message_bytes: int) -> Event | None:
+    """Return the event if `data` is exactly one frame, and one that breaks no rule, else None.
+
+    `mask` is MASKED or UNMASKED; a message is longer than `message_bytes` only for `FrameReader`.
+    """
+    size = len(data)
+    if size < 6:  # noqa: PLR2004 (every masked frame has six bytes)
+        return None
+    first = data[0]
+    if first not in _WHOLE:
+        return None
+    length = data[1] ^ mask
+    start = 6 if mask else 2
+    if length > _SHORT:
+        length = data[2] << 8 | data[3] if length == _SHORT + 1 else 0
+        if length <= _SHORT or first & _CONTROL:
+            return None
+        start += 2
+    if start + length != size or length > message_bytes:
+        return None
+    payload = apply_mask(data[start:], data[start - 4 : start]) if mask else data[start:]
+    if first == _WHOLE_BINARY:
+        return Binary(payload)
+    if first == _WHOLE_PONG:
+        return Pong(payload)
+    if first == _WHOLE_PING:
+        return Ping(payload)
+    try:
+        return Text(payload.decode())
+    except UnicodeDecodeError:
+        return None
+
+
 class FrameReader:
-    """Finds the events in what a peer sends. One per connection; idle, it holds nothing.
+    """Finds the events in what a peer sends. One per connection, where whole frames do not do.
 
     After a Close or a Violation every further byte is ignored. `pending` is true while there may
     be more events in bytes already given. `limits` may be exchanged for others at any time; they
@@ -39,7 +77,7 @@ class FrameReader:
     def __init__(self, limits: Limits, *, masked: bool) -> None:
         """`masked`: frames must be masked (we are the server), else must not be (the client)."""
         self.limits = limits
-        self._mask = 0x80 if masked else 0
+        self._mask = MASKED if masked else UNMASKED
         self._calm = True  # nothing is held, open or over: a whole frame may take the short way
         self._ended = False
         self._assembly: Assembly | None = None
@@ -76,37 +114,14 @@ class FrameReader:
             events.append(Violation(InvalidDataError("text is not UTF-8")))
         return events
 
-    def receive_whole(self, data: bytes) -> Event | None:
-        """Take the short way: `data` is exactly one frame, and one that breaks no rule.
+    @property
+    def is_calm(self) -> bool:
+        """Whether it holds nothing and has not ended: a new reader would do as well."""
+        return self._calm
 
-        None for everything else, of which nothing is kept: give it to `receive`.
-        """
-        size = len(data)
-        if not self._calm or size < 6:  # noqa: PLR2004 (every masked frame has six bytes)
-            return None
-        first = data[0]
-        if first not in _WHOLE:
-            return None
-        length = data[1] ^ self._mask
-        start = 6 if self._mask else 2
-        if length > _SHORT:
-            length = data[2] << 8 | data[3] if length == _SHORT + 1 else 0
-            if length <= _SHORT or first & _CONTROL:
-                return None
-            start += 2
-        if start + length != size or length > self.limits.message_bytes:
-            return None
-        payload = apply_mask(data[start:], data[start - 4 : start]) if self._mask else data[start:]
-        if first == _WHOLE_BINARY:
-            return Binary(payload)
-        if first == _WHOLE_PONG:
-            return Pong(payload)
-        if first == _WHOLE_PING:
-            return Ping(payload)
-        try:
-            return Text(payload.decode())
-        except UnicodeDecodeError:
-            return None
+    def receive_whole(self, data: bytes) -> Event | None:
+        """Take the short way of `whole_frame`, if nothing is held; None for everything else."""
+        return whole_frame(data, self._mask, self.limits.message_bytes) if self._calm else None
 
     def _parse(self, data: bytes, events: list[Event]) -> None:
         """Handle at most one turn's frames, append their events and keep what is left."""

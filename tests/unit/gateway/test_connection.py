@@ -50,6 +50,24 @@ def pings_of(life: Life) -> list[bytes]:
 # -- idle and awake ------------------------------------------------------------------------
 
 
+async def test_a_reader_is_there_for_frames_in_parts_and_given_back_by_who_is_idle() -> None:
+    world = World(session={"idle_after_s": 5})
+    life = world.connect()
+    assert life.connection._reader is None
+    whole = encode_masked(Opcode.TEXT, ABORT.encode(), KEY)
+    life.connection.data_received(whole[:9])
+    assert life.connection._reader is not None
+    world.pass_time(6)
+    assert state_of(life) is State.IDLE
+    assert life.connection._reader.buffered_bytes == 3
+    life.connection.data_received(whole[9:])
+    assert life.handler.names[-1] == "text"
+    world.pass_time(6)
+    assert life.connection._reader is None
+    life.connection.data_received(whole + whole)
+    assert life.handler.names[-3:] == ["woken", "text", "text"]
+
+
 async def test_without_data_messages_a_session_goes_idle_and_gives_its_buffers_back() -> None:
     world = World(session={"idle_after_s": 5})
     life = world.connect()

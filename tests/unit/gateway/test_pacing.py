@@ -28,6 +28,16 @@ def test_the_first_packets_go_at_once_and_the_next_when_one_was_heard() -> None:
     assert pace.wait_s(100.06) <= 0
 
 
+def test_what_may_go_is_counted_as_it_is_taken_and_what_may_not_is_not() -> None:
+    taken, sent = Pace(0.06, 2), Pace(0.06, 2)
+    for now in (100.0, 100.0, 100.0, 100.07, 100.07, 103.0):
+        wait_s = sent.wait_s(now)
+        if wait_s <= 0:
+            sent.sent(now)
+        assert taken.take(now) == wait_s
+        assert taken.rest_s(now) == sent.rest_s(now)
+
+
 def test_after_a_pause_there_is_no_more_credit_than_at_first() -> None:
     pace = Pace(0.06, 5)
     pace.sent(100.0)

@@ -113,6 +113,17 @@ def test_the_short_way_is_closed_while_a_frame_is_open_and_after_the_end() -> No
     assert subject.receive_whole(PING) is None
 
 
+def test_a_reader_is_calm_while_a_new_one_would_do_as_well() -> None:
+    subject = reader()
+    assert subject.is_calm
+    subject.receive(frame(Opcode.BINARY, b"abc")[:7])
+    assert not subject.is_calm
+    subject.receive(frame(Opcode.BINARY, b"abc")[7:])
+    assert subject.is_calm
+    subject.receive(UNMASKED)
+    assert not subject.is_calm
+
+
 def test_an_empty_read_changes_nothing() -> None:
     subject = reader()
     assert subject.receive(b"") == []
