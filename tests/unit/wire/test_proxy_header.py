@@ -165,7 +165,22 @@ def test_a_proxy_may_say_that_its_client_spoke_tls(client: int, *, secure: bool)
 @pytest.mark.parametrize("beginning", [b"", b"PROXY ", SIGNATURE])
 @given(data=st.binary(max_size=300))
 def test_random_bytes_are_a_header_or_refused_or_waited_for(beginning: bytes, data: bytes) -> None:
-    data = beginning + data
+    check_outcome_of(beginning + data)
+
+
+@given(
+    whole=st.sampled_from([header for header, _ in WHOLE]),
+    at=st.integers(0, 60),
+    instead=st.binary(max_size=3),
+    more=st.binary(max_size=20),
+)
+def test_so_is_a_header_of_which_bytes_were_changed(
+    whole: bytes, at: int, instead: bytes, more: bytes
+) -> None:
+    check_outcome_of(whole[:at] + instead + whole[at + len(instead) :] + more)
+
+
+def check_outcome_of(data: bytes) -> None:
     outcome = outcome_of(data)
     if outcome is None:
         assert len(data) < V2_BYTES
