@@ -23,8 +23,8 @@ class Governor(Section):
     seconds), this process's share of its memory limit, bytes in queues, and for how long more than
     32 have been waiting to be judged. `disabled` names actions that are not taken. A device that
     comes back at a fixed pace is held for up to `hold_s`, `held` of them at once. `judged_least`
-    to `judged_most` requests are judged at once; the others wait, for `wait_s` at most, and for
-    `wait_pressed_s` once so many have been waiting for all of `wait_s`.
+    to `judged_most` requests are judged at once; the others wait, for `wait_s` at most: who would
+    wait longer is refused at once.
     """
 
     enabled: bool = True
@@ -41,8 +41,7 @@ class Governor(Section):
     held: Count = 1_024
     judged_least: Count = 20
     judged_most: Count = 200
-    wait_s: Annotated[float, Gt(0), Le(9)] = 2.0
-    wait_pressed_s: Annotated[float, Gt(0), Le(9)] = 0.25
+    wait_s: Annotated[float, Gt(0), Le(9)] = 5.0
 
     @model_validator(mode="after")
     def _each_low_is_below_its_high(self) -> Self:
@@ -61,11 +60,6 @@ class Governor(Section):
             raise ValueError(
                 f"judged_least must be at most judged_most ({self.judged_most}),"
                 f" not {self.judged_least}"
-            )
-        if self.wait_pressed_s > self.wait_s:
-            raise ValueError(
-                f"wait_pressed_s must be at most wait_s ({self.wait_s:g}),"
-                f" not {self.wait_pressed_s:g}"
             )
         return self
 

@@ -21,7 +21,6 @@ def test_the_defaults_need_no_tuning() -> None:
         ({"queued_hi_bytes": 1}, "queued_lo_bytes must be below queued_hi_bytes (1)"),
         ({"standing_lo_s": 9}, "standing_lo_s must be below standing_hi_s (5), not 9"),
         ({"judged_least": 300}, "judged_least must be at most judged_most (200), not 300"),
-        ({"wait_pressed_s": 3}, "wait_pressed_s must be at most wait_s (2), not 3"),
         ({"disabled": "shed, sing"}, "disabled has sing, and takes shrink, slow,"),
     ],
 )

@@ -1,15 +1,19 @@
-"""PURE: who waits to be judged, in which order they are let in, and who has waited too long."""
+"""PURE: who waits to be judged, in which order they are let in, and for whom it takes too long."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from enum import IntEnum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Who = TypeVar("Who")
+
+PACE_S: Final = 1.0
+"""How fast they are let in is counted over so long; before, nobody is sent away for it."""
 
 
 class Rank(IntEnum):
@@ -22,21 +26,23 @@ class Rank(IntEnum):
 
 
 class Room(Generic[Who]):
-    """A queue for each rank.
+    """A queue for each rank, no longer than can be let in within `wait_s` at the pace of late.
 
-    Patience is `wait_s`, and `pressed_s` once more than `few` have been waiting for all of it: then
-    the newest comes first, for whoever waited long is about to give up (CoDel and adaptive LIFO,
-    as Facebook's servers have them). A `few` are let in together, and in a crowd that is served as
-    fast as it comes they are always there. Every operation is O(1), or O(those that it returns).
+    So whoever would wait in vain is told at once, the newest of the last rank first, and who stays
+    is let in before it gives up. A `few` wait in any case: they are let in together, and in a crowd
+    that is served as fast as it comes they are always there. Every operation is O(1), or O(those
+    that it returns).
     """
 
-    __slots__ = ("_few", "_pressed_s", "_queues", "_since", "_wait_s")
+    __slots__ = ("_counted_from", "_few", "_fit", "_let_in", "_queues", "_since", "_wait_s")
 
-    def __init__(self, wait_s: float, pressed_s: float, few: int) -> None:
+    def __init__(self, wait_s: float, few: int) -> None:
         self._wait_s = wait_s
-        self._pressed_s = pressed_s
         self._few = few
         self._since = 0.0
+        self._counted_from = 0.0
+        self._let_in = 0
+        self._fit = inf
         self._queues: tuple[OrderedDict[Who, float], ...] = tuple(OrderedDict() for _ in Rank)
 
     def __len__(self) -> int:
@@ -46,14 +52,12 @@ class Room(Generic[Who]):
         """Return for how long there have been more than a few, without a break."""
         return now - self._since if len(self) > self._few else 0.0
 
-    def is_pressed(self, now: float) -> bool:
-        """Whether more come than are let in, and not only for a moment."""
-        return self.standing_s(now) >= self._wait_s
-
     def enter(self, who: Who, rank: Rank, now: float) -> None:
         """Wait from now on."""
         if len(self) <= self._few:
-            self._since = now
+            self._since = self._counted_from = now
+            self._let_in = 0
+            self._fit = inf
         self._queues[rank][who] = now
 
     def leave(self, who: Who) -> None:
@@ -61,20 +65,23 @@ class Room(Generic[Who]):
         for queue in self._queues:
             queue.pop(who, None)
 
-    def next(self, now: float) -> Who | None:
+    def next(self) -> Who | None:
         """Return who is let in, None when nobody waits."""
         for queue in self._queues:
             if queue:
-                return queue.popitem(last=self.is_pressed(now))[0]
+                self._let_in += 1
+                return queue.popitem(last=False)[0]
         return None
 
-    def too_late(self, now: float) -> Iterator[Who]:
-        """Yield, and forget, who has waited for longer than there is patience."""
-        patience_s = self._pressed_s if self.is_pressed(now) else self._wait_s
+    def in_vain(self, now: float) -> Iterator[Who]:
+        """Yield, and forget, who has waited for `wait_s`, and who would have to."""
         for queue in self._queues:
-            while queue:
-                oldest = next(iter(queue))
-                if now - queue[oldest] < patience_s:
-                    break
-                del queue[oldest]
-                yield oldest
+            while queue and now - queue[next(iter(queue))] >= self._wait_s:
+                yield queue.popitem(last=False)[0]
+        counted_s = now - self._counted_from
+        if counted_s >= PACE_S:
+            self._fit = max(self._few, self._wait_s * self._let_in / counted_s)
+            self._counted_from, self._let_in = now, 0
+        for queue in reversed(self._queues):
+            while queue and len(self) > self._fit:
+                yield queue.popitem()[0]

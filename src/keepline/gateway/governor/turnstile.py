@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 MOST_GIVEN_UP: Final = 32
-"""So many are refused in a turn of the loop for having waited too long: 3 ms."""
+"""So many are refused in a turn of the loop for waiting in vain: 3 ms."""
 
 
 class Turn:
@@ -72,8 +72,7 @@ class Turnstile:
         self._node = node
         self._newcomers = newcomers
         self._crowd = crowd
-        patience_s = (settings.wait_s, settings.wait_pressed_s)
-        self._room: Room[asyncio.Future[Turn]] = Room(*patience_s, few=MOST)
+        self._room: Room[asyncio.Future[Turn]] = Room(settings.wait_s, few=MOST)
         self.limit = Limit(settings.judged_least, min(settings.judged_most, most))
         if not settings.enabled:
             self.limit.value = inf
@@ -98,7 +97,7 @@ class Turnstile:
     async def wait(self, door: Door, request: Request) -> Turn:
         """Return a turn as soon as there is one.
 
-        Raises RefusedError 503 for who has waited too long, or ConnectionResetError when the
+        Raises RefusedError 503 for who waits too long, or would, or ConnectionResetError when the
         device leaves meanwhile.
         """
         turn: asyncio.Future[Turn] = self._node.loop.create_future()
@@ -128,17 +127,17 @@ class Turnstile:
             self._crowd.expect_turn()
 
     def look(self, now: float) -> None:
-        """Refuse who has waited too long, and let in who may be.
+        """Refuse who waits in vain, and let in who may be.
 
         A refusal costs about as much as a judgement, so of many the rest is for the next turns.
         """
-        late = list(islice(self._room.too_late(now), MOST_GIVEN_UP))
+        late = list(islice(self._room.in_vain(now), MOST_GIVEN_UP))
         for turn in late:
             self.given_up += 1
             if not turn.done():
                 turn.set_exception(self._newcomers.refusal())
         while self._room and self._may_begin():
-            first = self._room.next(now)
+            first = self._room.next()
             assert first is not None, "the room is not empty"
             if not first.done():
                 first.set_result(self._begin())

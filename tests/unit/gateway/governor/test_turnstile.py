@@ -13,6 +13,7 @@ from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World, device_request, settle
 from tests.unit.gateway.governor.test_newcomers import Door
+from tests.unit.gateway.virtual_time import LoopClock, virtual
 
 
 class Visitor:
@@ -92,7 +93,7 @@ async def test_who_waits_too_long_is_refused_with_when_to_come_again() -> None:
     turnstile = world.node.governor.turnstile
     visitors = [Visitor(turnstile) for _ in range(2)]
     await settle()
-    world.clock.advance(2.1)
+    world.clock.advance(5.1)
     turnstile.look(world.clock.now())
     with pytest.raises(RefusedError) as refused:
         await visitors[1].task
@@ -107,7 +108,7 @@ async def test_of_many_that_waited_too_long_so_many_are_refused_in_a_turn() -> N
     turnstile = world.node.governor.turnstile
     visitors = [Visitor(turnstile) for _ in range(2 * MOST_GIVEN_UP + 1)]
     await settle()
-    world.clock.advance(2.1)
+    world.clock.advance(5.1)
     turnstile.look(world.clock.now())
     assert turnstile.given_up == MOST_GIVEN_UP
     await settle()
@@ -143,6 +144,25 @@ async def test_a_turn_is_not_lost_with_who_left_as_it_got_it() -> None:
     await leave(visitors)
     await settle()
     assert turnstile.judging == 0
+
+
+@virtual
+async def test_a_storm_before_an_authenticator_far_away_costs_a_second_and_no_refusal() -> None:
+    turnstile = World(clock=LoopClock()).node.governor.turnstile
+    loop, waited_s = asyncio.get_running_loop(), []
+
+    async def come(number: int) -> None:
+        await asyncio.sleep(number / 2_000)
+        began = loop.time()
+        request = device_request(headers={"device-id": f"device-{number}"})
+        with turnstile.free() or await turnstile.wait(cast("Any", Door()), request):
+            waited_s.append(loop.time() - began)
+            await asyncio.sleep(0.05)
+
+    await asyncio.gather(*map(come, range(4_000)))
+    assert turnstile.given_up == 0
+    assert max(waited_s) < 1
+    assert turnstile.limit.value > 100
 
 
 async def test_the_limit_learns_from_how_long_judging_takes() -> None:
