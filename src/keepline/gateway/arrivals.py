@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from keepline.gateway.refusals import leaving, no_room
 from keepline.gateway.registry import folded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
 
     from keepline.errors import PeerError, RefusedError
     from keepline.gateway.deadlines import Deadline
@@ -35,6 +34,26 @@ MOST_GIVEN_UP = 48
 """How many admissions are cancelled before everything else has its turn."""
 
 RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
+
+
+class Place:
+    """A `with` block in which there is room for one device."""
+
+    __slots__ = ("_arriving", "_device_id")
+
+    def __init__(self, arriving: Counter[str], device_id: str) -> None:
+        self._arriving = arriving
+        self._device_id = device_id
+
+    def __enter__(self) -> None:
+        self._arriving[self._device_id] = self._arriving.get(self._device_id, 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        left = self._arriving[self._device_id] - 1
+        if left:
+            self._arriving[self._device_id] = left
+        else:
+            del self._arriving[self._device_id]
 
 
 class Arrivals:
@@ -140,8 +159,7 @@ class Arrivals:
                 hint="its devices count as one address: set proxy.header and proxy.trusted",
             )
 
-    @contextmanager
-    def place(self, device_id: str) -> Iterator[None]:
+    def place(self, device_id: str) -> Place:
         """Keep room for a device between its 101 and its hello. Raises RefusedError 503.
 
         Without it a storm of handshakes would pass the limit together. Who holds a place already
@@ -155,13 +173,7 @@ class Arrivals:
         taken = len(registry) + len(self.arriving)
         if not returns and taken >= self._node.settings.server.max_connections:
             raise no_room("no room for another device")
-        self.arriving[device_id] += 1
-        try:
-            yield
-        finally:
-            self.arriving[device_id] -= 1
-            if not self.arriving[device_id]:
-                del self.arriving[device_id]
+        return Place(self.arriving, device_id)
 
     def on_refused(self, error: RefusedError, request: Request | None, address: str) -> None:
         """Count a request that was refused, remember it, and say why; None if none came whole."""

@@ -42,7 +42,9 @@ class Step(Struct, frozen=True, gc=False):
 
 def append(history: bytes, state: State, event: Event, after_s: float) -> bytes:
     """Return `history` with one more entry; the oldest goes when there are more than `KEPT`."""
-    tenths = min(max(0, int(after_s * 10)), _MOST_TENTHS)
+    tenths = int(after_s * 10)
+    if not 0 <= tenths <= _MOST_TENTHS:
+        tenths = 0 if tenths < 0 else _MOST_TENTHS
     word = _HEADS[state, event] | tenths
     if len(history) < _BEGINNING_BYTES and state in _LASTING:
         return _beginning(history, word)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-from binascii import Error as Base64Error
-from typing import TYPE_CHECKING
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 import httptools
@@ -31,6 +31,7 @@ _ONLY_ONCE = frozenset(
     }
 )
 _LISTS = frozenset({"connection", "upgrade"})
+_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")  # 16 bytes in base64
 
 
 class RequestHead:
@@ -64,7 +65,7 @@ class RequestHead:
         if self._lines_left < 0:
             self.refusal = ("too many header lines", CloseReason.HEAD_TOO_LARGE)
             return
-        name = raw_name.decode("latin-1").lower()
+        name = _name(raw_name)
         value = raw_value.decode("latin-1").strip(" \t")
         if name in self.headers:
             if name in _ONLY_ONCE:
@@ -85,23 +86,15 @@ class RequestHead:
 
 def split_target(target: bytes, limits: Limits) -> tuple[str, dict[str, str]]:
     """Return path (as sent) and query (decoded) of a request target; RefusedError for others."""
+    path, query_text = _parts(target)
+    if not query_text:
+        return path, {}
     try:
-        url = httptools.parse_url(target)
-        query = (
-            parse_qsl(
-                url.query.decode("ascii"),
-                keep_blank_values=True,
-                errors="strict",
-                max_num_fields=limits.head_lines,
-            )
-            if url.query
-            else []
+        query = parse_qsl(
+            query_text, keep_blank_values=True, errors="strict", max_num_fields=limits.head_lines
         )
-        path = (url.path or b"/").decode("ascii")
-    except (httptools.HttpParserError, ValueError):
+    except ValueError:
         raise RefusedError("request target is malformed") from None
-    if not path.startswith("/") or url.fragment is not None:
-        raise RefusedError("request target is malformed")
     fields = dict(query)
     if len(fields) != len(query):
         raise RefusedError("query field is repeated")
@@ -137,7 +130,7 @@ def websocket_key(method: str, headers: dict[str, str]) -> str | None:
     if headers.get("sec-websocket-version") != "13":
         raise RefusedError("websocket version 13 is needed", CloseReason.UPGRADE_REQUIRED)
     key = headers.get("sec-websocket-key", "")
-    if not _is_key(key):
+    if _KEY.fullmatch(key) is None:
         raise RefusedError("sec-websocket-key is not 16 bytes in base64")
     return key
 
@@ -159,12 +152,27 @@ def content_length(method: str, headers: dict[str, str], limits: Limits) -> int:
     return length
 
 
-def _has_token(headers: dict[str, str], name: str, token: str) -> bool:
-    return any(part.strip(" \t").lower() == token for part in headers.get(name, "").split(","))
+# The words of a firmware are the same for all its devices.
 
 
-def _is_key(key: str) -> bool:
+@lru_cache(maxsize=64)
+def _name(raw: bytes) -> str:
+    return raw.decode("latin-1").lower()
+
+
+@lru_cache(maxsize=64)
+def _parts(target: bytes) -> tuple[str, str]:
+    """Return path and query as sent."""
     try:
-        return len(key) == 24 and len(b64decode(key, validate=True)) == 16  # noqa: PLR2004
-    except (Base64Error, ValueError):
-        return False
+        url = httptools.parse_url(target)
+        path, query = (url.path or b"/").decode("ascii"), (url.query or b"").decode("ascii")
+    except (httptools.HttpParserError, ValueError):
+        raise RefusedError("request target is malformed") from None
+    if not path.startswith("/") or url.fragment is not None:
+        raise RefusedError("request target is malformed")
+    return path, query
+
+
+def _has_token(headers: dict[str, str], name: str, token: str) -> bool:
+    value = headers.get(name, "").lower()
+    return value == token or any(part.strip(" \t") == token for part in value.split(","))
