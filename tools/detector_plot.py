@@ -6,10 +6,11 @@ from html import escape
 from math import log10
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tools.picture import WIDTH, classed, framed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WIDTH: Final = 760
 _LEFT: Final = 90
 _RIGHT: Final = 20
 _CURVES: Final = 200
@@ -27,10 +28,6 @@ _COLOURS: Final = {
     "seed": ("#0969da", "#4493f8"),
     "listed": ("#59636e", "#9198a1"),
 }
-_OPENING: Final = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
-    ' font-family="system-ui, sans-serif" font-size="12">'
-)
 _LOOKS: Final = {
     "title": 'fill="#1f2328" font-weight="600"',
     "name": 'fill="#1f2328" text-anchor="end"',
@@ -67,19 +64,14 @@ def drawn(curves: Sequence[Curve], rows: Sequence[Row]) -> str:
     )
     style = f"@media (prefers-color-scheme: dark) {{ {_DARK} .grid {{ stroke: #3d444d; }} {dark} }}"
     titles = ("Share of the dead that were given up", "False verdicts in 1,000 device-days")
-    return "\n".join(
-        [
-            _OPENING.format(width=WIDTH, height=height),
-            f"<title>{titles[0]}; {titles[1]}</title>",
-            f"<style>{style}</style>",
-            _text(0, 14, f"{titles[0]}, by seconds since their last sign of life", "title"),
-            *_curves(curves),
-            _text(0, second + 14, f"{titles[1]}; hollow: the bound of none", "title"),
-            *_legend(second + 14),
-            *_rows(rows, second + _TITLE),
-            "</svg>\n",
-        ]
-    )
+    parts = [
+        _text(0, 14, f"{titles[0]}, by seconds since their last sign of life", "title"),
+        *_curves(curves),
+        _text(0, second + 14, f"{titles[1]}; hollow: the bound of none", "title"),
+        *_legend(second + 14),
+        *_rows(rows, second + _TITLE),
+    ]
+    return framed(parts, height=height, title="; ".join(titles), style=style)
 
 
 def _curves(curves: Sequence[Curve]) -> list[str]:
@@ -180,4 +172,4 @@ def _text(left: float, top: float, text: str, klass: str) -> str:
 
 
 def _look(klass: str) -> str:
-    return f'class="{klass}" {_LOOKS[klass]}'
+    return classed(klass, _LOOKS)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tools.picture import WIDTH, classed, framed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WIDTH: Final = 760
 _LEFT: Final = 70
 _RIGHT: Final = 12
 _BARS: Final = 110
@@ -27,10 +28,6 @@ _LOOKS: Final = {
     "rate": 'stroke="#59636e" stroke-dasharray="4 3"',
     "ground": 'stroke="#d0d7de"',
 }
-_OPENING: Final = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
-    ' font-family="system-ui, sans-serif" font-size="12">'
-)
 _STYLE: Final = """
 @media (prefers-color-scheme: dark) {
   .title { fill: #f0f6fc; } .middle, .end { fill: #9198a1; }
@@ -53,15 +50,8 @@ def drawn(panels: Sequence[Panel]) -> str:
     """Return the whole picture, each panel on a scale of its own."""
     height = _TITLE + _BARS + _AXIS + _GAP
     parts = [part for number, panel in enumerate(panels) for part in _panel(panel, number * height)]
-    return "\n".join(
-        [
-            _OPENING.format(width=WIDTH, height=len(panels) * height),
-            f"<title>{escape(' / '.join(panel.title for panel in panels))}</title>",
-            f"<style>{_STYLE}</style>",
-            *parts,
-            "</svg>\n",
-        ]
-    )
+    title = " / ".join(panel.title for panel in panels)
+    return framed(parts, height=len(panels) * height, title=title, style=_STYLE)
 
 
 def _panel(panel: Panel, top: int) -> list[str]:
@@ -100,4 +90,4 @@ def _text(left: float, top: float, text: str, klass: str) -> str:
 
 
 def _look(klass: str) -> str:
-    return f'class="{klass}" {_LOOKS[klass]}'
+    return classed(klass, _LOOKS)

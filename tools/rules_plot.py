@@ -5,10 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tools.picture import WIDTH, classed, framed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WIDTH: Final = 760
 _LEFT: Final = 110
 _RIGHT: Final = 12
 _CURVE: Final = 90
@@ -32,10 +33,6 @@ _LOOKS: Final = {
     "ours": 'fill="#1a7f37"',
     "onset": 'stroke="#59636e" stroke-dasharray="3 3"',
 }
-_OPENING: Final = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
-    ' font-family="system-ui, sans-serif" font-size="12">'
-)
 _STYLE: Final = """
 @media (prefers-color-scheme: dark) {
   .title, .name { fill: #f0f6fc; } .start, .middle, .end { fill: #9198a1; }
@@ -72,15 +69,8 @@ def drawn(panels: Sequence[Panel]) -> str:
         part, height = _panel(panel, top)
         parts += part
         top += height + _GAP
-    return "\n".join(
-        [
-            _OPENING.format(width=WIDTH, height=top),
-            f"<title>{escape(' / '.join(panel.title for panel in panels))}</title>",
-            f"<style>{_STYLE}</style>",
-            *parts,
-            "</svg>\n",
-        ]
-    )
+    title = " / ".join(panel.title for panel in panels)
+    return framed(parts, height=top, title=title, style=_STYLE)
 
 
 def _panel(panel: Panel, top: int) -> tuple[list[str], int]:
@@ -147,4 +137,4 @@ def _text(left: float, top: float, text: str, klass: str) -> str:
 
 
 def _look(klass: str) -> str:
-    return f'class="{klass}" {_LOOKS[klass]}'
+    return classed(klass, _LOOKS)
