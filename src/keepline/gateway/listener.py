@@ -106,15 +106,15 @@ class Listener:
 
     def _accept(self, listening: socket.socket) -> None:
         """Accept who waits, as far as one batch, to which who has gone already does not count."""
-        governor = self._node.governor
-        if governor.is_behind:
+        crowd = self._node.governor.crowd
+        if crowd.is_behind:
             self._held_back = True
-            governor.crowd.hold_back(self._go_on)
+            crowd.hold_back(self._go_on)
             self._listen()
             return
         accepted = 0
         for seen in range(MOST_SEEN):
-            if accepted == BATCH or not governor.crowd.left(Step.ACCEPT):
+            if accepted == BATCH or not crowd.left(Step.ACCEPT):
                 return
             try:
                 sock, name = listening.accept()
@@ -130,7 +130,7 @@ class Listener:
                 sock.close()
                 continue
             accepted += 1
-            governor.crowd.use(Step.ACCEPT)
+            crowd.use(Step.ACCEPT)
             if sock.fileno() < self._first_reserved:
                 self._short = False
                 self._pause_s = FIRST_PAUSE_S

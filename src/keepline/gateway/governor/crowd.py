@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 BEHIND: Final = 512
-"""While so many are judged or claimed, or wait for it, nobody else is accepted."""
+"""While so many wait for the hub, or for their session to be opened, nobody else is accepted."""
 
 
 class Step(IntEnum):
@@ -94,20 +94,22 @@ class Crowd:
 
     # -- who has to wait in the kernel -----------------------------------------------------
 
-    def is_behind(self, waiting: int) -> bool:
-        """Whether so many are on the way in, `waiting` of them to be judged, that it is enough.
+    @property
+    def is_behind(self) -> bool:
+        """Whether so many are let in and not opened yet that nobody else should be accepted.
 
         Accepted, they would wait all the same, and the hub's thread for the interpreter with them.
+        Who is not let in yet does not count: it could be anybody.
         """
-        return self._batch is not None and waiting + self.claiming >= BEHIND
+        return self._batch is not None and self.claiming >= BEHIND
 
     def hold_back(self, go_on: Callable[[], None]) -> None:
-        """Accept nobody now; `go_on` is called when half of those on the way in have come in."""
+        """Accept nobody now; `go_on` is called when half of those who wait have come in."""
         self._held_back.append(go_on)
 
-    def let_go_on(self, waiting: int) -> None:
+    def let_go_on(self) -> None:
         """Accept again, if it is time for that."""
-        if self._held_back and waiting + self.claiming < BEHIND / 2:
+        if self._held_back and self.claiming < BEHIND / 2:
             held_back, self._held_back = self._held_back, []
             for go_on in held_back:
                 go_on()

@@ -101,11 +101,6 @@ class Governor:
         return Action.NONE in self.taken
 
     @property
-    def is_behind(self) -> bool:
-        """Whether so many are on the way in that nobody else should be accepted yet."""
-        return self.crowd.is_behind(len(self.turnstile))
-
-    @property
     def is_slow(self) -> bool:
         """Whether what can wait should: looks at ourselves, above all."""
         return Action.SLOW in self.taken
@@ -151,7 +146,7 @@ class Governor:
 
     def _let_in(self) -> None:
         self.turnstile.look(self._node.clock.now())
-        self.crowd.let_go_on(len(self.turnstile))
+        self.crowd.let_go_on()
 
     def _again(self) -> None:
         self._handle = self._node.loop.call_later(EACH_S, self._again)

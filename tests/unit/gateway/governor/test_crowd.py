@@ -84,20 +84,21 @@ async def test_what_is_not_bounded_takes_as_many_as_come() -> None:
     crowd.use(Step.ACCEPT, 1_000)
     crowd.claiming = 10 * BEHIND
     assert crowd.left(Step.ACCEPT) > 1_000
-    assert not crowd.is_behind(0)
+    assert not crowd.is_behind
 
 
 async def test_the_door_goes_on_when_half_of_those_inside_have_come_in() -> None:
     crowd = crowd_of()
     went_on: list[int] = []
-    crowd.claiming = BEHIND - 100
-    assert not crowd.is_behind(99)
-    assert crowd.is_behind(100)
+    crowd.claiming = BEHIND - 1
+    assert not crowd.is_behind
+    crowd.claiming = BEHIND
+    assert crowd.is_behind
     crowd.hold_back(lambda: went_on.append(1))
     crowd.claiming = BEHIND // 2
-    crowd.let_go_on(0)
+    crowd.let_go_on()
     assert not went_on
-    crowd.let_go_on(-1)
-    assert went_on == [1]
-    crowd.let_go_on(-1)
+    crowd.claiming -= 1
+    crowd.let_go_on()
+    crowd.let_go_on()
     assert went_on == [1]
