@@ -15,10 +15,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from keepline.monitor.metrics import Counters
+    from keepline.monitor.process.reading import Reading
     from keepline.monitor.sampler import Sampler
+
+    Value = Callable[[Reading], float | None]
 
 _QUEUES: Final = ("hub", "inbox", "log", "outbox")
 _THREADS: Final = (LOOP, HUB, LOG, "other")
+
+# A value of a reading is a series; those by other names than ours are what every program has, by
+# the names that dashboards know.
+_READINGS: Final[tuple[tuple[type[Shown | Tally], str, str, Value], ...]] = (
+    (
+        Shown,
+        "keepline_memory_limit_bytes",
+        "What the control group or the machine allows the process.",
+        lambda reading: reading.memory_limit_bytes,
+    ),
+    (
+        Shown,
+        "keepline_memory_proportional_bytes",
+        "Memory of the process with shared pages counted in part, at most a minute old.",
+        lambda reading: reading.pss_bytes,
+    ),
+    (Tally, "process_cpu_seconds", "CPU time of all threads.", lambda reading: reading.cpu_s),
+    (
+        Shown,
+        "process_resident_memory_bytes",
+        "Resident memory.",
+        lambda reading: reading.memory_bytes,
+    ),
+    (Shown, "process_open_fds", "Open descriptors.", lambda reading: reading.descriptors),
+    (
+        Shown,
+        "process_max_fds",
+        "How many descriptors may be open.",
+        lambda reading: reading.descriptor_limit,
+    ),
+    (
+        Shown,
+        "process_start_time_seconds",
+        "When the process began, in Unix time.",
+        lambda reading: reading.started_at,
+    ),
+)
 
 
 def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
@@ -59,8 +99,7 @@ def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
             label="threads",
             values=_THREADS,
         ),
-        *_memory(sampler),
-        *_process(sampler),
+        *(kind(name, help_, _reading(sampler, value)) for kind, name, help_, value in _READINGS),
         Shown(
             "keepline_loop_lag_max_seconds",
             "By how much the loop's tick was late at most, in the last minute.",
@@ -79,55 +118,13 @@ def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
     )
 
 
-def _memory(sampler: Sampler) -> tuple[Shown, ...]:
-    return (
-        Shown(
-            "keepline_memory_limit_bytes",
-            "What the control group or the machine allows the process.",
-            lambda: sampler.reading and sampler.reading.memory_limit_bytes,
-        ),
-        Shown(
-            "keepline_memory_proportional_bytes",
-            "Memory of the process with shared pages counted in part, at most a minute old.",
-            lambda: sampler.reading and sampler.reading.pss_bytes,
-        ),
-    )
-
-
-def _process(sampler: Sampler) -> tuple[Shown | Tally, ...]:
-    """Return the series that every program has, by the names that dashboards know."""
-    return (
-        Tally(
-            "process_cpu_seconds",
-            "CPU time of all threads.",
-            lambda: sampler.reading and sampler.reading.cpu_s,
-        ),
-        Shown(
-            "process_resident_memory_bytes",
-            "Resident memory.",
-            lambda: sampler.reading and sampler.reading.memory_bytes,
-        ),
-        Shown(
-            "process_open_fds",
-            "Open descriptors.",
-            lambda: sampler.reading and sampler.reading.descriptors,
-        ),
-        Shown(
-            "process_max_fds",
-            "How many descriptors may be open.",
-            lambda: sampler.reading and sampler.reading.descriptor_limit,
-        ),
-        Shown(
-            "process_start_time_seconds",
-            "When the process began, in Unix time.",
-            lambda: sampler.reading and sampler.reading.started_at,
-        ),
-    )
-
-
 def worst_lag_s(sampler: Sampler) -> float:
     """Return by how much the loop was late at most in the samples of the last minute."""
     return max(sampler.rings.series(Gauge.LOOP_LAG_MAX_S, MINUTE_S).values, default=0.0)
+
+
+def _reading(sampler: Sampler, value: Value) -> Callable[[], float | None]:
+    return lambda: None if sampler.reading is None else value(sampler.reading)
 
 
 def _several(sampler: Sampler, gauges: Mapping[str, Gauge]) -> Callable[[], Mapping[str, float]]:
