@@ -34,11 +34,22 @@ def ask(connection: Connection, payload: bytes) -> None:
 
 
 def keep_channel(connection: Connection, now: float, due: float) -> float:
-    """Send a keepalive if it is time, and return when to look again: `due`, or sooner."""
-    profile = connection.profile
-    # Claims are numbers in the order of arrival: those who came together are spread evenly.
-    share = connection.receiver.claim * _GOLDEN % 1.0
-    if now >= profile.keepalive_due(connection.last_sent, share):
+    """Send a keepalive if it is time, and return when to look again: `due`, or sooner.
+
+    Where intervals are learned it leaves with the last ping before its time: silences are whole,
+    and the device is woken once.
+    """
+    profile, last_sent = connection.profile, connection.last_sent
+    if connection.node.tuning is None:
+        # Claims are numbers in the order of arrival: those who came together are spread evenly.
+        share = connection.receiver.claim * _GOLDEN % 1.0
+        is_time = now >= profile.keepalive_due(last_sent, share)
+    else:
+        share = 0.0  # pings are spread
+        keepalive_due = profile.keepalive_due(last_sent, share)
+        is_pinged = connection.heartbeat.asked_at == now
+        is_time = now >= keepalive_due or (is_pinged and due > keepalive_due)
+    if is_time:
         connection.node.counters.keepalives_sent += 1
         connection.send(_KEEPALIVE if connection.receiver.speaks_mcp else _UNANSWERED)
     return min(due, profile.keepalive_due(connection.last_sent, share))

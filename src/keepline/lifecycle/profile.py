@@ -80,8 +80,11 @@ class Profile:
 
     @property
     def longest_silence_s(self) -> float:
-        """How long it may be left without a ping at most, if that is learned."""
-        return LONGEST_SILENCE_S if self.keepalive_s is None else LATEST_KEEPALIVE_S
+        """How long it may be left without a ping at most, if that is learned.
+
+        A keepalive breaks the silence anyway: it leaves with a ping, so that both are one.
+        """
+        return LONGEST_SILENCE_S if self.keepalive_s is None else self.keepalive_s
 
     @property
     def quiet_s(self) -> float:

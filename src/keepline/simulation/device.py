@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from keepline.wire.events import Event
     from keepline.wire.messages import Hello, ListenMode
 
-DROPPED_AFTER_S: Final = 120.0
-"""When no data message has come for so long the firmware gives its channel up."""
-
 REPLY_TIMEOUT_S: Final = 10.0
 RECONNECT_S: Final = (1.0, 60.0)
 _FRAME_BYTES: Final = 120
@@ -165,7 +162,7 @@ class SimulatedDevice(Channel):
                 return self._give_up(now)
 
     def _live(self, now: float) -> Reaction:
-        if now >= self.data_at + DROPPED_AFTER_S:
+        if now >= self.data_at + self.kind.channel_s:
             self._tally.counts.timeouts += 1
             return self._give_up(now)
         if self.is_quiet:
@@ -183,7 +180,7 @@ class SimulatedDevice(Channel):
         """Have nothing to say for now."""
         self._talk_at = max(self._talk_at, now)
         soonest = inf if self.is_quiet else min(self._talk_at, max(self._ask_at, now))
-        self._enter(Phase.READY, min(soonest, self.data_at + DROPPED_AFTER_S))
+        self._enter(Phase.READY, min(soonest, self.data_at + self.kind.channel_s))
         return NOTHING
 
     # -- saying ----------------------------------------------------------------------------

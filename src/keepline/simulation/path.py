@@ -31,7 +31,11 @@ class Conditions(NamedTuple):
 
 
 class Path:
-    """One device's way. `up` leads to the gateway, `down` to the device."""
+    """One device's way. `up` leads to the gateway, `down` to the device.
+
+    A router on it forgets a connection after `forgets_s` of silence, one after the other counted in
+    `forgotten` whose device was there.
+    """
 
     __slots__ = (
         "_blocked",
@@ -41,6 +45,8 @@ class Path:
         "_timeline",
         "_usual",
         "blocked_until",
+        "forgets_s",
+        "forgotten",
         "is_plain",
         "troubled_at",
         "waiting",
@@ -48,6 +54,8 @@ class Path:
 
     def __init__(self, timeline: Timeline, random: Random, conditions: Conditions) -> None:
         self.conditions = self._usual = conditions
+        self.forgets_s = inf
+        self.forgotten = 0
         self.blocked_until = 0.0  # in one direction at least
         self._draw = random.random
         self.troubled_at = -inf  # when it was last worse than usual

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
+from keepline.lifecycle.profile import CHANNEL_S
+
 if TYPE_CHECKING:
     from keepline.fleet.chance import Randomness
 
@@ -37,12 +39,16 @@ ROUGH_WISHES: Final[tuple[Wish, ...]] = (*WISHES, *WISHES, *WISHES, "raise", "su
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A firmware: `pongs` answers pings, `mcp` requests, `acks` says what it got."""
+    """A firmware: `pongs` answers pings, `mcp` requests, `acks` says what it got.
+
+    It gives its channel up when no data message has come for `channel_s`.
+    """
 
     pongs: bool = True
     mcp: bool = True
     acks: bool = False
     version: int = 1
+    channel_s: float = CHANNEL_S
 
     @property
     def is_mute(self) -> bool:

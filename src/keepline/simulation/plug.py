@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
 from keepline.fleet.reaction import Action
 from keepline.simulation.flow import FIN, RST, Flow
+from keepline.simulation.router import ForgettingFlow, Mapping
 
 if TYPE_CHECKING:
     from keepline.fleet.reaction import Reaction
@@ -55,9 +57,21 @@ class Tcp:
         self.died_at: float | None = None
         self.answers = 0  # to pings and probes, until it died
         self.was_streaming = False  # when it died
-        self.up = Flow(plug.timeline, plug.path, "up", self._arrive_up)
-        self.down = Flow(plug.timeline, plug.path, "down", self._arrive_down)
+        self.up, self.down = self._flows(plug)
         self._is_over = False  # nobody at the device's end
+
+    def _flows(self, plug: Plug) -> tuple[Flow, Flow]:
+        timeline, path = plug.timeline, plug.path
+        if path.forgets_s == inf:
+            up = Flow(timeline, path, "up", self._arrive_up)
+            return up, Flow(timeline, path, "down", self._arrive_down)
+        mapping = Mapping(timeline, path.forgets_s, self._on_forgotten)
+        up = ForgettingFlow(timeline, path, "up", self._arrive_up, mapping)
+        return up, ForgettingFlow(timeline, path, "down", self._arrive_down, mapping)
+
+    def _on_forgotten(self) -> None:
+        if self.plug is not None:
+            self.path.forgotten += 1
 
     @property
     def is_answered(self) -> bool:
@@ -121,7 +135,7 @@ class Plug:
     def arm(self) -> None:
         """Come back when the device wants to be called."""
         due = self.device.due
-        if due != self._armed and due != float("inf"):
+        if due not in (self._armed, inf):
             self._armed = due
             self.timeline.at(max(due, self.timeline.now), self._tick, due)
 

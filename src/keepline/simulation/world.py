@@ -129,20 +129,30 @@ class World:
 
     def run(self, on_progress: Callable[[float], None] | None = None) -> None:
         """Live, then settle, then leave. Raises ViolationError."""
-        timeline = self.timeline
         try:
-            self.host.start()
-            for plug in self.plugs.values():
-                plug.arm()
-            self.mischief.begin()
-            end = timeline.now + self.mix.hours * HOUR_S
-            self._run(end, on_progress)
+            self.begin()
+            self.live(self.mix.hours, on_progress)
             self._settle()
             self._leave()
         finally:
-            if self.host.life is not None:
-                self.host.life.loop.kill()
-            self.disk.close()
+            self.close()
+
+    def begin(self) -> None:
+        """Start the gateway; devices come, and things go wrong."""
+        self.host.start()
+        for plug in self.plugs.values():
+            plug.arm()
+        self.mischief.begin()
+
+    def live(self, hours: float, on_progress: Callable[[float], None] | None = None) -> None:
+        """Let so much time pass. Raises ViolationError."""
+        self._run(self.timeline.now + hours * HOUR_S, on_progress)
+
+    def close(self) -> None:
+        """Have nothing left of it, wherever it is; once."""
+        if self.host.life is not None:
+            self.host.life.loop.kill()
+        self.disk.close()
 
     def _run(self, end: float, on_progress: Callable[[float], None] | None = None) -> None:
         began = self.timeline.now

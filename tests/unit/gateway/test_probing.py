@@ -95,6 +95,20 @@ async def test_a_silent_device_is_sent_data_in_time_and_nobody_is_woken(
     assert world.counters.probes_sent == 0
 
 
+async def test_where_intervals_are_learned_it_leaves_with_a_ping_and_in_time() -> None:
+    world = World(tuning={"verdict_s": 120})
+    quiet = device(world, Hello())
+    quiet.life.connection.address = "192.0.2.7"
+    began = world.node.ticker.now
+    for _ in range(20_000):
+        keepalives, pings = len(quiet.data), quiet.pinged
+        world.pass_time(0.1)
+        assert len(quiet.data) - keepalives <= quiet.pinged - pings
+    assert quiet.longest_without_data_s(began, began + 2_000.0) <= 100.1
+    assert quiet.pinged < 20 + 20 + 4 * 5 + 15, "intervals have grown meanwhile"
+    assert len(quiet.data) >= 20
+
+
 async def test_the_first_keepalive_waits_for_no_ping() -> None:
     world = World(profiles={"xiaozhi": {"keepalive_s": 2}}, session={"idle_after_s": 60})
     began = world.node.ticker.now

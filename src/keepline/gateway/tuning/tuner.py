@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from keepline.gateway.throttle import address_key
-from keepline.lifecycle.heartbeat import ASKED, PINGED, Judge
+from keepline.lifecycle.heartbeat import ASKED, IDLE_WAITS, PINGED, Judge
 from keepline.lifecycle.intervals import Change, Way
 from keepline.lifecycle.tries import Tries
 from keepline.reasons import CloseReason
@@ -26,14 +26,13 @@ UNHEARD: Final = frozenset(
         CloseReason.NETWORK_TIMEOUT,
         CloseReason.NETWORK_LOST,
         CloseReason.DEVICE_RESET,
+        CloseReason.REPLACED,
     }
 )
-"""How the end of a way shows: no answer, or that of a router which knows the connection no more."""
+"""How the end of a way shows while an answer is awaited: none comes, or that of a router which
+knows the connection no more, or the device has noticed and is back."""
 
 FORGOTTEN: Final = "forgotten by an operator"
-
-ASKED_AFTER_S: Final = 1.0
-"""What is sent into a silence is followed by a ping within that, but for a keepalive."""
 
 NEARLY: Final = 0.9
 """Of an interval: who is pinged in so long a silence was pinged by it."""
@@ -118,9 +117,9 @@ class Tuner:
         heartbeat = connection.heartbeat
         if reason in UNHEARD and heartbeat.packed and not heartbeat.streaming:
             interval_s = self._interval_s(prefix, way, connection)
-            silent_s = _silence_s(connection, interval_s)
+            silent_s = self._silence_s(connection, interval_s)
             if heartbeat.last_rx < heartbeat.asked_at and silent_s >= NEARLY * way.lo_s:
-                self._die(prefix, way, min(interval_s, silent_s), now)
+                self._die(prefix, way, silent_s, now)
         tried = self.tries.of(prefix)
         if tried is not None and tried.number == id(connection):
             self.tries.end(prefix)
@@ -186,13 +185,28 @@ class Tuner:
             self.tries.end(prefix)
 
     def _most_of(self, connection: Tuned) -> float:
-        return min(self._most_s, connection.profile.longest_silence_s)
+        most_s = min(self._most_s, connection.profile.longest_silence_s)
+        return max(most_s, self._policy.ping_every_s)
 
     def _interval_s(self, prefix: str, way: Way, connection: Tuned) -> float:
         tried = self.tries.of(prefix)
         if tried is not None and tried.number == id(connection):
             return tried.interval_s
         return min(way.lo_s, self._most_of(connection))
+
+    def _silence_s(self, connection: Tuned, interval_s: float) -> float:
+        """Return how long nothing had passed when what was sent was not answered any more.
+
+        What was sent after the last sign of life has divided it, whether or not it came through.
+        """
+        heartbeat = connection.heartbeat
+        silent_s = heartbeat.asked_at - heartbeat.last_rx
+        if heartbeat.stage != ASKED:
+            silent_s -= sum(IDLE_WAITS[:-1]) * self._policy.probe_min_s  # it was asked before
+        sent_s = connection.last_sent - heartbeat.last_rx
+        if 0.0 < sent_s < silent_s:
+            silent_s = max(sent_s, silent_s - sent_s)
+        return interval_s if silent_s >= NEARLY * NEARLY * interval_s else round(silent_s, 1)
 
     def _judge(self, interval_s: float) -> Judge:
         if interval_s == self._policy.ping_every_s:
@@ -219,25 +233,14 @@ def _was_answered(connection: Tuned, interval_s: float) -> bool:
     """Return whether its last ping ended a silence of that length in both directions, and life.
 
     The first ping comes earlier, and what is sent or said in between holds a way open, too. A
-    keepalive does so in every silence that is longer than it waits, so there it changes nothing.
+    keepalive leaves in the same moment as a ping.
     """
     heartbeat = connection.heartbeat
     since = heartbeat.asked_at - NEARLY * NEARLY * interval_s
-    if connection.last_sent > since:
-        sent_s = heartbeat.asked_at - connection.last_sent
-        if interval_s < connection.profile.quiet_s or sent_s < ASKED_AFTER_S:
-            return False
     return (
         heartbeat.stage == ASKED
         and heartbeat.last_rx >= heartbeat.asked_at
         and heartbeat.pings > 1
+        and (connection.last_sent <= since or connection.last_sent == heartbeat.asked_at)
         and connection.last_activity <= since
     )
-
-
-def _silence_s(connection: Tuned, interval_s: float) -> float:
-    """Return how long nothing had passed when what was sent was not answered any more."""
-    last_rx = connection.heartbeat.last_rx
-    if connection.last_sent > last_rx + 1.0:
-        return min(interval_s, connection.last_sent - last_rx)
-    return interval_s

@@ -19,10 +19,14 @@ PROBED: Final = 4  # times the patience
 
 
 class Bounds:
-    """What one policy promises, in seconds of silence."""
+    """What one policy promises, in seconds of silence.
 
-    def __init__(self, policy: HeartbeatPolicy) -> None:
+    Where intervals are learned, who is idle may be given up as late as after `verdict_s`.
+    """
+
+    def __init__(self, policy: HeartbeatPolicy, verdict_s: float | None = None) -> None:
         self._policy = policy
+        self._later_s = 0.0 if verdict_s is None else verdict_s - policy.verdict_s
         self._is_adaptive = policy.preset == "adaptive"
 
     def least_s(self, *, has_answered: bool, streams: bool) -> float:
@@ -37,7 +41,7 @@ class Bounds:
 
     def most_s(self) -> float:
         """Return the silence after which everybody is given up who is listened to."""
-        return self._policy.zombie_s + 2 * TICK_S
+        return self._policy.zombie_s + self._later_s + 2 * TICK_S
 
     def calm_most_s(self, *, streams: bool, is_probed: bool) -> float:
         """Return the same for who has answered, always quickly, and was never suspected."""
@@ -50,4 +54,4 @@ class Bounds:
             return policy.streaming_silence_s + 5.5 * patience_s + 5 * TICK_S
         if streams:
             return policy.streaming_silence_s + 2 * patience_s + 3 * TICK_S
-        return policy.ping_every_s + 5.5 * patience_s
+        return policy.ping_every_s + self._later_s + 5.5 * patience_s

@@ -97,7 +97,7 @@ class Oracle:
     def __init__(self, timeline: Timeline, trace: Trace, settings: Settings) -> None:
         self.accounts: dict[str, Account] = {}
         self.wards: dict[Puppet, Ward] = {}
-        self.bounds = Bounds(settings.heartbeat)
+        self.bounds = Bounds(settings.heartbeat, settings.tuning.verdict_s)
         self.counts: Counter[str] = Counter()
         self.detection = Histogram()
         self.violation: ViolationError | None = None

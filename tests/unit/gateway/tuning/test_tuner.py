@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from keepline.gateway.tuning.tuner import FORGOTTEN, MOST_PREFIXES, Known, Tuner
-from keepline.lifecycle.heartbeat import ASKED, PROBED, Heartbeat, HeartbeatPolicy, Judge
+from keepline.lifecycle.heartbeat import ASKED, CONDEMNED, PROBED, Heartbeat, HeartbeatPolicy, Judge
 from keepline.lifecycle.profile import BROWSER, STOCK, Profile
 from keepline.lifecycle.tries import COSTS, FEW
 from keepline.reasons import CloseReason
@@ -84,7 +84,7 @@ def test_what_was_sent_or_said_in_between_makes_a_silence_no_proof(other: str) -
 def test_a_profile_and_the_bound_have_the_last_word() -> None:
     known = {"lo_s": 298.0}
     assert interval_of(made(1_000, **known).judge_of(Device(profile=BROWSER), 0.0)) == 298
-    assert interval_of(made(1_000, **known).judge_of(Device(profile=STOCK), 0.0)) == 110
+    assert interval_of(made(1_000, **known).judge_of(Device(profile=STOCK), 0.0)) == 100
     assert interval_of(made(65.5, **known).judge_of(Device(profile=BROWSER), 0.0)) == 60
 
 
@@ -149,7 +149,7 @@ def test_addresses_of_one_ipv6_network_are_one_prefix() -> None:
 def test_a_longer_interval_puts_off_the_ages_of_silence_by_as_much() -> None:
     judge = made(lo_s=90).judge_of(Device(), 0.0)
     interval_s = interval_of(judge)
-    assert interval_s == 110
+    assert interval_s == 100
     assert judge._zombie_s - interval_s == POLICY.zombie_s - POLICY.ping_every_s
 
 
@@ -166,16 +166,15 @@ def test_what_is_recalled_is_not_forgiven_at_once() -> None:
     assert interval_of(tuner.judge_of(Device(), 1.0)) == 40
 
 
-def test_a_keepalive_in_every_long_silence_does_not_keep_it_from_being_a_proof() -> None:
-    """Stock firmware is sent one after 85 s, so its ways never see a longer one without."""
+def test_a_keepalive_that_left_with_the_ping_has_not_broken_the_silence() -> None:
     tuner = made(lo_s=88)
     trier = Device()
     tuner.judge_of(trier, 0.0)
     for n in range(1, 6):
-        trier.last_sent = 110.0 * n - 15
-        trier.is_asked(110.0 * n, 110.0 * n + 0.1)
-        tuner.judge_of(trier, 110.0 * n + 100)
-    assert [known.lo_s for known in tuner.known().values()] == [110]
+        trier.last_sent = 100.0 * n
+        trier.is_asked(100.0 * n, 100.0 * n + 0.1)
+        tuner.judge_of(trier, 100.0 * n + 90)
+    assert [known.lo_s for known in tuner.known().values()] == [100]
 
 
 def test_what_is_sent_and_asked_after_in_a_long_silence_is_no_proof() -> None:
@@ -183,10 +182,35 @@ def test_what_is_sent_and_asked_after_in_a_long_silence_is_no_proof() -> None:
     trier = Device()
     tuner.judge_of(trier, 0.0)
     for n in range(1, 10):
-        trier.last_sent = 110.0 * n - 0.1
-        trier.is_asked(110.0 * n, 110.0 * n + 0.1)
-        tuner.judge_of(trier, 110.0 * n + 100)
+        trier.last_sent = 100.0 * n - 0.1
+        trier.is_asked(100.0 * n, 100.0 * n + 0.1)
+        tuner.judge_of(trier, 100.0 * n + 90)
     assert tuner.changes == []
+
+
+def test_what_was_sent_a_moment_after_the_last_word_hides_no_death() -> None:
+    tuner = made(lo_s=40)
+    trier = Device()
+    tuner.judge_of(trier, 0.0)
+    trier.last_sent = 2.0
+    trier.is_asked(55.0, None)
+    tuner.on_ended(trier, CloseReason.REPLACED, 1_000.0)
+    assert [known.hi_s for known in tuner.known().values()] == [58]
+
+
+def test_the_silence_is_that_before_the_first_of_all_that_was_asked() -> None:
+    tuner = made(lo_s=40)
+    trier = Device()
+    tuner.judge_of(trier, 0.0)
+    trier.is_asked(30.0 + 3.5, None)
+    trier.heartbeat.stage = CONDEMNED
+    tuner.on_ended(trier, CloseReason.HEARTBEAT_TIMEOUT, 36.0)
+    assert tuner.changes == [], "it was asked after 30 s of silence, and 40 s survive"
+
+
+def test_a_keepalive_that_is_due_soon_never_makes_the_interval_shorter_than_the_usual() -> None:
+    profile = Profile(name="own", keepalive_s=5.0)
+    assert made(lo_s=40).judge_of(Device(profile=profile), 0.0) is BASE
 
 
 def test_a_prefix_that_is_forgotten_begins_anew_and_says_so() -> None:

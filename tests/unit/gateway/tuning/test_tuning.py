@@ -104,7 +104,7 @@ async def test_only_one_of_an_address_tries_and_dies_of_it() -> None:
     world.pass_time(HOUR_S)
     lost = [device for device in devices if device.reason is not None]
     assert len(lost) == 1
-    assert tuning_of(world).learned()[0][1:4] == (28, None, 58)
+    assert tuning_of(world).learned()[0][1:4] == (43, None, 58)
     world.pass_time(HOUR_S)
     assert [device for device in devices if device.reason is not None] == lost
 

@@ -32,3 +32,10 @@ def test_who_has_never_answered_and_the_seeds_preset_go_by_age() -> None:
     seed = Bounds(HeartbeatPolicy(preset="seed"))
     assert seed.least_s(has_answered=True, streams=True) > 89
     assert seed.calm_most_s(streams=True, is_probed=False) == seed.most_s() < 91
+
+
+def test_where_intervals_are_learned_the_idle_are_kept_as_long_as_the_setting_says() -> None:
+    bounds = Bounds(HeartbeatPolicy(), 120.0)
+    assert bounds.calm_most_s(streams=False, is_probed=False) == 120
+    assert bounds.calm_most_s(streams=True, is_probed=False) == pytest.approx(2.9)
+    assert bounds.most_s() > 120
