@@ -25,6 +25,7 @@ from keepline.cli import (
     serving,
     simulate,
     token,
+    tuning,
     upgrade,
     upstreams,
 )
@@ -50,6 +51,7 @@ for commands in (
     handlers,
     bans,
     governor,
+    tuning,
     enrolment,
     upstreams,
     token,
