@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from keepline.reasons import CloseReason
+from keepline.wire.frames import Opcode
 from tests.conftest import RunningGateway
-from tests.gateway.peers import HELLO, live, request, talk, tcp, text
+from tests.gateway.peers import HELLO, live, pong, request, talk, tcp, text
 from tests.waiting import eventually
 
 
@@ -102,30 +103,49 @@ async def test_a_person_who_speaks_again_and_again_never_waits(gateway: RunningG
     assert not gateway.node.arrivals.flapping
 
 
+async def fights(port: int, client: str, statuses: list[int], *, answers: bool) -> None:
+    """Come back as soon as it was thrown out, as fast as it can."""
+    while True:
+        async with tcp(port) as peer:
+            await peer.send(request(Client_Id=client) + text(HELLO))
+            status, _ = await peer.answer()
+            statuses.append(status)
+            if status == CloseReason.KICK_WAR.status:
+                await asyncio.sleep(0.02)
+                continue
+            opcode, payload = await peer.frame()
+            while opcode != Opcode.CLOSE:
+                if opcode == Opcode.PING and answers:
+                    await peer.send(pong(payload))
+                opcode, payload = await peer.frame(within_s=60.0)
+            assert int.from_bytes(payload[:2]) == CloseReason.REPLACED.code
+
+
 async def test_two_that_fight_for_a_device_come_to_rest(gateway: RunningGateway) -> None:
-    """Each comes back as soon as it was thrown out, as fast as it can."""
-    refused = 0
-    connected = 0
-
-    async def fights(client: str) -> None:
-        nonlocal refused, connected
-        while True:
-            async with tcp(gateway.port) as peer:
-                await peer.send(request(Client_Id=client) + text(HELLO))
-                status, _ = await peer.answer()
-                if status == 409:
-                    refused += 1
-                    await asyncio.sleep(0.02)
-                    continue
-                connected += 1
-                assert await peer.close_code() == CloseReason.REPLACED.code
-
-    holder = asyncio.ensure_future(fights("one"))
-    other = asyncio.ensure_future(fights("another"))
-    await eventually(lambda: refused > 0, within_s=5.0)
-    assert connected <= 7
+    statuses: list[int] = []
+    both = [
+        asyncio.ensure_future(fights(gateway.port, client, statuses, answers=True))
+        for client in ("one", "another")
+    ]
+    await eventually(lambda: statuses.count(409) > 1, within_s=10.0)
+    assert statuses.count(101) <= 7
     [held] = gateway.node.arrivals.flapping.held()
     assert held.kind == "kick_war"
-    for task in (holder, other):
+    for task in both:
         task.cancel()
-    await asyncio.gather(holder, other, return_exceptions=True)
+    await asyncio.gather(*both, return_exceptions=True)
+
+
+async def test_a_device_whose_former_connection_is_silent_has_it_back_at_once(
+    gateway: RunningGateway,
+) -> None:
+    statuses: list[int] = []
+    both = [
+        asyncio.ensure_future(fights(gateway.port, client, statuses, answers=False))
+        for client in ("one", "another")
+    ]
+    await eventually(lambda: statuses.count(101) > 7, within_s=20.0)
+    assert statuses.count(101) > 7
+    for task in both:
+        task.cancel()
+    await asyncio.gather(*both, return_exceptions=True)

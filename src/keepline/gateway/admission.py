@@ -43,7 +43,8 @@ async def admit(door: Door) -> None:
             if node.arrivals.holds_some:
                 await node.arrivals.hold(door, request, deadline)
             identity = await _judge(door, request)
-            node.arrivals.flapping.check_war(identity, request.address)
+            if node.arrivals.flapping.kicks.wars:
+                await node.arrivals.flapping.check_war(door, identity, deadline)
             greeting.device_id = identity.device_id
             with node.arrivals.place(identity.device_id):
                 profile = node.profiles.of(request, identity)
@@ -97,7 +98,7 @@ async def _claim(node: Node, device_id: str) -> Claim:
         claim = await node.memory.claim(device_id, node.make_session_id())
         try:
             await crowd.opening()
-        except asyncio.CancelledError:
+        except BaseException:
             node.memory.give_back(claim)
             raise
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from itertools import chain, islice
 from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -11,6 +12,7 @@ from msgspec import json
 
 from keepline.errors import RefusedError
 from keepline.gateway.auth.credentials import ID_CHARACTERS, shown_device_id
+from keepline.gateway.flapping.contest import is_heard, may_answer, patience_s
 from keepline.gateway.flapping.kicks import Kicks
 from keepline.gateway.flapping.ladder import Ladder, Rungs, Standing, Step
 from keepline.gateway.registry import folded
@@ -121,11 +123,17 @@ class Flapping:
         key = _at_address(shown_device_id(request), request.address)
         if key in self._waiting or len(self._waiting) >= MOST_WAITING:
             raise _refused("comes too often, and waits already", wait_s)
+        deadline.reschedule(deadline.when() + wait_s)
+        with self._held_up(door, key):
+            await asyncio.sleep(wait_s)
+
+    @contextmanager
+    def _held_up(self, door: Door, key: str) -> Iterator[None]:
+        """Have its admission cancelled when the device leaves: that is a ConnectionResetError."""
         self._waiting.add(key)
         door.judging = asyncio.current_task()
-        deadline.reschedule(deadline.when() + wait_s)
         try:
-            await asyncio.sleep(wait_s)
+            yield
         except asyncio.CancelledError:
             if door.lifecycle.state is not State.CLOSED:
                 raise  # the deadline, or we leave
@@ -155,18 +163,40 @@ class Flapping:
         spread = SHORTEST_SHARE + (1 - SHORTEST_SHARE) * self._node.random.random()
         return share * spread * self._node.settings.flapping.delay_s
 
-    def check_war(self, identity: Identity, address: str) -> None:
-        """Raise RefusedError 409 for who is not to have a device that two have fought about."""
-        if not self.kicks.wars:
+    async def check_war(self, door: Door, identity: Identity, deadline: Deadline) -> None:
+        """Refuse who is not to have a device that two have fought about, if its holder is there.
+
+        The holder is asked; the deadline waits as long. Raises RefusedError 409, or
+        ConnectionResetError when the device leaves meanwhile.
+        """
+        registry = self._node.registry
+        holder = registry.by_device(identity.device_id)
+        war = self.kicks.holding_off(identity, door.address, holder)
+        if war is None or holder is None:
             return
-        holder = self._node.registry.by_device(identity.device_id)
-        war = self.kicks.holding_off(identity, address, holder)
-        if war is not None:
-            raise RefusedError(
-                "another with this id holds the device",
-                CloseReason.KICK_WAR,
-                retry_after_s=_whole(war.until - self._node.ticker.now),
-            )
+        key = f"war {war.device_id}"
+        is_asked = key in self._waiting or len(self._waiting) >= MOST_WAITING
+        if is_asked or not may_answer(holder):
+            raise self._at_war(war)
+        within_s = patience_s(holder)
+        deadline.reschedule(deadline.when() + within_s)
+        with self._held_up(door, key):
+            heard = await is_heard(holder, within_s)
+        if registry.by_device(identity.device_id) is not holder:
+            if self.kicks.holding_off(identity, door.address, registry.by_device(war.device_id)):
+                raise self._at_war(war)
+        elif heard:
+            raise self._at_war(war)
+        elif holder.connection.lifecycle.reason is None and self.kicks.lift(war.device_id):
+            # One that has gone without a word fights with nobody.
+            self._tell("kick_war_over", _of_war(war), self._node.ticker.now)
+
+    def _at_war(self, war: War) -> RefusedError:
+        return RefusedError(
+            "another with this id holds the device",
+            CloseReason.KICK_WAR,
+            retry_after_s=_whole(war.until - self._node.ticker.now),
+        )
 
     # -- going -----------------------------------------------------------------------------
 

@@ -1,20 +1,29 @@
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from keepline.errors import RefusedError
 from keepline.gateway.connection import Connection
+from keepline.gateway.deadlines import Deadline
+from keepline.gateway.door import Door
 from keepline.gateway.flapping.flapping import ITS_OWN_DOING
 from keepline.gateway.flapping.ladder import Step
 from keepline.gateway.identity import Identity
 from keepline.gateway.receiver import Receiver
+from keepline.lifecycle.heartbeat import MUTE
+from keepline.lifecycle.machine import Lifecycle
+from keepline.lifecycle.states import Event
 from keepline.monitor.alerts.incidents import Incident
 from keepline.reasons import CloseReason
+from keepline.wire.frames import Opcode
 from keepline.wire.messages import Hello
-from tests.unit.gateway.fakes import Life, World, device_request, settle
+from tests.unit.gateway.drain.leaving import Leaving
+from tests.unit.gateway.fakes import FakeTransport, Life, World, device_request, settle
+from tests.unit.gateway.virtual_time import pass_time, virtual
 
 HOME = "192.0.2.7"
 QUICK = {"device_delay": 2, "device_deny": 4, "device_ban": 6}
@@ -240,10 +249,53 @@ def fight(world: World, takeovers: int, device_id: str = "twin") -> None:
         world.open(connection, Identity(device_id, f"client-{n % 2}"), Hello())
 
 
+class Asks:
+    """A door, and the deadline of its admission, as far as they are looked at."""
+
+    def __init__(self, number: int) -> None:
+        self.address = f"192.0.2.{number}"
+        self.identity = Identity("twin", f"client-{number}")
+        self.judging: asyncio.Task[None] | None = None
+        self.lifecycle = Lifecycle(0.0)
+        self.put_off_s = 0.0
+
+    def when(self) -> float:
+        return self.put_off_s
+
+    def reschedule(self, when: float) -> None:
+        self.put_off_s = when
+
+
+async def is_refused(world: World, asks: Asks) -> RefusedError | None:
+    """Return the refusal of who wants a device that two have fought about, None for none."""
+    flapping = world.node.arrivals.flapping
+    try:
+        await flapping.check_war(cast("Door", asks), asks.identity, cast("Deadline", asks))
+    except RefusedError as error:
+        return error
+    return None
+
+
+def answers_pings(world: World) -> None:
+    """Have the device that is held answer whatever it is asked."""
+    holder = world.node.registry.by_device("twin")
+    assert holder is not None
+    transport = cast("FakeTransport", holder.connection.transport)
+    life = Life(holder.connection, holder)
+
+    def answer() -> None:
+        opcode, payload = transport.frames[-1]
+        if opcode == Opcode.PING:
+            world.node.loop.call_later(0.05, life.pongs, payload)
+
+    transport.on_write = answer
+
+
+@virtual
 async def test_a_kick_war_is_told_and_who_does_not_hold_the_device_is_refused() -> None:
-    world = World()
+    world = Leaving()
     fight(world, 4)
-    world.node.arrivals.flapping.check_war(Identity("twin", "client-1"), "192.0.2.1")
+    assert await is_refused(world, Asks(1)) is None
     fight(world, 1)
     [event] = await events(world)
     assert event["event"] == "kick_war"
@@ -252,22 +304,111 @@ async def test_a_kick_war_is_told_and_who_does_not_hold_the_device_is_refused() 
     [line] = world.logged("kick_war")
     assert line["level"] == "warning"
     assert world.counters.holds["kick_war", "denied"] == 1
-    holder = world.node.registry.by_device("twin")
-    assert holder is not None
-    with pytest.raises(RefusedError) as caught:
-        world.node.arrivals.flapping.check_war(Identity("twin", "client-0"), "192.0.2.0")
-    assert caught.value.reason is CloseReason.KICK_WAR
-    assert caught.value.retry_after_s == 120
-    world.node.arrivals.flapping.check_war(Identity("twin", "client-1"), "192.0.2.1")
+    answers_pings(world)
+    for _ in range(3):
+        refused = await is_refused(world, Asks(0))
+        assert refused is not None
+        assert refused.reason is CloseReason.KICK_WAR
+        assert refused.retry_after_s == 120
+    assert world.passed_s < 1.0
+    assert await is_refused(world, Asks(1)) is None
     world.node.arrivals.each_second(world.node.ticker.now)
     [problem] = world.node.incidents.problems(world.node.ticker.now)
     assert (problem.about, problem.value) == (Incident.KICK_WAR, 1)
     assert problem.detail.endswith("each other: twin")
-    world.pass_time(120.1)
+    await pass_time(121)
     world.node.arrivals.each_second(world.node.ticker.now)
     assert world.node.incidents.problems(world.node.ticker.now) == []
-    world.node.arrivals.flapping.check_war(Identity("twin", "client-0"), "192.0.2.0")
+    assert await is_refused(world, Asks(0)) is None
     assert [event["event"] for event in await events(world)] == ["kick_war", "kick_war_over"]
+
+
+@virtual
+async def test_a_holder_that_has_gone_without_a_word_keeps_its_device_from_nobody() -> None:
+    world = Leaving()
+    fight(world, 5)
+    asks = Asks(0)
+    assert await is_refused(world, asks) is None
+    assert world.passed_s <= 1.3
+    assert asks.put_off_s == pytest.approx(1.2)
+    assert not world.node.arrivals.flapping.kicks.wars
+    assert [event["event"] for event in await events(world)] == ["kick_war", "kick_war_over"]
+
+
+@virtual
+async def test_a_holder_is_given_the_time_that_its_answers_take() -> None:
+    world = Leaving()
+    fight(world, 5)
+    holder = world.node.registry.by_device("twin")
+    assert holder is not None
+    heartbeat = holder.connection.heartbeat
+    payload = world.node.judge.ping_payload(heartbeat, 0.0)
+    heartbeat.receive_pong(payload, 1.0)  # its round trip: 1 s, so it is given 3
+    life = Life(holder.connection, holder)
+    world.node.loop.call_later(2.5, life.pings)
+    assert await is_refused(world, Asks(0)) is not None
+    assert 2.4 < world.passed_s < 2.8
+
+
+@virtual
+async def test_a_holder_that_cannot_answer_keeps_its_device() -> None:
+    world = Leaving()
+    fight(world, 5)
+    holder = world.node.registry.by_device("twin")
+    assert holder is not None
+    holder.connection.heartbeat.means = MUTE
+    assert await is_refused(world, Asks(0)) is not None
+    assert world.passed_s == 0
+
+
+@virtual
+async def test_one_at_a_time_has_the_holder_asked() -> None:
+    world = Leaving()
+    fight(world, 5)
+    first = asyncio.ensure_future(is_refused(world, Asks(0)))
+    await settle()
+    assert await is_refused(world, Asks(0)) is not None
+    assert await first is None
+    assert not world.node.arrivals.flapping._waiting
+
+
+@virtual
+async def test_who_leaves_while_the_holder_is_asked_leaves_nothing() -> None:
+    world = Leaving()
+    fight(world, 5)
+    asks = Asks(0)
+    waiting = asyncio.ensure_future(is_refused(world, asks))
+    await settle()
+    assert asks.judging is waiting
+    asks.lifecycle.receive(Event.TRANSPORT_LOST, 0.0, CloseReason.DEVICE_CLOSED)
+    asks.lifecycle.receive(Event.CLEANED, 0.0)
+    waiting.cancel()
+    with pytest.raises(ConnectionResetError):
+        await waiting
+    assert not world.node.arrivals.flapping._waiting
+
+
+@virtual
+async def test_a_holder_that_ends_while_it_is_asked_is_no_holder() -> None:
+    world = Leaving()
+    fight(world, 5)
+    waiting = asyncio.ensure_future(is_refused(world, Asks(0)))
+    await settle()
+    holder = world.node.registry.by_device("twin")
+    assert holder is not None
+    Life(holder.connection, holder).loses_tcp()
+    assert await waiting is None
+    assert world.node.arrivals.flapping.kicks.wars  # it may be the one that fights
+
+
+@virtual
+async def test_a_holder_that_comes_back_while_it_is_asked_keeps_its_device() -> None:
+    world = Leaving()
+    fight(world, 5)
+    waiting = asyncio.ensure_future(is_refused(world, Asks(0)))
+    await settle()
+    world.open(greeted(world, "192.0.2.1"), Identity("twin", "client-1"), Hello())
+    assert await waiting is not None
 
 
 async def test_a_device_that_is_switched_off_and_on_again_and_again_is_let_in() -> None:

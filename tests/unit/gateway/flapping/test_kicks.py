@@ -81,6 +81,7 @@ def test_in_a_war_who_holds_the_device_keeps_it_and_may_come_back() -> None:
 def test_a_war_is_over_by_itself() -> None:
     kicks = Kicks(Flapping())
     (war,) = fought(kicks, 5)
+    assert len(kicks) == 1  # what led to it is forgotten
     assert kicks.settle(war.until - 0.1) == []
     assert kicks.settle(war.until) == [war]
     assert len(kicks) == 0
