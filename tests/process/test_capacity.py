@@ -33,7 +33,7 @@ from keepline import Handler
 
 class Heavy(Handler):
     def opened(self, session):
-        self.held = bytearray(b"x") * ({HELD_KIB} * 1024)
+        self.held = [bytes([each % 256]) * 1024 for each in range({HELD_KIB})]
 
     def audio(self, session, data):
         until_s = time.thread_time() + 0.001
@@ -112,6 +112,28 @@ class Filled:
             assert self.more(step)
             self.seen(lambda found: bool(found["sessions"] == len(self.devices)))
 
+    def fill_up_to(self, limit_kib: int) -> None:
+        """Let devices connect until three quarters of a memory limit are used."""
+        while self.rss_kib() + KERNEL_KIB * len(self.devices) < 0.75 * limit_kib:
+            assert self.more(5)
+
+    def let_go(self, count: int) -> None:
+        """Let so many leave, those that came first."""
+        for _ in range(count):
+            self.devices.pop(0).close()
+
+    def next_sample(self) -> None:
+        """Return when one more was taken."""
+
+        def at() -> str:
+            body = get(self._admin_port, "/api/monitor/summary")[1]
+            return str(json.loads(body)["at"])
+
+        before, give_up_at = at(), time.monotonic() + GIVE_UP_AFTER_S
+        while at() == before:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.2)
+
     def end(self) -> None:
         for device in self.devices:
             device.close()
@@ -143,9 +165,46 @@ def test_memory_ends_where_it_was_forecast_with_a_cost_that_was_learned(
         lambda found: bool(found["rooms"][0]["learned"]), memory_bytes=limit_kib * KIB
     )
     assert (found["limited_by"], found["rooms"][0]["resource"]) == ("memory", "memory")
-    while gateway.rss_kib() + KERNEL_KIB * len(gateway.devices) < 0.75 * limit_kib:
-        assert gateway.more(5)
+    gateway.fill_up_to(limit_kib)
     assert found["most"] == pytest.approx(len(gateway.devices), rel=WITHIN)
+
+
+def test_after_a_crowd_has_left_the_next_one_is_forecast_with_the_room_it_left(
+    filled: Callable[..., Filled],
+) -> None:
+    gateway = filled()
+    gateway.seen(lambda _: True)
+    limit_kib = 2 * gateway.rss_kib()
+    gateway.fill_slowly(100, step=20)  # so few that nothing is asked back of the C library
+    gateway.let_go(80)
+    gateway.seen(lambda found: bool(found["sessions"] == 20))
+    for _ in range(3):
+        gateway.next_sample()
+    found = gateway.forecast(memory_bytes=limit_kib * KIB)
+    assert found["limited_by"] == "memory"
+    gateway.fill_up_to(limit_kib)
+    assert len(gateway.devices) > 120
+    assert found["most"] == pytest.approx(len(gateway.devices), rel=WITHIN)
+
+
+def test_who_is_silent_does_not_talk_though_it_is_not_idle_yet(
+    filled: Callable[..., Filled],
+) -> None:
+    gateway = filled("session.idle_after_s=600")
+    assert gateway.more(16)
+    gateway.seen(lambda found: bool(found["sessions"] == 16))
+    frame = encode_masked(Opcode.BINARY, b"\x5a" * 120, KEY)
+
+    def talk_share_is(wanted: float) -> Callable[[Any], bool]:
+        def is_so(found: Any) -> bool:
+            for device in gateway.devices[:4]:
+                device.sendall(frame)
+            return bool(found["terms"]["talk_share"] == pytest.approx(wanted, abs=0.05))
+
+        return is_so
+
+    assert gateway.forecast()["terms"]["talk_share"] == 0
+    gateway.seen(talk_share_is(0.25))
 
 
 def test_descriptors_end_where_it_was_forecast(filled: Callable[..., Filled]) -> None:

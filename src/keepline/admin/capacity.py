@@ -10,8 +10,9 @@ from fastapi.exceptions import HTTPException
 from pydantic import BaseModel
 
 from keepline.gateway.listener import RESERVE
+from keepline.monitor.capacity.costs import learn
 from keepline.monitor.capacity.forecast import Forecast, Resource, Terms, forecast
-from keepline.monitor.capacity.live import costs_of, now_of, terms_of
+from keepline.monitor.capacity.live import now_of, seen_by, terms_of
 
 if TYPE_CHECKING:
     from keepline.monitor.capacity.costs import Costs
@@ -98,7 +99,8 @@ def capacity_routes(sampler: Sampler, settings: Settings) -> APIRouter:
         latest = sampler.latest
         if latest is None:
             raise HTTPException(503, "it has not looked at itself yet")
-        now, costs = now_of(sampler, latest), costs_of(sampler)
+        seen = seen_by(sampler)
+        now, costs = now_of(sampler, latest, seen), learn(seen)
         policy, most = settings.heartbeat, settings.server.max_connections
         here = terms_of(
             now,

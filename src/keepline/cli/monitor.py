@@ -40,6 +40,7 @@ ROWS = (
     ("descriptors", "descriptors", "descriptor_limit"),
     ("connections", "connections", None),
     ("  active", "active_connections", None),
+    ("  talking", "talking_connections", None),
     ("  idle", "idle_connections", None),
     ("  suspicious", "suspicious_connections", None),
     ("  zombies", "zombie_connections", None),

@@ -36,17 +36,21 @@ class Census:
         "outbox_bytes",
         "outbox_depth",
         "suspicious",
+        "talking",
         "zombies",
     )
 
     def __init__(self) -> None:
-        self.active = self.idle = 0
+        self.active = self.idle = self.talking = 0
         self.suspicious = self.zombies = 0
         self.inbox_depth = self.inbox_bytes = 0
         self.outbox_depth = self.outbox_bytes = 0
 
-    def count(self, sessions: Sequence[Session]) -> None:
-        """Count these in. No session keeps numbers for this: looking costs it no byte."""
+    def count(self, sessions: Sequence[Session], lately: float) -> None:
+        """Count these in. No session keeps numbers for this: looking costs it no byte.
+
+        Who has said or been told something since `lately`, beyond the hellos, talks.
+        """
         for session in sessions:
             connection = session.connection
             state = connection.lifecycle.state
@@ -54,6 +58,8 @@ class Census:
                 self.idle += 1
             elif state is _ACTIVE:
                 self.active += 1
+                last = max(connection.last_activity, connection.last_sent)
+                self.talking += last >= lately and last > session.opened_at
             verdict = connection.heartbeat.verdict
             if verdict is not _HEALTHY:
                 self.zombies += verdict is _ZOMBIE
@@ -71,14 +77,16 @@ class Census:
 async def look_around(node: Node) -> dict[Gauge, float | None]:
     """Return what a node is like now, by gauge; others have their turns in between."""
     census = Census()
+    lately = node.ticker.now - node.settings.monitor.interval_s
     sessions = list(node.registry)
     for begin in range(0, len(sessions), SLICE):
         if begin:
             await asyncio.sleep(PAUSE_S)
-        census.count(sessions[begin : begin + SLICE])
+        census.count(sessions[begin : begin + SLICE], lately)
     return {
         Gauge.CONNECTIONS: len(node.registry),
         Gauge.ACTIVE_CONNECTIONS: census.active,
+        Gauge.TALKING_CONNECTIONS: census.talking,
         Gauge.IDLE_CONNECTIONS: census.idle,
         Gauge.SUSPICIOUS_CONNECTIONS: census.suspicious,
         Gauge.ZOMBIE_CONNECTIONS: census.zombies,

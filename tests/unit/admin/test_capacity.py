@@ -33,7 +33,7 @@ def filled(samples: int, *, former_s: int = 0) -> Sampler:
             5 * n,
             0.0,
             connections=10 * n,
-            active_connections=n,
+            talking_connections=n,
             memory_bytes=70 * MIB + 10 * n * 40 * 1_024,
             memory_limit_bytes=1_024 * MIB,
             descriptors=30 + 10 * n,

@@ -21,6 +21,22 @@ async def test_sessions_are_counted_by_state() -> None:
     assert (found[Gauge.ACTIVE_CONNECTIONS], found[Gauge.IDLE_CONNECTIONS]) == (1, 1)
 
 
+async def test_who_said_or_was_told_something_lately_talks_and_who_has_only_come_does_not() -> None:
+    world = World(monitor={"interval_s": 5.0}, session={"idle_after_s": 30.0})
+    says, hears, comes = (world.connect(name) for name in ("says", "hears", "comes"))
+    world.pass_time(1.0)
+    says.streams(b"opus")
+    hears.session.send_audio(b"opus")
+    found = await look_around(world.node)
+    assert (found[Gauge.ACTIVE_CONNECTIONS], found[Gauge.TALKING_CONNECTIONS]) == (3, 2)
+    world.pass_time(4.9)
+    comes.says(LISTEN)
+    assert (await look_around(world.node))[Gauge.TALKING_CONNECTIONS] == 3
+    world.pass_time(0.3)
+    found = await look_around(world.node)
+    assert (found[Gauge.ACTIVE_CONNECTIONS], found[Gauge.TALKING_CONNECTIONS]) == (3, 1)
+
+
 async def test_sessions_are_counted_by_what_the_judge_said() -> None:
     world = World()
     lives = [world.connect(f"device-{number}") for number in range(3)]

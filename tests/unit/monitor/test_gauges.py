@@ -11,6 +11,7 @@ AS_WRITTEN = """
     zombie_connections inbox_depth inbox_bytes outbox_depth outbox_bytes hub_depth hub_bytes
     log_depth log_bytes ended_by_device_per_s ended_by_network_per_s ended_by_us_per_s
     ended_by_operator_per_s ended_by_upstream_per_s pings_per_s frames_per_s
+    talking_connections
 """.split()  # noqa: SIM905 (a list would be fifty lines)
 
 

@@ -39,11 +39,13 @@ class Resource(StrEnum):
 class Now(NamedTuple):
     """What is now, and what the last minute was like on average. None is not known here.
 
-    From `sessions_lately` on it is of that minute: `talking` of those were not idle, and `cpu` is
-    of the loop's thread, 0 to 1.
+    There are `fewer` sessions than at the most of the hour: those have left memory behind, which
+    the next ones find. From `sessions_lately` on it is of the minute: `talking` of those said
+    something or were told something, and `cpu` is of the loop's thread, 0 to 1.
     """
 
     sessions: float
+    fewer: float
     memory_bytes: float | None
     descriptors: float | None
     sessions_lately: float
@@ -55,7 +57,7 @@ class Now(NamedTuple):
 
     @property
     def talk_share(self) -> float:
-        """How many of the sessions are not idle, 0 to 1."""
+        """How many of the sessions talk, 0 to 1."""
         return min(1.0, self.talking / self.sessions_lately) if self.sessions_lately else 0.0
 
 
@@ -118,9 +120,9 @@ def forecast(now: Now, costs: Costs, here: Terms, asked: Terms | None = None) ->
 def _memory(now: Now, costs: Costs, asked: Terms) -> Iterable[Room]:
     if now.memory_bytes is None or asked.memory_limit_bytes is None:
         return
-    session = costs.memory.of((1.0, asked.talk_share))
+    session = costs.memory.of((1.0, asked.talk_share, 0.0))
     more_talking = (asked.talk_share - now.talk_share) * now.sessions
-    more_bytes = costs.memory.of((0.0, more_talking)).each
+    more_bytes = costs.memory.of((0.0, more_talking, -now.fewer)).each
     yield Room(
         Resource.MEMORY,
         now.memory_bytes + now.sessions * KERNEL_BYTES + more_bytes,

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+from math import isnan
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
-from keepline.monitor.capacity.costs import Costs, Observed, learn
+from keepline.monitor.capacity.costs import Observed
 from keepline.monitor.capacity.forecast import Now, Terms
 from keepline.monitor.gauges import Gauge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from keepline.monitor.sample import Sample
     from keepline.monitor.sampler import Sampler
 
 GAUGES: Final = (
     Gauge.CONNECTIONS,
-    Gauge.ACTIVE_CONNECTIONS,
+    Gauge.TALKING_CONNECTIONS,
     Gauge.MEMORY_BYTES,
     Gauge.LOOP_CPU_PERCENT,
     Gauge.PINGS_PER_S,
     Gauge.FRAMES_PER_S,
     Gauge.HANDSHAKES_PER_S,
 )
-"""What an `Observed` has, in its order."""
+"""What an `Observed` has, in its order; but for how many sessions there are fewer."""
 
 MOST_ROWS: Final = 240
 """Of the last hour: more of them change little, and would hold the loop up for longer."""
@@ -41,18 +45,20 @@ def seen_by(sampler: Sampler) -> list[Observed]:
         first = max(first, int(began_at // ring.step_s) + 1)
     step = max(1, (ring.newest - first + 1) // MOST_ROWS + 1)
     columns = [ring.columns(gauge, first, ring.newest)[1][0][::step] for gauge in GAUGES]
+    most = accumulate(columns[0], _most)
     return [
-        Observed(*values)._replace(cpu=values[3] / 100) for values in zip(*columns, strict=True)
+        Observed(there, talking, so_far - there, memory, cpu / 100, *work)
+        for so_far, there, talking, memory, cpu, *work in zip(most, *columns, strict=True)
     ]
 
 
-def costs_of(sampler: Sampler) -> Costs:
-    """Return what things cost this process, learned from what was seen."""
-    return learn(seen_by(sampler))
+def _most(so_far: float, there: float) -> float:
+    return so_far if isnan(there) or so_far >= there else there
 
 
-def now_of(sampler: Sampler, latest: Sample) -> Now:
-    """Return what is, and what was done in a second of the last minute."""
+def now_of(sampler: Sampler, latest: Sample, seen: Sequence[Observed]) -> Now:
+    """Return what is, and what was done in a second of the last minute; `seen` is the hour."""
+    sessions = latest.value(Gauge.CONNECTIONS) or 0.0
 
     def lately(gauge: Gauge) -> float | None:
         values = sampler.rings.series(gauge, LATELY * sampler.interval_s).values
@@ -60,11 +66,12 @@ def now_of(sampler: Sampler, latest: Sample) -> Now:
 
     cpu_percent = lately(Gauge.LOOP_CPU_PERCENT)
     return Now(
-        sessions=latest.value(Gauge.CONNECTIONS) or 0.0,
+        sessions=sessions,
+        fewer=max([0.0, *(row.fewer + row.sessions - sessions for row in seen if row.fewer >= 0)]),
         memory_bytes=latest.value(Gauge.MEMORY_BYTES),
         descriptors=latest.value(Gauge.DESCRIPTORS),
         sessions_lately=lately(Gauge.CONNECTIONS) or 0.0,
-        talking=lately(Gauge.ACTIVE_CONNECTIONS) or 0.0,
+        talking=lately(Gauge.TALKING_CONNECTIONS) or 0.0,
         cpu=None if cpu_percent is None else cpu_percent / 100,
         pings_per_s=lately(Gauge.PINGS_PER_S) or 0.0,
         frames_per_s=lately(Gauge.FRAMES_PER_S) or 0.0,

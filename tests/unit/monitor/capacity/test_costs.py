@@ -25,6 +25,7 @@ def ramp(samples: int, *, memory: bool = True) -> list[Observed]:
             Observed(
                 sessions,
                 talking,
+                0,
                 rss if memory else nan,
                 round(cpu + random.gauss(0, 0.002), 3),
                 pings,
@@ -53,3 +54,19 @@ def test_a_machine_that_tells_no_memory_teaches_the_rest() -> None:
     costs = learn(ramp(60, memory=False))
     assert costs.memory == Costs().memory
     assert costs.by_name()["frame_s"].is_known(KNOWN_WITHIN)
+
+
+def test_what_a_crowd_has_left_behind_is_told_from_what_those_take_who_are_there() -> None:
+    seen = ramp(60)
+    base, most = 70e6, seen[-1].sessions
+    random = Random(3)
+    for sessions in (most / 2, 0.0):
+        for _ in range(30):
+            fewer = most - sessions
+            held = TRUE["session"] * (sessions + 0.2 * fewer)
+            seen.append(
+                Observed(sessions, 0, fewer, base + held + random.gauss(0, 3e5), *[0.0] * 4)
+            )
+    costs = learn(seen).by_name()
+    assert costs["session_bytes"].each == pytest.approx(TRUE["session"], rel=0.05)
+    assert costs["left_bytes"].each == pytest.approx(0.2 * TRUE["session"], rel=0.1)

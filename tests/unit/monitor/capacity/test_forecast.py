@@ -21,6 +21,7 @@ from tests.unit.monitor.capacity.test_costs import TRUE, ramp
 MIB = 1 << 20
 NOW = Now(
     sessions=1_000,
+    fewer=0,
     memory_bytes=100 * MIB,
     descriptors=1_030,
     sessions_lately=1_000,
@@ -66,7 +67,7 @@ def test_what_runs_out_first_decides(limits: dict[str, Any], resource: Resource,
 
 def test_memory_is_what_a_session_and_its_socket_take() -> None:
     found = asked({"memory_limit_bytes": 200 * MIB})
-    each = COSTS.memory.of((1, 0.1)).each + KERNEL_BYTES
+    each = COSTS.memory.of((1, 0.1, 0)).each + KERNEL_BYTES
     free = MEMORY_SHARE * 200 * MIB - 100 * MIB - 1_000 * KERNEL_BYTES
     assert found.limited_by is Resource.MEMORY
     assert found.left == pytest.approx(free / each, abs=1)
@@ -94,7 +95,7 @@ def test_longer_intervals_make_room_and_more_talk_and_less_memory_take_it() -> N
 
 def test_what_is_learned_later_is_told_to_be_expected_now() -> None:
     learned = Costs(
-        expecting(Cost(3_000.0, 10.0), Cost(4_000.0, 10.0)),
+        expecting(Cost(3_000.0, 10.0), Cost(4_000.0, 10.0), Cost(0.0, 10.0)),
         expecting(Cost(3e-5, 1e-6), Cost(6e-6, 1e-7), Cost(1e-4, 1e-4)),
     )
     by_resource = {room.resource: room for room in forecast(NOW, learned, HERE).rooms}
@@ -111,7 +112,7 @@ def test_what_a_machine_does_not_tell_limits_nothing() -> None:
 
 
 def test_an_empty_gateway_has_a_forecast() -> None:
-    empty = Now(0, 70.0 * MIB, 30, 0, 0, 0.01, 0, 0, 0)
+    empty = Now(0, 0, 70.0 * MIB, 30, 0, 0, 0.01, 0, 0, 0)
     found = forecast(empty, COSTS, HERE._replace(talk_share=0.0))
     assert 0 < found.left == found.most
 
@@ -121,6 +122,7 @@ def test_a_ramp_to_the_limit_of_the_cpu_ends_where_it_was_forecast() -> None:
     last = seen[-1]
     now = Now(
         sessions=last.sessions,
+        fewer=0,
         memory_bytes=last.memory_bytes,
         descriptors=None,
         sessions_lately=last.sessions,
@@ -135,3 +137,13 @@ def test_a_ramp_to_the_limit_of_the_cpu_ends_where_it_was_forecast() -> None:
     share = now.talk_share * now.frames_per_s / now.talking * TRUE["frame"] + TRUE["ping"] / 15
     true_most = (CPU_SHARE - 0.01 - 2 * TRUE["handshake"]) / share
     assert found.most == pytest.approx(true_most, rel=0.15)
+
+
+def test_memory_that_a_crowd_has_left_behind_is_room_for_the_next() -> None:
+    learned = Costs()._replace(
+        memory=expecting(Cost(3_000.0, 10.0), Cost(4_000.0, 10.0), Cost(600.0, 10.0))
+    )
+    here = HERE._replace(memory_limit_bytes=200 * MIB)
+    usual, after = forecast(NOW, learned, here), forecast(NOW._replace(fewer=9_000), learned, here)
+    assert after.rooms[0].used == usual.rooms[0].used - 9_000 * 600
+    assert after.most > usual.most

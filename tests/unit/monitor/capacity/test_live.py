@@ -14,7 +14,7 @@ from tests.unit.monitor.series import WALL, sample
 def sampler_of(samples: int, *, began_s: float = -1.0, **values: float) -> Sampler:
     rings, latest = Rings(5.0), None
     for n in range(samples):
-        latest = sample(5 * n, 0.0, connections=n, active_connections=n / 2, **values)
+        latest = sample(5 * n, 0.0, **{"connections": n, "talking_connections": n / 2, **values})
         rings.add(latest)
     reading = SimpleNamespace(started_at=WALL + began_s)
     made = SimpleNamespace(rings=rings, latest=latest, interval_s=5.0, reading=reading)
@@ -36,10 +36,23 @@ def test_of_an_hour_some_samples_stand_for_all_and_none_of_a_former_life() -> No
 def test_what_is_now_is_the_latest_and_what_is_done_the_mean_of_a_minute() -> None:
     sampler = sampler_of(100, pings_per_s=3.0, descriptors=40.0)
     assert sampler.latest is not None
-    now = now_of(sampler, sampler.latest)
+    now = now_of(sampler, sampler.latest, seen_by(sampler))
     assert (now.sessions, now.descriptors, now.pings_per_s) == (99, 40, 3)
     assert now.sessions_lately == pytest.approx(93.5)
     assert now.talk_share == pytest.approx(0.5)
     terms = terms_of(now, sampler.latest, interval_s=15, descriptors_kept=64, connections=9)
     assert terms.talk_share == pytest.approx(0.5)
     assert terms.connections == 9
+
+
+def test_of_a_crowd_that_has_left_it_is_known_how_many_there_are_fewer() -> None:
+    rings = Rings(5.0)
+    for n, connections in enumerate((10.0, 80.0, 30.0, 20.0)):
+        latest = sample(5 * n, 0.0, connections=connections)
+        rings.add(latest)
+    reading = SimpleNamespace(started_at=WALL - 1.0)
+    sampler = cast("Sampler", SimpleNamespace(rings=rings, interval_s=5.0, reading=reading))
+    seen = seen_by(sampler)
+    assert [row.fewer for row in seen] == [0, 0, 50, 60]
+    assert now_of(sampler, latest, seen).fewer == 60
+    assert now_of(sampler, latest, []).fewer == 0
