@@ -23,6 +23,21 @@ def test_every_new_low_begins_the_wait_anew_however_slow() -> None:
         assert not waiting.is_stuck(now=29.0 * minute, buffered_bytes=1_000 - minute)
 
 
+def test_what_is_above_the_lowest_is_no_new_low() -> None:
+    waiting = outbox()
+    assert not waiting.is_stuck(now=20.0, buffered_bytes=900)
+    assert not waiting.is_stuck(now=40.0, buffered_bytes=950)
+    assert waiting.is_stuck(now=50.0, buffered_bytes=900)
+
+
+def test_a_buffer_that_was_emptied_begins_anew_with_what_it_holds_now() -> None:
+    waiting = outbox()
+    waiting.begin_anew(now=20.0, buffered_bytes=5_000)
+    assert not waiting.is_stuck(now=49.0, buffered_bytes=4_000)
+    assert not waiting.is_stuck(now=78.0, buffered_bytes=4_000)
+    assert waiting.is_stuck(now=79.0, buffered_bytes=4_000)
+
+
 def test_a_buffer_that_grows_is_no_progress() -> None:
     waiting = outbox()
     assert not waiting.is_stuck(now=20.0, buffered_bytes=2_000)

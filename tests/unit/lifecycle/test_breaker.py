@@ -73,6 +73,17 @@ def test_time_in_which_nobody_asks_is_not_saved_up() -> None:
     assert granted.count(True) == 10
     small = tripped()
     assert [small.may_reap(START + 10_000, 30) for _ in range(3)] == [True, False, False]
+    assert not small.may_reap(START + 10_003.3, 30)
+    assert small.may_reap(START + 10_003.4, 30)
+
+
+def test_an_incident_begins_with_nothing_to_spend() -> None:
+    breaker = SuspicionBreaker(START, DOUBT_S)
+    for at in (START + 100, START + 200):
+        assert any(breaker.note(at) for _ in range(200))
+        assert not breaker.may_reap(at, FLEET)
+        assert breaker.may_reap(at + 1, FLEET)  # of ten; what is left is no one's
+        assert breaker.settle(at + 50)
 
 
 def test_a_small_fleet_is_reaped_one_by_one() -> None:
@@ -167,7 +178,8 @@ def test_an_incident_does_not_pass_for_usual() -> None:
     breaker = tripped(5_000)
     for second in range(30):
         breaker.settle(START + second)
-    assert breaker.limit < 30
+    learned = 2 * 20 * (1 - (1 - 1 / 300) ** 10)
+    assert breaker._usual == pytest.approx(learned * (1 - 1 / 300) ** 19, rel=0.01)
 
 
 def test_what_was_usual_is_forgotten_in_a_long_quiet_time() -> None:

@@ -16,7 +16,8 @@ CHECKED = TypeAdapter(Profile)
 
 def test_stock_firmware_gets_data_in_time_and_browsers_get_none() -> None:
     assert STOCK.keepalive_s == 100.0
-    assert STOCK.close_timeout_s == 1.0
+    assert STOCK.hello_timeout_s == 10.0
+    assert (STOCK.close_timeout_s, BROWSER.close_timeout_s) == (1.0, 3.0)
     assert STOCK.reconnect == "never"
     assert BROWSER.keepalive_s is None
     assert [profile.name for profile in BUILT_IN] == ["xiaozhi", "browser"]
@@ -91,6 +92,21 @@ def test_what_cannot_work_together_is_refused_with_the_sum(
     with pytest.raises(ValueError, match="must") as refused:
         Profile(**given)
     assert str(refused.value) == told
+
+
+@pytest.mark.parametrize(
+    ("given", "returns"),
+    [
+        ({}, False),
+        ({"reconnect": "fixed", "reconnect_s": 10}, True),
+        ({"reconnect": "backoff", "reconnect_s": 10, "notice": "none"}, True),
+        ({"reconnect": "fixed", "reconnect_s": 10, "notice": "reconnect"}, False),
+    ],
+)
+def test_who_understands_when_to_come_back_does_not_return_by_itself(
+    given: dict[str, Any], *, returns: bool
+) -> None:
+    assert Profile(**given).returns_by_itself is returns
 
 
 def test_a_keepalive_is_due_in_the_last_part_of_its_period() -> None:
