@@ -25,6 +25,8 @@ from keepline.lifecycle.states import TABLE, Effect, Event, State
 if TYPE_CHECKING:
     import pytest
 
+    from keepline.gateway.node import Node
+
 
 def a_lost_wake_up(patch: pytest.MonkeyPatch) -> None:
     """The worker ends with its first call, whatever has come meanwhile."""
@@ -48,11 +50,17 @@ def a_cleanup_that_is_done_twice(patch: pytest.MonkeyPatch) -> None:
 def a_cleanup_that_never_comes(patch: pytest.MonkeyPatch) -> None:
     """Who has to wait for its turn is forgotten."""
 
+    real = departures.Departures.__init__
+
+    def init(self: departures.Departures, node: Node) -> None:
+        real(self, node)
+        self.batch.size = self._left = 1
+
     def next_turn(self: departures.Departures) -> None:
-        self._left = departures.MOST_PER_TURN
+        self._left = self.batch.size
         self._waiting.clear()
 
-    patch.setattr(departures, "MOST_PER_TURN", 1)
+    patch.setattr(departures.Departures, "__init__", init)
     patch.setattr(departures.Departures, "_next_turn", next_turn)
 
 

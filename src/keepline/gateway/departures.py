@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from keepline.gateway.cleanup import cleanup
+from keepline.gateway.governor.batch import Batch
 from keepline.lifecycle.states import Event
 
 if TYPE_CHECKING:
@@ -14,21 +15,21 @@ if TYPE_CHECKING:
     from keepline.gateway.connection import Connection
     from keepline.gateway.node import Node
 
-MOST_PER_TURN: Final = 32
-"""About 5 ms, saving included: when a fleet leaves at once, others get their turns in between."""
-
 
 class Departures:
     """Closes and cleans up at once, and in order; beyond the limit in the next turns of the loop.
 
+    The limit is learned from what turns take: others get theirs in between when a fleet leaves.
     Who waits for its cleanup still holds its device, so who comes back for it has to `hasten` it.
     """
 
-    __slots__ = ("_hung_up", "_late", "_left", "_node", "_waiting", "tasks")
+    __slots__ = ("_began_s", "_hung_up", "_late", "_left", "_node", "_waiting", "batch", "tasks")
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._left = MOST_PER_TURN
+        self.batch = Batch()
+        self._left = self.batch.size
+        self._began_s = 0.0  # the turn, in CPU time
         self._hung_up: deque[Connection] = deque()  # to be closed
         self._late: deque[Connection] = deque()  # to be dropped
         self._waiting: dict[Connection, None] = {}  # closed, to be cleaned up
@@ -73,7 +74,8 @@ class Departures:
 
     def _takes_one(self) -> bool:
         """Whether this turn has room for one more."""
-        if self._left == MOST_PER_TURN:
+        if self._left == self.batch.size:
+            self._began_s = self._node.clock.thread_cpu()
             self._node.loop.call_soon(self._next_turn)
         if not self._left:
             return False
@@ -81,7 +83,9 @@ class Departures:
         return True
 
     def _next_turn(self) -> None:
-        self._left = MOST_PER_TURN
+        took_s = self._node.clock.thread_cpu() - self._began_s
+        self.batch.note(took_s, self.batch.size - self._left)
+        self._left = self.batch.size
         while self._waiting and self._takes_one():
             connection = next(iter(self._waiting))
             del self._waiting[connection]

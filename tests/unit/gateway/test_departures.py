@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keepline.gateway.departures import MOST_PER_TURN
+from keepline.gateway.governor.batch import FIRST, TURN_S
 from keepline.gateway.handler import Handler
 from keepline.hub.port import Outcome
 from tests.unit.gateway.fakes import World, settle
@@ -29,10 +29,10 @@ class Keeper(Handler):
 
 async def test_beyond_the_limit_they_wait_for_the_next_turns_in_their_order() -> None:
     world = World()
-    lives = [world.connect(f"device-{n}") for n in range(2 * MOST_PER_TURN + 1)]
+    lives = [world.connect(f"device-{n}") for n in range(2 * FIRST + 2)]
     for life in lives:
         life.loses_tcp()
-    assert len(world.node.registry) == len(world.node.departures) == MOST_PER_TURN + 1
+    assert len(world.node.registry) == len(world.node.departures) == FIRST + 2
     await asyncio.sleep(0)
     assert list(world.node.registry) == [lives[-1].session]
     await asyncio.sleep(0)
@@ -40,10 +40,30 @@ async def test_beyond_the_limit_they_wait_for_the_next_turns_in_their_order() ->
     assert not world.node.departures
 
 
+async def test_the_limit_grows_while_turns_are_short() -> None:
+    world = World()
+    for life in [world.connect(f"device-{n}") for n in range(4 * FIRST)]:
+        life.loses_tcp()
+    await settle()
+    assert not world.node.departures
+    assert world.node.departures.batch.size > FIRST
+
+
+async def test_after_a_long_turn_it_is_smaller() -> None:
+    world = World()
+    used_s = 0.0
+    world.clock.thread_cpu = lambda: used_s
+    for life in [world.connect(f"device-{n}") for n in range(FIRST)]:
+        life.loses_tcp()
+    used_s = 2 * TURN_S
+    await asyncio.sleep(0)
+    assert world.node.departures.batch.size == FIRST // 2
+
+
 async def test_the_limit_is_for_each_turn_anew() -> None:
     world = World()
     for _ in range(3):
-        lives = [world.connect(f"device-{n}") for n in range(MOST_PER_TURN)]
+        lives = [world.connect(f"device-{n}") for n in range(FIRST)]
         for life in lives:
             life.loses_tcp()
         assert not world.node.registry
@@ -52,7 +72,7 @@ async def test_the_limit_is_for_each_turn_anew() -> None:
 
 async def test_who_comes_back_while_its_cleanup_waits_finds_what_it_left() -> None:
     world = World(make_handler=Keeper)
-    crowd = [world.connect(f"device-{n}") for n in range(MOST_PER_TURN)]
+    crowd = [world.connect(f"device-{n}") for n in range(FIRST)]
     last = world.connect("the-last")
     for life in [*crowd, last]:
         life.loses_tcp()
@@ -73,8 +93,8 @@ def _handler_of(session: Session) -> Keeper:
 
 async def test_beyond_the_limit_who_hangs_up_is_closed_in_the_next_turn() -> None:
     world = World()
-    lives = [world.connect(f"device-{n}") for n in range(MOST_PER_TURN + 1)]
-    assert [life.connection.eof_received() for life in lives] == [False] * MOST_PER_TURN + [True]
+    lives = [world.connect(f"device-{n}") for n in range(FIRST + 1)]
+    assert [life.connection.eof_received() for life in lives] == [False] * FIRST + [True]
     assert not lives[-1].transport.closed
     await asyncio.sleep(0)
     assert lives[-1].transport.closed
@@ -85,6 +105,6 @@ async def test_who_hangs_up_under_tls_is_never_kept_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World()
-    lives = [world.connect(f"device-{n}") for n in range(MOST_PER_TURN + 1)]
+    lives = [world.connect(f"device-{n}") for n in range(FIRST + 1)]
     monkeypatch.setattr(lives[-1].transport, "can_write_eof", lambda: False)
     assert not any(life.connection.eof_received() for life in lives)
