@@ -56,6 +56,7 @@ class Ticker:
 
     __slots__ = (
         "_asked",
+        "_asked_now",
         "_clock",
         "_counters",
         "_handle",
@@ -66,6 +67,7 @@ class Ticker:
         "_on_fault",
         "_on_stall",
         "_patience_s",
+        "_silent",
         "_worst_lag_s",
         "now",
         "stalled_s",
@@ -92,6 +94,8 @@ class Ticker:
         self._on_fault = on_fault
         self._patience_s = patience_s
         self._asked: deque[tuple[float, list[Asked]]] = deque()
+        self._asked_now: list[Asked] = []  # since the last tick
+        self._silent: deque[Asked] = deque()  # has not answered in time, and is to be looked at
         self._last = self.now = clock.now()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
@@ -147,6 +151,9 @@ class Ticker:
             self._counters.loop_stalls += 1
             self._counters.loop_stalled_s += lost_s
             self._on_stall(lost_s)
+        if self._asked_now:
+            self._asked.append((self.now, self._asked_now))
+            self._asked_now = []
         self.now = reading - self.stalled_s
         self._call_the_roll(self.now - self._patience_s)
         if self._loop is None:
@@ -163,16 +170,16 @@ class Ticker:
 
     def _look_at_due(self) -> bool:
         """Look at a turn's worth; return whether there may be more."""
-        due = self.wheel.advance(self.now, DUE_PER_TURN)
+        now, silent = self.now, self._silent
+        due: list[Due] = [silent.popleft() for _ in range(min(len(silent), DUE_PER_TURN))]
+        if not due:
+            due = self.wheel.advance(now, DUE_PER_TURN)
         for item in due:
-            self._look_at(item)
-        return len(due) == DUE_PER_TURN
-
-    def _look_at(self, item: Due) -> None:
-        try:
-            item.on_due(self.now)
-        except Exception as error:  # noqa: BLE001 (a fault of ours must not stop time for others)
-            self._on_fault(item, error)
+            try:
+                item.on_due(now)
+            except Exception as error:  # noqa: BLE001 (a fault of ours must not stop time for others)
+                self._on_fault(item, error)
+        return bool(silent) or self.wheel.is_behind
 
     def expect(self, asked: Asked) -> None:
         """`asked` was pinged just now: look at it again if nothing comes within `patience_s`.
@@ -180,13 +187,12 @@ class Ticker:
         Nearly all answer, so they are crossed off in passing, a whole tick's worth at a time;
         only who stays silent costs another turn through the wheel.
         """
-        if not self._asked or self._asked[-1][0] != self.now:
-            self._asked.append((self.now, []))
-        self._asked[-1][1].append(asked)
+        self._asked_now.append(asked)
 
     def _call_the_roll(self, asked_until: float) -> None:
+        """Find out who of those asked until then has stayed silent: they are looked at first."""
         while self._asked and self._asked[0][0] <= asked_until:
             for item in self._asked.popleft()[1]:
                 heartbeat = item.heartbeat
                 if heartbeat.last_rx < heartbeat.asked_at:
-                    self._look_at(item)
+                    self._silent.append(item)

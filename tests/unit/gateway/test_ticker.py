@@ -219,6 +219,22 @@ def test_of_a_crowd_that_is_due_each_turn_looks_at_a_few_and_hears_others_betwee
     assert loop.soon == []
 
 
+def test_of_a_crowd_that_has_not_answered_each_turn_looks_at_a_few() -> None:
+    ticking, loop = started([])
+    loop.turn()
+    items = [Item() for _ in range(2 * DUE_PER_TURN + 1)]
+    for item in items:
+        item.heartbeat.asked_at = ticking.ticker.now
+        item.heartbeat.last_rx = 0.0
+        ticking.ticker.expect(item)
+    ticking.tick(times=11)
+    looked_at = []
+    for _ in range(4):
+        looked_at.append(sum(len(item.due_at) for item in items))
+        loop.turn()
+    assert looked_at == [0, DUE_PER_TURN, 2 * DUE_PER_TURN, 2 * DUE_PER_TURN + 1]
+
+
 def test_a_tick_does_not_begin_anew_while_the_crowd_of_the_last_is_looked_at() -> None:
     items = [Item() for _ in range(DUE_PER_TURN + 1)]
     ticking, loop = started(items)

@@ -12,12 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from keepline.lifecycle.wheel import STALE_SLACK, SWEPT_AT_A_TIME, SWEPT_AT_ONCE, TimingWheel
+from keepline.lifecycle import wheel as wheels
+from keepline.lifecycle.wheel import (
+    LOOKED_AT,
+    STALE_SLACK,
+    SWEPT_AT_A_TIME,
+    SWEPT_AT_ONCE,
+    TimingWheel,
+)
 
 START = 1_000.0
 ALL = 10**9
 HOUR_S = 3_600.0
 DAY_S = 24 * HOUR_S
+RING_S = 51.2
 
 
 class Item:
@@ -37,6 +45,14 @@ def items(count: int) -> list[Item]:
 
 def wheel() -> TimingWheel[Item]:
     return TimingWheel(START)
+
+
+def up_to(timing: TimingWheel[Item], now: float, limit: int) -> list[Item]:
+    """What is due, but at most so many, however few a call returns."""
+    fired = timing.advance(now, limit)
+    while timing.is_behind and len(fired) < limit:
+        fired += timing.advance(now, limit - len(fired))
+    return fired
 
 
 def test_an_item_comes_back_once_when_it_is_due_and_not_before() -> None:
@@ -242,6 +258,76 @@ def test_what_comes_back_is_no_longer_held() -> None:
     assert ref() is None
 
 
+class Counted:
+    """An item that counts how often the wheel has looked at one of its kind."""
+
+    looks = 0
+
+    def __init__(self) -> None:
+        self.tick = -1
+
+    @property
+    def wheel_tick(self) -> int:
+        Counted.looks += 1
+        return self.tick
+
+    @wheel_tick.setter
+    def wheel_tick(self, tick: int) -> None:
+        self.tick = tick
+
+
+def test_no_advance_looks_at_more_than_its_bound_wherever_a_fleet_is_armed() -> None:
+    fleet = [Counted() for _ in range(20_000)]
+    timing: TimingWheel[Counted] = TimingWheel(START)
+    random, most, limit = Random(1), 0, 16
+    for item in fleet[:10_000]:  # on one tick, in the third turn of the ring
+        timing.arm(item, START + 2 * RING_S + 7)
+    for item in fleet[10_000:]:  # around the border between two turns, and in many
+        timing.arm(item, START + RING_S + random.choice([0, 0.1, 7, random.uniform(0, 200)]))
+    now, back = START, []
+    while now < START + RING_S + 201:
+        now += 0.1
+        while True:
+            Counted.looks = 0
+            back += timing.advance(now, limit)
+            most = max(most, Counted.looks)
+            if not timing.is_behind:
+                break
+    assert most <= 2 * limit * (LOOKED_AT + 1)  # of its number each entry is asked once
+    assert len(back) == len(set(back)) == len(fleet)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 12), st.sampled_from([0, 512, 1024, 5120])),
+        min_size=1,
+        max_size=60,
+    ),
+    st.lists(st.integers(1, 1_500), min_size=4, max_size=12),
+    st.integers(1, 3),
+)
+def test_however_little_a_call_may_look_at_all_come_in_order_and_in_time(
+    due: list[tuple[int, int]], steps: list[int], limit: int
+) -> None:
+    timing, waiting = wheel(), items(len(due))
+    ticks = [early + turns + 1 for early, turns in due]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wheels, "LOOKED_AT", 1)
+        for item in waiting:
+            timing.arm(item, START + ticks[item.name] / 10)
+        tick, back = 0, []
+        for step in [*steps, 7_000]:
+            tick += step
+            timing.is_behind = True
+            while timing.is_behind:
+                back += timing.advance(START + tick / 10, limit)
+            assert [ticks[item.name] for item in back] == sorted(
+                each for each in ticks if each <= tick
+            )
+    assert timing.armed == timing.stale == 0
+
+
 class WheelBesideModel(RuleBasedStateMachine):
     """Random lives of a wheel; the model is a dictionary from item to tick."""
 
@@ -303,8 +389,8 @@ class WheelBesideModel(RuleBasedStateMachine):
         self.check_advance(ALL)
 
     def check_advance(self, limit: int) -> None:
-        fired = self.wheel.advance(self.now, limit)
-        again = self.twin.advance(self.now, limit)
+        fired = up_to(self.wheel, self.now, limit)
+        again = up_to(self.twin, self.now, limit)
         assert [item.name for item in fired] == [item.name for item in again]
         target = int((self.now - START) * 10 + 1e-6)
         due = {name: tick for name, tick in self.model.items() if tick <= target}
