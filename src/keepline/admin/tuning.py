@@ -1,7 +1,8 @@
-"""What was learned of pings in the admin interface, and having a prefix begin anew."""
+"""What a node has learned in the admin interface, and having a prefix begin anew."""
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, HTTPException, Query
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from keepline.gateway.node import Node
+    from keepline.gateway.tuning.knobs import Knob
 
 MOST_LISTED = 1_000
 
@@ -36,6 +38,15 @@ class StepView(BaseModel):
     trying: int
 
 
+class NumberView(BaseModel):
+    """A number that moves by itself, and its bounds; None for what is not bounded now."""
+
+    what: str
+    value: float | None
+    least: float
+    most: float
+
+
 class TuningView(BaseModel):
     """The answer of `GET /api/tuning`, the prefix that was used last first.
 
@@ -48,6 +59,7 @@ class TuningView(BaseModel):
     prefixes: int
     ways: list[WayView]
     steps: list[StepView]
+    numbers: list[NumberView]
 
 
 class Which(BaseModel):
@@ -59,15 +71,33 @@ class Which(BaseModel):
 def tuning_view(node: Node, limit: int = MOST_LISTED) -> TuningView:
     """Return what is told of it, at most `limit` prefixes."""
     tuning, interval_s = node.tuning, node.settings.heartbeat.ping_every_s
+    numbers = [_number_view(knob) for knob in node.knobs.all]
     if tuning is None:
-        return TuningView(learns=False, interval_s=interval_s, prefixes=0, ways=[], steps=[])
+        return TuningView(
+            learns=False, interval_s=interval_s, prefixes=0, ways=[], steps=[], numbers=numbers
+        )
     ways = [WayView.model_validate(each._asdict()) for each in tuning.learned()[:limit]]
     steps = [
         StepView(interval_s=step_s, survived=each.survived, killed=each.killed, trying=each.trying)
         for step_s, each in sorted(tuning.tuner.tries.records().items())
     ]
     return TuningView(
-        learns=True, interval_s=interval_s, prefixes=len(tuning.tuner), ways=ways, steps=steps
+        learns=True,
+        interval_s=interval_s,
+        prefixes=len(tuning.tuner),
+        ways=ways,
+        steps=steps,
+        numbers=numbers,
+    )
+
+
+def _number_view(knob: Knob) -> NumberView:
+    value = knob.read()
+    return NumberView(
+        what=knob.what,
+        value=None if value == inf else value,
+        least=knob.bottom,
+        most=knob.top,
     )
 
 
@@ -79,7 +109,7 @@ def tuning_routes(node: Node) -> APIRouter:
     async def tuning(
         limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
     ) -> TuningView:
-        """Tell how often idle devices are pinged, by where they come from."""
+        """Tell what moves by itself, and how often idle devices are pinged by where they are."""
         return tuning_view(node, limit)
 
     @routes.post("/forget")

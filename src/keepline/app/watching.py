@@ -33,7 +33,7 @@ def make_sampler(node: Node) -> Sampler:
         node.hub,
         partial(look_around, node),
         reader_of(threads),
-        may_leave_out=lambda: node.governor.is_slow,
+        one_in=lambda: node.knobs.pace.one_in * (2 if node.governor.is_slow else 1),
     )
     sampler = Sampler(
         watched,

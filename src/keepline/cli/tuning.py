@@ -1,4 +1,4 @@
-"""`keepline tuning`: how often idle devices are pinged, by address, and having one begin anew."""
+"""`keepline tuning`: what a gateway has learned: pings by address, and numbers of its own."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from keepline.log import clean
 Prefix = Annotated[str, typer.Argument(metavar="PREFIX", help="As listed.")]
 
 HEAD = ("from", "pinged after", "tried", "killed", "since (UTC)")
+NUMBERS = ("moves by itself", "now", "least", "most")
 MOST_SHOWN = 50
 
-tuning = typer.Typer(help="See what was learned of pings by address; forget it.")
+tuning = typer.Typer(help="See what the gateway has learned of addresses and of itself.")
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +43,7 @@ def show(
     config: Config = None,
     assignments: Assignments = None,
 ) -> None:
-    """Tell how long devices are left in silence, by where they come from."""
+    """Tell what moves by itself, and how long devices are left in silence, by address."""
     if context.invoked_subcommand is not None:
         return
     with advice():
@@ -73,10 +74,12 @@ def forget(
 def lines_of(found: dict[str, Any]) -> list[str]:
     """Return what was learned, for a person."""
     usual = f"{found['interval_s']:g} s"
+    numbers = [*in_columns(NUMBERS, map(_number_row, found["numbers"])), ""]
     if not found["learns"]:
-        return [f"nothing is learned: all are pinged after {usual} (tuning.verdict_s lets it be)"]
+        return [*numbers, f"all are pinged after {usual}: nothing is learned (tuning.verdict_s)"]
     ways = found["ways"]
     lines = [
+        *numbers,
         f"{found['prefixes']} addresses; where nothing is learned yet, after {usual}",
         *(_step_line(each) for each in found["steps"]),
     ]
@@ -92,6 +95,11 @@ def _step_line(each: dict[str, Any]) -> str:
         f"{each['interval_s']:g} s: survived at {each['survived']}, killed at {each['killed']},"
         f" tried at {each['trying']}"
     )
+
+
+def _number_row(each: dict[str, Any]) -> tuple[str, ...]:
+    value = "no limit" if each["value"] is None else f"{each['value']:g}"
+    return each["what"], value, f"{each['least']:g}", f"{each['most']:g}"
 
 
 def _row(each: dict[str, Any]) -> tuple[str, ...]:

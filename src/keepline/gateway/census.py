@@ -79,10 +79,14 @@ async def look_around(node: Node) -> dict[Gauge, float | None]:
     census = Census()
     lately = node.ticker.now - node.settings.monitor.interval_s
     sessions = list(node.registry)
+    cpu, took_s = node.clock.thread_cpu, 0.0
     for begin in range(0, len(sessions), SLICE):
         if begin:
             await asyncio.sleep(PAUSE_S)
+        began_s = cpu()
         census.count(sessions[begin : begin + SLICE], lately)
+        took_s += cpu() - began_s
+    node.knobs.pace.note(took_s)
     return {
         Gauge.CONNECTIONS: len(node.registry),
         Gauge.ACTIVE_CONNECTIONS: census.active,

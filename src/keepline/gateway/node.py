@@ -28,6 +28,7 @@ from keepline.gateway.resumption import Parting, begin, found_by, hand_over
 from keepline.gateway.session import Session
 from keepline.gateway.threads import ThreadedSession, thread_fence
 from keepline.gateway.ticker import Due, Ticker
+from keepline.gateway.tuning.knobs import Knobs
 from keepline.gateway.tuning.tuning import Tuning
 from keepline.gateway.turns import Turns
 from keepline.gateway.upkeep import Upkeep
@@ -95,6 +96,7 @@ class Node:
         "incidents",
         "isolation",
         "judge",
+        "knobs",
         "limits",
         "log",
         "loop",
@@ -183,6 +185,7 @@ class Node:
         self.departures = Departures(self)
         self.governor = Governor(self)
         self.drain, self.turns = Drain(self), Turns(self)
+        self.knobs = Knobs(self)
         self.upkeep = Upkeep(self)
 
     def _made_ticker(self) -> Ticker:

@@ -42,6 +42,7 @@ class Upkeep:
             lambda: node.arrivals.each_second(node.ticker.now),
             self._judge_ourselves,
             self._tune,
+            node.knobs.each_second,
         ):
             try:
                 part()

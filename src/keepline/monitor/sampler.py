@@ -31,14 +31,14 @@ AVERAGED: Final = 60
 class Watched(NamedTuple):
     """The node as its sampler sees it; `look_around` says by gauge what only the node can count.
 
-    While `may_leave_out` says so, every second sample is not taken.
+    Every `one_in`-th sample is taken, the others are left out.
     """
 
     counters: Counters
     hub: Hub
     look_around: Callable[[], Awaitable[Mapping[Gauge, float | None]]]
     reader: Reader
-    may_leave_out: Callable[[], bool] = lambda: False
+    one_in: Callable[[], int] = lambda: 1
 
 
 class Sampler:
@@ -65,7 +65,7 @@ class Sampler:
         self.on_sample: list[Callable[[Sample], None]] = []
         self.endings: deque[Mapping[CloseReason, int]] = deque(maxlen=AVERAGED)
         self.reading: Reading | None = None  # of the process, from the start on
-        self._left_out = False
+        self._left_out = 0  # since the last that was not
         self.missed = 0  # since the sample before was not through
         self._watched = watched
         self._clock = clock
@@ -111,9 +111,10 @@ class Sampler:
 
     def _begin(self) -> None:
         self._arm()
-        self._left_out = not self._left_out and self._watched.may_leave_out()
-        if self._left_out:
+        self._left_out += 1
+        if self._left_out < self._watched.one_in():
             return
+        self._left_out = 0
         if self._task is not None:
             self.missed += 1
             return

@@ -6,6 +6,7 @@ import httpx
 
 from keepline.admin.api import Readiness, create_api
 from keepline.admin.tuning import tuning_routes
+from keepline.gateway.governor.batch import FIRST, LEAST, MOST
 from keepline.gateway.tuning.tuner import Known
 from keepline.lifecycle.tries import Record
 from tests.unit.gateway.fakes import World
@@ -38,13 +39,18 @@ def learned() -> World:
 
 
 async def test_a_node_that_learns_nothing_says_so() -> None:
-    assert (await asked(World(), "GET", "/api/tuning")).json() == {
-        "learns": False,
-        "interval_s": 15,
-        "prefixes": 0,
-        "ways": [],
-        "steps": [],
-    }
+    told = (await asked(World(), "GET", "/api/tuning")).json()
+    assert told.pop("numbers")[1:] == [
+        {"what": "departures a turn", "value": FIRST, "least": LEAST, "most": MOST},
+        {"what": "samples apart", "value": 1, "least": 1, "most": 4},
+    ]
+    assert told == {"learns": False, "interval_s": 15, "prefixes": 0, "ways": [], "steps": []}
+
+
+async def test_what_is_not_bounded_has_no_value() -> None:
+    world = World(governor={"enabled": False})
+    told = (await asked(world, "GET", "/api/tuning")).json()
+    assert told["numbers"][0]["value"] is None
 
 
 async def test_what_was_learned_is_listed_the_latest_used_first() -> None:

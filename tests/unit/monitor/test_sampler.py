@@ -53,7 +53,9 @@ class Scene:
             return {Gauge.CONNECTIONS: self.connections, Gauge.LOOP_LAG_MAX_S: 0.003}
 
         return Sampler(
-            Watched(self.counters, self.hub, look_around, self.machine, lambda: self.is_pressed),
+            Watched(
+                self.counters, self.hub, look_around, self.machine, lambda: 1 + self.is_pressed
+            ),
             interval_s=5.0,
             clock=self.time.clock,
             loop=asyncio.get_running_loop(),

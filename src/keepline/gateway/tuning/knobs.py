@@ -1,0 +1,104 @@
+"""The numbers of a node that move by themselves: where they stand, and an event when one moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import Struct, json
+
+from keepline.gateway.governor import batch
+from keepline.gateway.tuning import pace
+from keepline.gateway.tuning.pace import Pace
+from keepline.gateway.tuning.tuning import EACH_S, EVENT, SLOWLY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keepline.gateway.node import Node
+
+TURN_MS: Final = round(1_000 * batch.TURN_S)
+
+
+class Knob(NamedTuple):
+    """One number: what it is, its bounds, and why it is `more` or `less` than it was."""
+
+    what: str
+    bottom: float
+    top: float
+    read: Callable[[], float]
+    more: Callable[[], str]
+    less: Callable[[], str]
+
+
+class Moved(Struct):
+    """Of a minute: before, after, the least and the most meanwhile, as it was each second."""
+
+    before: float
+    after: float
+    least: float
+    most: float
+    reason: str = ""
+
+
+class Knobs:
+    """All of them; `pace` is that of the samples."""
+
+    __slots__ = ("_moved", "_node", "_rest_s", "all", "pace")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._rest_s = EACH_S
+        self.pace = Pace(node.settings.monitor.interval_s)
+        self.all = (
+            _batch("newcomers a turn", lambda: node.governor.crowd.per_turn),
+            _batch("departures a turn", lambda: node.departures.batch.size),
+            Knob(
+                "samples apart",
+                1,
+                pace.MOST_APART,
+                lambda: self.pace.one_in,
+                self._cost,
+                self._cost,
+            ),
+        )
+        self._moved: dict[str, Moved] = {}
+
+    def each_second(self) -> None:
+        """See what has moved; tell it once a minute."""
+        for knob in self.all:
+            value = knob.read()
+            moved = self._moved.get(knob.what)
+            if moved is None:
+                self._moved[knob.what] = Moved(value, value, value, value)
+            elif value != moved.after:
+                moved.reason = (knob.more if value > moved.after else knob.less)()
+                moved.after = value
+                moved.least, moved.most = min(moved.least, value), max(moved.most, value)
+        self._rest_s -= 1
+        if self._rest_s <= 0:
+            self._rest_s = EACH_S * (SLOWLY if self._node.governor.is_slow else 1)
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell of each that has moved since the last time."""
+        for what, moved in self._moved.items():
+            if moved.reason:
+                told = json.encode({"what": what, "changes": [moved]})
+                self._node.hub.emit("", EVENT, told)
+                self._node.log.info(EVENT, what=what, before=moved.before, after=moved.after)
+                now = moved.after
+                self._moved[what] = Moved(now, now, now, now)
+
+    def _cost(self) -> str:
+        return f"samples take {100 * self.pace.share:.2g} % of a core, {100 * pace.MOST:g} at most"
+
+
+def _batch(what: str, read: Callable[[], float]) -> Knob:
+    return Knob(
+        what,
+        batch.LEAST,
+        batch.MOST,
+        read,
+        lambda: f"a turn of the loop has time for more: less than {TURN_MS} ms",
+        lambda: f"a turn of the loop took more than {TURN_MS} ms",
+    )

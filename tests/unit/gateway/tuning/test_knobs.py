@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from keepline.gateway.census import look_around
+from keepline.gateway.governor.batch import FIRST, LEAST, MOST
+from keepline.gateway.tuning.knobs import Knobs
+from keepline.gateway.tuning.pace import MOST_APART
+from keepline.gateway.tuning.tuning import EVENT, SLOWLY
+from tests.unit.gateway.fakes import World
+
+
+async def told(world: World) -> list[dict[str, Any]]:
+    events = await world.hub.latest(kind=EVENT)
+    return [json.loads(event.data) for event in reversed(events)]
+
+
+def pass_minutes(world: World, minutes: float = 1) -> None:
+    for _ in range(round(60 * minutes)):
+        world.node.each_second()
+
+
+async def test_what_does_not_move_is_no_event() -> None:
+    world = World()
+    pass_minutes(world, 3)
+    assert await told(world) == []
+
+
+async def test_what_moved_in_a_minute_is_one_event_with_where_it_was_meanwhile() -> None:
+    world = World()
+    world.node.each_second()
+    for size in (20, 7, 9):
+        world.node.departures.batch.size = size
+        world.node.each_second()
+    pass_minutes(world, 2)
+    assert await told(world) == [
+        {
+            "what": "departures a turn",
+            "changes": [
+                {
+                    "before": FIRST,
+                    "after": 9,
+                    "least": 7,
+                    "most": 20,
+                    "reason": "a turn of the loop has time for more: less than 4 ms",
+                }
+            ],
+        }
+    ]
+
+
+async def test_a_number_that_is_where_it_was_before_has_moved_all_the_same() -> None:
+    world = World()
+    world.node.each_second()
+    for size in (8, FIRST):
+        world.node.departures.batch.size = size
+        world.node.each_second()
+    pass_minutes(world)
+    [event] = await told(world)
+    [change] = event["changes"]
+    assert (change["before"], change["after"], change["least"]) == (FIRST, FIRST, 8)
+
+
+async def test_what_looking_at_all_sessions_takes_has_it_done_less_often() -> None:
+    world = World(monitor={"interval_s": 1})
+    world.connect()
+    used_s = 0.0
+
+    def cpu() -> float:
+        nonlocal used_s
+        used_s += 0.03
+        return used_s
+
+    world.clock.thread_cpu = cpu
+    world.node.each_second()
+    for _ in range(20):
+        await look_around(world.node)
+    pass_minutes(world)
+    events = {each["what"]: each["changes"] for each in await told(world)}
+    [change] = events["samples apart"]
+    assert (change["before"], change["after"]) == (1, MOST_APART)
+    assert "% of a core, 1 at most" in change["reason"]
+
+
+async def test_under_pressure_they_are_told_less_often() -> None:
+    world = World()
+    world.node.governor.force(0.9)
+    pass_minutes(world)
+    world.node.departures.batch.size = 5
+    pass_minutes(world, SLOWLY - 0.5)
+    assert await told(world) == []
+    pass_minutes(world)
+    assert len(await told(world)) == 1
+
+
+async def test_every_number_is_within_its_bounds_and_can_be_read() -> None:
+    knobs = Knobs(World().node).all
+    assert {knob.what: (knob.bottom, knob.top) for knob in knobs} == {
+        "newcomers a turn": (LEAST, MOST),
+        "departures a turn": (LEAST, MOST),
+        "samples apart": (1, MOST_APART),
+    }
+    assert all(knob.bottom <= knob.read() <= knob.top for knob in knobs)
