@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated, Self
 
 from annotated_types import Ge, Le
 from pydantic import Field, model_validator
 
-from keepline.settings.section import Count, Seconds, Section, Texts, Token
+from keepline.settings.section import (
+    Count,
+    Seconds,
+    Section,
+    Texts,
+    Token,
+    check_web_address,
+)
 from keepline.settings.webhook import Url  # noqa: TC001 - pydantic reads the annotations
 
 
@@ -37,9 +43,7 @@ class Alerts(Section):
 
     @model_validator(mode="after")
     def _is_a_web_address(self) -> Self:
-        # Its path is often a secret, so it is not repeated.
-        if self.url is not None and not re.match(r"https?://[^/@]+(/|$)", self.url):
-            raise ValueError("url must begin with http:// or https:// and a host, without a user")
+        check_web_address(self.url)
         return self
 
     @model_validator(mode="after")

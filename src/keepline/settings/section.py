@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
@@ -24,6 +25,12 @@ def split_texts(value: object) -> object:
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(split_texts)]
 """Several texts; a list in TOML, separated by commas elsewhere."""
+
+
+def check_web_address(url: str | None) -> None:
+    """Raise ValueError for a URL that is none, which is not repeated: its path may be a secret."""
+    if url is not None and not re.match(r"https?://[^/@]+(/|$)", url):
+        raise ValueError("url must begin with http:// or https:// and a host, without a user")
 
 
 class Section(BaseModel):
