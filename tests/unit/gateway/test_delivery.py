@@ -256,22 +256,29 @@ async def test_a_handler_that_fails_takes_no_message_with_it(saved: bytes | None
     assert restored == ([] if saved is None else [saved])
 
 
+@pytest.mark.parametrize("saved", [b"saved", None])
+@pytest.mark.parametrize("owed", [[], [2]])
 async def test_what_a_failed_handler_leaves_is_there_before_the_hub_has_it(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, saved: bytes | None, owed: list[int]
 ) -> None:
     world = World(Failing)
     life = await come(world)
-    await life.session.save(b"saved")
-    claim = await world.node.memory.claim("device-1", "session-9")  # asked before it fails
     life.session.send(Custom(payload=1))
+    if saved is not None:
+        await life.session.save(saved)  # with the message, which the device has got by now
+    acknowledge(life, told(life)[0][0])
+    claim = await world.node.memory.claim("device-1", "session-9")  # asked before it fails
+    for payload in owed:
+        life.session.send(Custom(payload=payload))
     life.says('{"type":"abort"}')
     monkeypatch.setattr(world.hub, "release", lambda *_: world.node.loop.create_future())
     life.loses_tcp()
     connection = world.greeted(Receiver())
     identity = Identity("device-1", "c")
     again = Life(connection, world.node.open_session(connection, identity, ACKNOWLEDGES, claim))
-    assert again.handler.calls[0] == ("restore", b"saved")
-    assert [payload for _, payload in told(again)] == [1]
+    restored = [state for name, state in again.handler.calls if name == "restore"]
+    assert restored == ([] if saved is None else [saved])
+    assert [payload for _, payload in told(again)] == owed
 
 
 async def test_a_snapshot_that_never_comes_takes_no_message_with_it() -> None:
