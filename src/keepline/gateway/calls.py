@@ -11,6 +11,7 @@ from keepline.gateway.beside import Beside
 from keepline.gateway.isolation.growth import NOTHING, Load
 from keepline.gateway.packed import claim_of, client_id_of, session_id_of, with_claim
 from keepline.gateway.receiver import Receiver
+from keepline.gateway.seldom import put
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire.messages import parse_device_message
@@ -53,10 +54,10 @@ class Inbox(Backlog[Call]):
 
     __slots__ = ("interruptions",)
 
-    def __init__(self, limits: InboxLimits) -> None:
+    def __init__(self, limits: InboxLimits, audio_frames: int) -> None:
         self.interruptions = 0
         super().__init__(
-            audio_limit=limits.audio_frames,
+            audio_limit=audio_frames,
             control_limit=limits.control_messages,
             bytes_limit=limits.bytes,
         )
@@ -72,7 +73,6 @@ class Calls(Receiver):
     __slots__ = (
         "_beside",
         "_ids",
-        "_inbox",
         "_worker",
         "connection",
         "device_id",
@@ -87,7 +87,6 @@ class Calls(Receiver):
         device_id: str,
         ids: Packed,
     ) -> None:
-        self._inbox: Inbox | None = None
         self._worker: asyncio.Task[None] | None = None
         self._beside: Beside | None = None
         self.connection = connection
@@ -130,6 +129,14 @@ class Calls(Receiver):
         return self._inbox
 
     @property
+    def _inbox(self) -> Inbox | None:
+        return self.connection.node.seldom.inboxes.get(self)
+
+    @_inbox.setter
+    def _inbox(self, inbox: Inbox | None) -> None:
+        put(self.connection.node.seldom.inboxes, self, inbox)
+
+    @property
     def worker(self) -> asyncio.Task[None] | None:
         """The task of the call under way, None while nothing is awaited."""
         return self._worker
@@ -159,14 +166,16 @@ class Calls(Receiver):
 
     def _keep(self, call: Call, size_bytes: int, *, audio: bool) -> None:
         """Have `call` wait for those before it; at a limit audio goes, or the session ends."""
-        if self._inbox is None:
-            self._inbox = Inbox(self._node.settings.inbox)
-            self._node.governor.backlogs.add(self._inbox)
-        put = self._inbox.put(call, size_bytes, audio=audio)
-        self._inbox.interruptions += call.interrupts
-        if put is Put.DROPPED_AUDIO:
+        inbox = self._inbox
+        if inbox is None:
+            node = self._node
+            inbox = self._inbox = Inbox(node.settings.inbox, node.knobs.inboxes.frames)
+            node.governor.backlogs.add(inbox)
+        done = inbox.put(call, size_bytes, audio=audio)
+        inbox.interruptions += call.interrupts
+        if done is Put.DROPPED_AUDIO:
             self._node.counters.inbox_audio_dropped += 1
-        elif put is Put.OVERFLOW:
+        elif done is Put.OVERFLOW:
             self.close(CloseReason.INBOX_OVERFLOW)
 
     async def _work(self, method: Callable[..., object], rest: Awaitable[object] | None) -> None:

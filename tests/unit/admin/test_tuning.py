@@ -43,6 +43,7 @@ async def test_a_node_that_learns_nothing_says_so() -> None:
     assert told.pop("numbers")[1:] == [
         {"what": "departures a turn", "value": FIRST, "least": LEAST, "most": MOST},
         {"what": "samples apart", "value": 1, "least": 1, "most": 4},
+        {"what": "audio frames in an inbox", "value": 64, "least": 64, "most": 256},
     ]
     assert told == {"learns": False, "interval_s": 15, "prefixes": 0, "ways": [], "steps": []}
 

@@ -8,6 +8,7 @@ from msgspec import Struct, json
 
 from keepline.gateway.governor import batch
 from keepline.gateway.tuning import pace
+from keepline.gateway.tuning.inboxes import Inboxes
 from keepline.gateway.tuning.pace import Pace
 from keepline.gateway.tuning.tuning import EACH_S, EVENT, SLOWLY
 
@@ -20,14 +21,13 @@ TURN_MS: Final = round(1_000 * batch.TURN_S)
 
 
 class Knob(NamedTuple):
-    """One number: what it is, its bounds, and why it is `more` or `less` than it was."""
+    """One number: what it is, its bounds, and why it moved, given from where and to where."""
 
     what: str
     bottom: float
     top: float
     read: Callable[[], float]
-    more: Callable[[], str]
-    less: Callable[[], str]
+    why: Callable[[float, float], str]
 
 
 class Moved(Struct):
@@ -41,24 +41,25 @@ class Moved(Struct):
 
 
 class Knobs:
-    """All of them; `pace` is that of the samples."""
+    """All of them; `pace` is that of the samples, `inboxes` what may wait for a handler."""
 
-    __slots__ = ("_moved", "_node", "_rest_s", "all", "pace")
+    __slots__ = ("_moved", "_node", "_rest_s", "all", "inboxes", "pace")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._rest_s = EACH_S
         self.pace = Pace(node.settings.monitor.interval_s)
+        self.inboxes = inboxes = Inboxes(node.settings.inbox.audio_frames)
         self.all = (
             _batch("newcomers a turn", lambda: node.governor.crowd.per_turn),
             _batch("departures a turn", lambda: node.departures.batch.size),
+            Knob("samples apart", 1, pace.MOST_APART, lambda: self.pace.one_in, self._cost),
             Knob(
-                "samples apart",
-                1,
-                pace.MOST_APART,
-                lambda: self.pace.one_in,
-                self._cost,
-                self._cost,
+                "audio frames in an inbox",
+                inboxes.frames,
+                inboxes.widest,
+                lambda: inboxes.frames,
+                lambda _before, _after: inboxes.reason,
             ),
         )
         self._moved: dict[str, Moved] = {}
@@ -71,7 +72,7 @@ class Knobs:
             if moved is None:
                 self._moved[knob.what] = Moved(value, value, value, value)
             elif value != moved.after:
-                moved.reason = (knob.more if value > moved.after else knob.less)()
+                moved.reason = knob.why(moved.after, value)
                 moved.after = value
                 moved.least, moved.most = min(moved.least, value), max(moved.most, value)
         self._rest_s -= 1
@@ -89,16 +90,19 @@ class Knobs:
                 now = moved.after
                 self._moved[what] = Moved(now, now, now, now)
 
-    def _cost(self) -> str:
+    def on_sample(self, inbox_depth: float) -> None:
+        """So much waits in all inboxes."""
+        self.inboxes.note(self._node.counters.inbox_audio_dropped, inbox_depth)
+
+    def _cost(self, _before: float, _after: float) -> str:
         return f"samples take {100 * self.pace.share:.2g} % of a core, {100 * pace.MOST:g} at most"
 
 
 def _batch(what: str, read: Callable[[], float]) -> Knob:
-    return Knob(
-        what,
-        batch.LEAST,
-        batch.MOST,
-        read,
-        lambda: f"a turn of the loop has time for more: less than {TURN_MS} ms",
-        lambda: f"a turn of the loop took more than {TURN_MS} ms",
-    )
+    return Knob(what, batch.LEAST, batch.MOST, read, _why_batch)
+
+
+def _why_batch(before: float, after: float) -> str:
+    if after > before:
+        return f"a turn of the loop has time for more: it took less than {TURN_MS} ms"
+    return f"a turn of the loop took more than {TURN_MS} ms"

@@ -5,10 +5,11 @@ from typing import Any
 
 from keepline.gateway.census import look_around
 from keepline.gateway.governor.batch import FIRST, LEAST, MOST
+from keepline.gateway.tuning.inboxes import WIDEST
 from keepline.gateway.tuning.knobs import Knobs
 from keepline.gateway.tuning.pace import MOST_APART
 from keepline.gateway.tuning.tuning import EVENT, SLOWLY
-from tests.unit.gateway.fakes import World
+from tests.unit.gateway.fakes import Slow, World, settle
 
 
 async def told(world: World) -> list[dict[str, Any]]:
@@ -43,7 +44,7 @@ async def test_what_moved_in_a_minute_is_one_event_with_where_it_was_meanwhile()
                     "after": 9,
                     "least": 7,
                     "most": 20,
-                    "reason": "a turn of the loop has time for more: less than 4 ms",
+                    "reason": "a turn of the loop has time for more: it took less than 4 ms",
                 }
             ],
         }
@@ -83,6 +84,31 @@ async def test_what_looking_at_all_sessions_takes_has_it_done_less_often() -> No
     assert "% of a core, 1 at most" in change["reason"]
 
 
+async def test_a_handler_that_pauses_is_given_room_for_what_is_said_meanwhile() -> None:
+    world = World(make_handler=Slow, inbox={"audio_frames": 4})
+    life = world.connect()
+    for _ in range(10):
+        life.streams(b"frame")
+    assert world.counters.inbox_audio_dropped == 5
+    world.node.each_second()
+    for depth in (4, 0):
+        world.node.knobs.on_sample(depth)
+    life.handler.go.set()
+    await settle()
+    life.handler.go.clear()
+    for _ in range(10):
+        life.streams(b"frame")
+    assert world.counters.inbox_audio_dropped == 5 + 3
+    pass_minutes(world)
+    [event] = await told(world)
+    assert event["what"] == "audio frames in an inbox"
+    assert event["changes"][0]["reason"] == (
+        "5 frames were lost while handlers paused: they caught up"
+    )
+    life.handler.go.set()
+    await settle()
+
+
 async def test_under_pressure_they_are_told_less_often() -> None:
     world = World()
     world.node.governor.force(0.9)
@@ -100,5 +126,6 @@ async def test_every_number_is_within_its_bounds_and_can_be_read() -> None:
         "newcomers a turn": (LEAST, MOST),
         "departures a turn": (LEAST, MOST),
         "samples apart": (1, MOST_APART),
+        "audio frames in an inbox": (64, WIDEST * 64),
     }
     assert all(knob.bottom <= knob.read() <= knob.top for knob in knobs)

@@ -1,0 +1,52 @@
+"""PURE: how much audio may wait for a handler: more where handlers pause and catch up."""
+
+from __future__ import annotations
+
+from typing import Final
+
+WIDEST: Final = 4
+"""So many times what the settings say, at the most: 15 s of speech where that is 64 frames."""
+
+STEP: Final = 1.5
+
+SLOW: Final = 3
+"""Who loses audio in so many samples in a row has not paused, but is slower than speech."""
+
+
+class Inboxes:
+    """`frames` may wait in the inbox of a session; `reason` is that of its last move.
+
+    A handler that pauses, for a model's answer, say, and is quick again loses nothing where there
+    is room for what is said meanwhile. One that is always slower than speech loses as much whatever
+    there is room for, and is only the later.
+    """
+
+    __slots__ = ("_base", "_dropped", "_lately", "_lost", "frames", "reason")
+
+    def __init__(self, base: int) -> None:
+        self.frames = base
+        self.reason = ""
+        self._base = base
+        self._dropped = 0
+        self._lately = 0  # so many samples in a row had losses
+        self._lost = 0  # in them
+
+    @property
+    def widest(self) -> int:
+        """How many there may be at the most."""
+        return WIDEST * self._base
+
+    def note(self, dropped: int, depth: float) -> None:
+        """So many frames were dropped since the start, and so much waits in all inboxes now."""
+        lost, self._dropped = dropped - self._dropped, dropped
+        if lost > 0:
+            self._lately += 1
+            self._lost += lost
+            if self._lately >= SLOW and self.frames > self._base:
+                self.frames = max(self._base, int(self.frames / STEP))
+                self.reason = "handlers are slower than speech: with more room they are only later"
+        elif self._lately:
+            if self._lately < SLOW and depth < self._base and self.frames < self.widest:
+                self.frames = min(self.widest, int(self.frames * STEP))
+                self.reason = f"{self._lost} frames were lost while handlers paused: they caught up"
+            self._lately = self._lost = 0

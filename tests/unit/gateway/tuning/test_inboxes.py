@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from keepline.gateway.tuning.inboxes import SLOW, WIDEST, Inboxes
+
+BASE = 64
+
+
+class Handlers:
+    """What is lost and waits, sample after sample."""
+
+    def __init__(self) -> None:
+        self.inboxes = Inboxes(BASE)
+        self.dropped = 0
+
+    def lose(self, frames: int, samples: int = 1) -> int:
+        for _ in range(samples):
+            self.dropped += frames
+            self.inboxes.note(self.dropped, BASE)
+        return self.inboxes.frames
+
+    def catch_up(self, depth: float = 0) -> int:
+        self.inboxes.note(self.dropped, depth)
+        return self.inboxes.frames
+
+
+def test_where_nothing_is_lost_there_is_what_the_settings_say() -> None:
+    handlers = Handlers()
+    assert [handlers.catch_up() for _ in range(5)] == [BASE] * 5
+
+
+def test_a_pause_that_cost_audio_gives_more_room_once_it_is_over() -> None:
+    handlers = Handlers()
+    assert handlers.lose(20) == BASE
+    assert handlers.catch_up() == 96
+    assert "20 frames were lost" in handlers.inboxes.reason
+
+
+def test_there_is_never_more_than_the_bound() -> None:
+    handlers = Handlers()
+    for _ in range(20):
+        handlers.lose(1)
+        handlers.catch_up()
+    assert handlers.inboxes.frames == handlers.inboxes.widest == WIDEST * BASE
+
+
+def test_who_is_always_slower_than_speech_is_given_no_more_room() -> None:
+    handlers = Handlers()
+    handlers.lose(20, samples=SLOW)
+    assert handlers.catch_up() == BASE
+
+
+def test_who_has_become_slower_than_speech_is_given_less_down_to_the_settings() -> None:
+    handlers = Handlers()
+    for _ in range(3):
+        handlers.lose(1)
+        handlers.catch_up()
+    assert handlers.inboxes.frames == 216
+    assert handlers.lose(1, samples=SLOW) == 144
+    assert "slower than speech" in handlers.inboxes.reason
+    assert handlers.lose(1, samples=20) == BASE
+
+
+@pytest.mark.parametrize("depth", [BASE, 10 * BASE])
+def test_who_has_not_caught_up_is_given_no_more_room(depth: float) -> None:
+    handlers = Handlers()
+    handlers.lose(20)
+    assert handlers.catch_up(depth) == BASE
