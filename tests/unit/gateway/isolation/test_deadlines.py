@@ -159,6 +159,15 @@ def test_a_speech_that_stopped_is_ended_in_time_whoever_began_after_it() -> None
     assert ended == [speaks]
 
 
+def test_a_call_that_begins_ends_the_one_before_it() -> None:
+    nobody: Any = None
+    took = Histogram((1.0, 5.0))
+    deadlines = Deadlines(nobody, 10.0, took)
+    for began in (0.0, 3.0):
+        deadlines.begin(nobody, print, began)
+    assert (took.sum, len(deadlines)) == (3.0, 1)
+
+
 async def test_two_sessions_have_a_time_of_their_own_each() -> None:
     stage = Stage(Waits, raises=False)
     async with stage as one:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import errno
 import json
 
-from keepline.errors import SessionEndedError
+import pytest
+
+from keepline.errors import ReplacedError, SessionEndedError
 from keepline.gateway.isolation.faults import EVENTS_PER_S, RELEASE_EACH_S
 from keepline.gateway.session import Session
 from keepline.lifecycle.faults import Fault, Source
@@ -32,6 +34,34 @@ async def test_the_first_error_wins_and_the_next_says_behind_which_it_came() -> 
     assert "LookupError" in second["exception"]  # its traceback has both
     assert life.connection.lifecycle.detail.startswith("LookupError at ")
     assert world.counters.faults[Fault.UNKNOWN, Source.HANDLER] == 2
+    assert world.counters.handler_failures == 2
+
+
+async def test_the_first_error_is_behind_all_that_is_behind_a_later_one() -> None:
+    first, deepest, last = LookupError(), KeyError(), ValueError()
+    last.__cause__ = deepest
+
+    def raises(error: Exception) -> None:
+        raise error
+
+    world = World()
+    life = world.connect()
+    world.node.fence.call(life.session, lambda _: raises(first))
+    world.node.fence.call(life.session, lambda _: raises(last))
+    assert deepest.__context__ is first
+
+
+async def test_what_a_handler_could_not_help_ends_its_session_and_counts_for_nothing() -> None:
+    def is_overtaken(session: Session) -> None:
+        raise ReplacedError("the device is elsewhere")
+
+    world = World()
+    life = world.connect()
+    world.node.fence.call(life.session, is_overtaken)
+    assert life.connection.lifecycle.reason is CloseReason.REPLACED
+    assert world.counters.handler_failures == 0
+    assert not any(world.counters.faults.values())
+    assert world.logged("handler_failed") == []
 
 
 async def test_errors_that_know_each_other_already_make_no_circle() -> None:
@@ -68,6 +98,9 @@ async def test_what_a_device_said_is_in_no_event_and_in_no_ending() -> None:
     life.loses_tcp()
     for event in await world.hub.latest(limit=100):
         assert b"what somebody said" not in event.data
+    latest, former = await world.hub.latest(limit=100, kind="fault")
+    assert (latest.device_id, former.device_id) == ("device-1", "device-1")
+    assert json.loads(former.data)["call"] == "falls"
 
 
 async def test_who_waited_for_the_device_when_it_left_has_not_failed() -> None:
@@ -115,6 +148,7 @@ async def test_our_own_lack_of_memory_gives_up_everybody_s_audio_once_in_a_while
 
     assert lacks_memory() == 2
     assert lacks_memory() == 2
+    assert world.counters.faults[Fault.MEMORY, Source.US] == 2
     world.pass_time(RELEASE_EACH_S)
     assert lacks_memory() == 2 + 4  # what has come meanwhile, too
     assert [line["audio_frames"] for line in world.logged("memory_released")] == [2, 4]
@@ -134,14 +168,27 @@ async def test_a_lost_socket_is_counted_by_its_class() -> None:
     assert line["cause"] == "internal_error"
 
 
-async def test_a_storm_of_faults_is_a_few_events_and_a_number() -> None:
+async def test_a_socket_that_the_system_has_no_memory_for_gives_up_audio_too() -> None:
+    world = World(Slow)
+    life = world.connect()
+    life.says(SAYS)
+    life.streams(b"opus")
+    of_socket = world.node.isolation.faults.of_socket
+    assert of_socket(ConnectionResetError()) is CloseReason.DEVICE_RESET
+    assert world.counters.inbox_audio_dropped == 0
+    assert of_socket(OSError(errno.ENOBUFS, "?")) is CloseReason.OUT_OF_MEMORY
+    assert world.counters.inbox_audio_dropped == 1
+
+
+@pytest.mark.parametrize("surplus", [0, 1, 25])
+async def test_a_storm_of_faults_is_a_few_events_and_a_number(surplus: int) -> None:
     world = World()
     faults = world.node.isolation.faults
-    for _ in range(EVENTS_PER_S + 25):
+    for _ in range(EVENTS_PER_S + surplus):
         faults.of_ours(KeyError(), "admission_failed")
     faults.each_second()
     told = [json.loads(event.data) for event in await world.hub.latest(limit=100, kind="fault")]
-    assert len(told) == EVENTS_PER_S + 1
-    assert told[0] == {"folded": 25}
+    assert [each for each in told if "folded" in each] == [{"folded": surplus}] * bool(surplus)
+    assert len(told) == EVENTS_PER_S + bool(surplus)
     faults.of_ours(KeyError(), "admission_failed")
-    assert len(await world.hub.latest(limit=100, kind="fault")) == EVENTS_PER_S + 2
+    assert len(await world.hub.latest(limit=100, kind="fault")) == len(told) + 1
