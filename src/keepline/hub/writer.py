@@ -1,8 +1,8 @@
 """Group commit: what is asked for within a few milliseconds goes into one transaction.
 
-So does what comes while one is under way: they run one at a time, in the order of asking. One
-that fails (locked, disk full) is tried again until it succeeds, so what was taken is done some day
-or the process ends first; what can no longer be taken is refused at once.
+So does what comes while one is under way, and as shortly after: they run one at a time, in the
+order of asking. One that fails (locked, disk full) is tried again until it succeeds, so what was
+taken is done some day or the process ends first; what can no longer be taken is refused at once.
 """
 
 from __future__ import annotations
@@ -171,8 +171,10 @@ class Writer:
         if self.trouble is not None:
             self.trouble = None
             self._on_trouble(None)
-        if self._waiting:
+        if len(self._waiting) >= MOST_AT_ONCE:
             self._begin()
+        elif self._waiting:
+            self._start = self._loop.call_later(GATHER_S, self._begin)
         else:
             self._idle.set()
 
