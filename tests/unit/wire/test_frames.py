@@ -16,6 +16,7 @@ from keepline.wire.frames import (
     ping_frame,
     pong_frame,
     text_frame,
+    text_of,
 )
 from keepline.wire.limits import Limits
 from keepline.wire.reader import FrameReader
@@ -59,6 +60,17 @@ def test_what_one_role_encodes_the_other_reads(size: int) -> None:
     assert read(encode_masked(Opcode.TEXT, data, KEY), masked=True) == [Text(data.decode())]
     assert read(binary_frame(data), masked=False) == [Binary(data)]
     assert read(text_frame(data.decode()), masked=False) == [Text(data.decode())]
+
+
+@pytest.mark.parametrize("size", BOUNDARIES)
+def test_a_text_is_read_from_the_frame_that_it_was_made_into(size: int) -> None:
+    text = "x" * size
+    assert text_of(text_frame(text)) == text
+
+
+def test_no_text_is_read_from_any_other_frame() -> None:
+    for frame in (binary_frame(b"x"), ping_frame(b"x"), pong_frame(b"x"), close_frame(1000, "x")):
+        assert text_of(frame) is None
 
 
 def test_characters_are_counted_in_bytes() -> None:

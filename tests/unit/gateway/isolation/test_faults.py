@@ -190,5 +190,6 @@ async def test_a_storm_of_faults_is_a_few_events_and_a_number(surplus: int) -> N
     told = [json.loads(event.data) for event in await world.hub.latest(limit=100, kind="fault")]
     assert [each for each in told if "folded" in each] == [{"folded": surplus}] * bool(surplus)
     assert len(told) == EVENTS_PER_S + bool(surplus)
+    assert len(world.logged("admission_failed")) == EVENTS_PER_S + surplus
     faults.of_ours(KeyError(), "admission_failed")
     assert len(await world.hub.latest(limit=100, kind="fault")) == len(told) + 1
