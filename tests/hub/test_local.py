@@ -15,7 +15,7 @@ from keepline.errors import HubDownError
 from keepline.hub import writer
 from keepline.hub.backup import back_up
 from keepline.hub.database import Database
-from keepline.hub.local import PRUNE_EACH_S, LocalHub, Retention
+from keepline.hub.local import PRUNE_EACH_S, PRUNE_LATER_S, LocalHub, Retention
 from keepline.hub.operations import PRUNE_ROWS
 from keepline.hub.port import Outcome
 from tests.hub.stand_ins import CountingNode
@@ -188,6 +188,24 @@ async def test_a_fleet_that_comes_at_once_is_claimed_in_few_transactions(tmp_pat
         await eventually(lambda: opened.hub.waiting == 0)
         assert sum(applied) == 1_000
         assert len(applied) <= 5
+
+
+async def test_what_may_wait_is_forgotten_later(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        hub = opened.hub
+        hub.may_wait = lambda: True
+        opened.clock.advance(PRUNE_EACH_S)
+        hub.each_second()
+        for _ in range(1_500):
+            hub.emit("d", "online", b"{}")
+        opened.clock.advance(PRUNE_LATER_S - 1)
+        hub.each_second()
+        [oldest] = await hub.events(limit=1)
+        assert oldest.id == 1
+        opened.clock.advance(1)
+        hub.each_second()
+        [oldest] = await hub.events(limit=1)
+        assert oldest.id == 501
 
 
 async def test_a_storm_of_events_is_forgotten_as_fast_as_it_comes(tmp_path: Path) -> None:

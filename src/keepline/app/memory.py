@@ -75,6 +75,7 @@ async def begin_life(
 ) -> None:
     """Start a node; what a former life held waits for its devices from now on."""
     hub.keeps_house = elder is None
+    hub.may_wait = lambda: node.governor.is_slow
     held = await hub.start(holder, node.settings.hub.resume_window_s, elder)
     node.governor.newcomers.start()
     if node.tuning is not None:

@@ -44,6 +44,9 @@ JUMP_S: Final = 2.0
 PRUNE_EACH_S: Final = 10.0
 """Sooner, each second, while there is more to forget than goes at once."""
 
+PRUNE_LATER_S: Final = 4 * PRUNE_EACH_S
+"""While `may_wait` says that there is better to do."""
+
 
 class Retention(NamedTuple):
     """How much is kept: nothing older than `age_s`, and events up to a number, a file's bytes."""
@@ -86,6 +89,7 @@ class LocalHub:
     ) -> None:
         self.events_lost = 0
         self.keeps_house = True
+        self.may_wait: Callable[[], bool] = lambda: False  # whether there is better to do now
         self._elder: Elder | None = None
         self._retention = retention
         self._prune_at = clock.now() + PRUNE_EACH_S
@@ -263,7 +267,7 @@ class LocalHub:
         if abs(jumped_s) >= JUMP_S:
             self._writer.note(ShiftWindows(jumped_s))
         if now >= self._prune_at:
-            self._prune_at = now + PRUNE_EACH_S
+            self._prune_at = now + (PRUNE_LATER_S if self.may_wait() else PRUNE_EACH_S)
             self._prune(wall)
 
     def _wall(self) -> float:

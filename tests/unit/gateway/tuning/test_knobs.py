@@ -85,7 +85,8 @@ async def test_what_looking_at_all_sessions_takes_has_it_done_less_often() -> No
 
 
 async def test_a_handler_that_pauses_is_given_room_for_what_is_said_meanwhile() -> None:
-    world = World(make_handler=Slow, inbox={"audio_frames": 4})
+    handler = Slow()
+    world = World(make_handler=lambda: handler, inbox={"audio_frames": 4})
     life = world.connect()
     for _ in range(10):
         life.streams(b"frame")
@@ -93,9 +94,9 @@ async def test_a_handler_that_pauses_is_given_room_for_what_is_said_meanwhile() 
     world.node.each_second()
     for depth in (4, 0):
         world.node.knobs.on_sample(depth)
-    life.handler.go.set()
+    handler.go.set()
     await settle()
-    life.handler.go.clear()
+    handler.go.clear()
     for _ in range(10):
         life.streams(b"frame")
     assert world.counters.inbox_audio_dropped == 5 + 3
@@ -105,7 +106,7 @@ async def test_a_handler_that_pauses_is_given_room_for_what_is_said_meanwhile() 
     assert event["changes"][0]["reason"] == (
         "5 frames were lost while handlers paused: they caught up"
     )
-    life.handler.go.set()
+    handler.go.set()
     await settle()
 
 
