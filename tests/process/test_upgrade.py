@@ -333,6 +333,54 @@ async def test_a_device_that_comes_to_the_heir_while_the_elder_has_it_brings_all
         served.end()
 
 
+async def told(admin_port: int, *words: str) -> tuple[int, str]:
+    """Run a command for operators; return its status and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(*KEEPLINE, *words, "--admin-url", f"http://127.0.0.1:{admin_port}"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 3 * GIVE_UP_AFTER_S)
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+async def test_operators_reach_devices_that_the_former_process_still_has(tmp_path: Path) -> None:
+    served = Served(tmp_path, "--set", "drain.unready_s=60", "--set", "drain.limit_s=120")
+    try:
+        port = (await served.started())["port"]
+        fleet = Fleet(port)
+        upgrading = None
+        async with await fleet.connected("older") as older:
+            upgrading = asyncio.create_task(served.upgrade())
+            await eventually(lambda: served.logged("handed_over"), within_s=GIVE_UP_AFTER_S)
+            admin = (await served.started(times=2))["admin_port"]
+            async with await fleet.connected("newer"):
+                status, said = await told(admin, "sessions")
+                assert (status, "2 connected" in said) == (0, True), said
+                assert said.count("in the process that leaves") == 1
+                status, said = await told(admin, "device", "older")
+                assert (status, "older has been connected" in said) == (0, True), said
+                assert "in the process that leaves" in said
+                status, said = await told(admin, "send", "older", '{"type":"custom","payload":1}')
+                assert status == 0, said
+                assert json.loads(await older.recv())["payload"] == 1
+                status, said = await told(admin, "kick", "nobody")
+                assert (status, "nobody is not connected" in said) == (2, True), said
+                status, said = await told(admin, "kick", "older")
+                assert status == 0, said
+                with pytest.raises(ConnectionClosed) as closed:
+                    await asyncio.wait_for(older.recv(), GIVE_UP_AFTER_S)
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 4002
+                status, said = await told(admin, "sessions")
+                assert (status, "1 connected" in said) == (0, True), said
+    finally:
+        served.end()
+        if upgrading is not None:
+            await upgrading
+
+
 async def test_a_directory_without_a_gateway_is_told(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(*KEEPLINE, "upgrade", "--data", str(tmp_path)), stderr=asyncio.subprocess.PIPE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import json, structs
 from pydantic import BaseModel, ValidationError
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from keepline.hub.port import Event, Totals
 
 
+Answered: TypeAlias = Literal["none", "silent"]
+
+
 class SessionView(BaseModel):
     """A device that is connected. Its Client-Id is not told: to the enrolment it is a secret.
 
     Times in seconds; `last_frame_s` is since its last data message, `last_byte_s` since its last
-    sign of life. `average_rtt_s` is None before its first pong.
+    sign of life. `average_rtt_s` is None before its first pong. `former` says that the process
+    before this one, which leaves, has it still.
     """
 
     device_id: str
@@ -43,6 +47,7 @@ class SessionView(BaseModel):
     average_rtt_s: float | None
     pings: int
     ping_failures: int
+    former: bool = False
 
     @classmethod
     def of(cls, session: Session, now: float) -> Self:
@@ -93,11 +98,15 @@ class LiveView(SessionView):
 
 
 class SessionPage(BaseModel):
-    """Sessions in the order in which they came; `next` is the cursor of the next page, if any."""
+    """Sessions in the order in which they came; `next` is the cursor of the next page, if any.
+
+    `former` is `silent` when the process before this one has not answered: what it has is missing.
+    """
 
     total: int
     sessions: list[SessionView]
     next: int | None
+    former: Answered = "none"
 
 
 class EndingView(BaseModel):
@@ -197,11 +206,13 @@ class DeviceView(BaseModel):
 
     `next` is the cursor of the next page of endings, if any. `store` is `away` when the store
     could not be asked: endings and totals are then not known now, which is not to say none.
+    `former` is `silent` when the process before this one has not answered whether it has a session.
     """
 
     device_id: str
     session: LiveView | None
     store: Literal["here", "away"] = "here"
+    former: Answered = "none"
     totals: TotalsView | None = None
     endings: list[EndingView]
     next: int | None = None

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
+from keepline.admin.former import Former
 from keepline.app.alerting import Alerting
 from keepline.app.estate import NOTHING, check_places
 from keepline.app.memory import LIFE_PREFIX, begin_life, end_life, make_hub
@@ -125,6 +126,7 @@ class Composition:
             self.alerting,
             self.upkeep,
             lambda: self.gateway.certificate_expires_at,
+            former=Former(self.succession.ask_elder),
         )
 
     def _make_hub(self, settings: Settings, clock: Clock, incidents: Incidents) -> LocalHub:

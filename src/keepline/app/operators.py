@@ -34,6 +34,7 @@ from keepline.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keepline.admin.former import Former
     from keepline.app.alerting import Alerting
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.node import Node
@@ -48,11 +49,16 @@ def make_admin(
     alerting: Alerting,
     upkeep: Upkeep | None = None,
     certificate_expires_at: Callable[[], float | None] = lambda: None,
+    *,
+    former: Former | None = None,
 ) -> AdminServer:
-    """Return the admin server of `node`, and of its upstreams; it does not listen yet."""
+    """Return the admin server of `node`, its upstreams and its `former` process.
+
+    It does not listen yet.
+    """
     settings = node.settings.admin
     metrics = metrics_of(node, sampler, alerting, upkeep, certificate_expires_at)
-    routers = [device_routes(node), event_routes(node.hub), drain_routes(node)]
+    routers = [device_routes(node, former), event_routes(node.hub), drain_routes(node)]
     routers.append(monitor_routes(sampler, node.counters, node.clock, thresholds_of(node.settings)))
     routers.append(capacity_routes(sampler, node.settings))
     routers.append(isolation_routes(node))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keepline.app import line
 from keepline.app.data_directory import held
@@ -82,6 +82,13 @@ class Succession:
         self._node.revoke(device_id)
         if self.elder is not None:
             self.elder.revoke(device_id)
+
+    async def ask_elder(self, asked: dict[str, Any]) -> Any:
+        """Return the elder's answer to an operator's question; None where there is no elder.
+
+        Raises NoAnswerError.
+        """
+        return None if self.elder is None else await self.elder.ask(asked)
 
     async def end(self) -> None:
         """Ask nobody for anything any more, while the hub can still be written."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from keepline.admin.former import answer
 from keepline.app import line, service
 from keepline.app.line import Line
+from keepline.app.parts import Gathered, in_parts
 from keepline.app.successor import LOOK_S, Successor, command_line
 from keepline.errors import StartError
 
@@ -46,6 +48,7 @@ class Upgrades:
         self._parting = False  # what the heir is to go on with is being written
         self._starting: asyncio.Task[None] | None = None
         self._held: set[asyncio.Task[None]] = set()  # what is done for the heir
+        self._gathered = Gathered()
         self._progress: asyncio.TimerHandle | None = None
         self._loop.add_reader(control, self._accept)
 
@@ -101,6 +104,8 @@ class Upgrades:
                 self._hold(self._hand_over(who))
             case "give_up" if who is self._heir:
                 self._hold(self._give_up(who, str(message.get("device")), message.get("number")))
+            case "answer" if who is self._heir:
+                self._be_asked(who, message)
             case "revoke" if who is self._heir:
                 self._node.revoke(str(message.get("device")))
             case _:
@@ -110,6 +115,7 @@ class Upgrades:
         self._lines.discard(who)
         if who is self._heir and not self.handed_over.is_set():
             self._heir = None
+            self._gathered = Gathered()
         if who is self._watching and self.handed_over.is_set():
             self._watching = None  # it goes on with nobody to see it
 
@@ -209,6 +215,16 @@ class Upgrades:
         if self._watching is not None:
             self._watching.say({"told": "ready", "pid": heir.pid})
         self._tell_progress()
+
+    def _be_asked(self, who: Line, message: Message) -> None:
+        """An operator asks the heir for what may still be here."""
+        is_whole, asked = self._gathered.add(message)
+        if is_whole and isinstance(asked, dict):
+            self._hold(self._answer(who, asked, message.get("number")))
+
+    async def _answer(self, who: Line, asked: dict[str, Any], number: object) -> None:
+        for part in in_parts(await answer(self._node, asked)):
+            who.say({"told": "answer", "number": number, **part})
 
     async def _give_up(self, who: Line, device_id: str, number: object) -> None:
         await self._succession.holder.give_up(device_id)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PAGE_LIMIT = 1_000
 ENDINGS_SHOWN = 8
 MESSAGE_HINT = """write it as in: keepline send DEVICE '{"type":"custom","payload":{"a":1}}'"""
+SILENT = "the process that leaves has not answered: what it still has is not told here"
 LEAST_WIDTH = 160  # of a table: a terminal breaks its lines, nothing is left out
 
 DeviceId = Annotated[str, typer.Argument(metavar="DEVICE", help="Its Device-Id.")]
@@ -66,13 +67,16 @@ def sessions(
 ) -> None:
     """List the devices that are connected."""
     with advice():
-        found = list(_everybody(connect(admin_url, config, assignments), state, prefix))
+        pages = list(_pages(connect(admin_url, config, assignments), state, prefix))
+    found = [each for page in pages for each in page["sessions"]]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
     screen = wide_screen(LEAST_WIDTH)
     screen.print(_table_of_sessions(found))
     screen.print(f"{len(found)} connected")
+    if any(page.get("former") == "silent" for page in pages):
+        screen.print(SILENT)
 
 
 def device(
@@ -96,6 +100,8 @@ def device(
     screen = wide_screen(LEAST_WIDTH)
     for sentence in sentences_about(view):
         screen.print(clean(sentence))
+    if view.get("former") == "silent":
+        screen.print(SILENT)
     if view["endings"]:
         screen.print(_table_of_endings(view["endings"]))
     if view["next"] is not None:
@@ -144,13 +150,13 @@ def _object_in(text: str) -> dict[str, Any]:
     return found
 
 
-def _everybody(client: AdminClient, state: str | None, prefix: str) -> Iterator[dict[str, Any]]:
+def _pages(client: AdminClient, state: str | None, prefix: str) -> Iterator[dict[str, Any]]:
     cursor: int | None = 0
     while cursor is not None:
         page = client.get(
             "/api/sessions", state=state, prefix=prefix, cursor=cursor, limit=PAGE_LIMIT
         )
-        yield from page["sessions"]
+        yield page
         cursor = page["next"]
 
 
@@ -159,7 +165,7 @@ def _table_of_sessions(found: list[dict[str, Any]]) -> Table:
     for each in found:
         table.add_row(
             clean(each["device_id"]),
-            each["state"] if each["verdict"] == "healthy" else each["verdict"],
+            _state(each),
             lasted(each["age_s"]),
             lasted(each["last_frame_s"]),
             lasted(each["last_byte_s"]),
@@ -206,6 +212,11 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, no_wrap=True)
     return table
+
+
+def _state(session: dict[str, Any]) -> str:
+    state = session["state"] if session["verdict"] == "healthy" else session["verdict"]
+    return f"{state}, in the process that leaves" if session.get("former") else state
 
 
 def _rtt(seconds: float | None) -> str:

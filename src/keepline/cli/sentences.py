@@ -38,7 +38,9 @@ def sentences_about(view: dict[str, Any]) -> list[str]:
 def _present(view: dict[str, Any]) -> list[str]:
     device_id, session, endings = view["device_id"], view["session"], view["endings"]
     if session is not None:
-        return [_connected(device_id, session), *_passed(session["steps"], "It is now")]
+        where = ["It is still in the process that leaves."] if session.get("former") else []
+        passed = _passed(session["steps"], "It is now")
+        return [_connected(device_id, session), *where, *passed]
     if endings:
         ended, condition, *rest = _ended(device_id, endings[0])
         return [ended, condition, *_passed(endings[0]["steps"], "It ended in"), *rest]

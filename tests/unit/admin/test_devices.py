@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from keepline.admin.api import Readiness, create_api
-from keepline.admin.devices import PAGE_LIMIT, SLICE, device_routes, page_of
+from keepline.admin.devices import PAGE_LIMIT, device_routes
 from keepline.admin.events import event_routes
+from keepline.admin.own import SLICE, page_of
 from keepline.errors import HubDownError, NoAnswerError, RefusedError
 from keepline.gateway.endings import refusal_of
 from keepline.gateway.holder import NodeHolder
@@ -60,7 +61,8 @@ async def desk() -> Desk:
 
 
 async def test_a_gateway_without_devices_lists_none(desk: Desk) -> None:
-    assert await desk.ask("/api/sessions") == (200, {"total": 0, "sessions": [], "next": None})
+    nothing = {"total": 0, "sessions": [], "next": None, "former": "none"}
+    assert await desk.ask("/api/sessions") == (200, nothing)
 
 
 async def test_a_session_is_listed_with_what_it_is_like(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from io import StringIO
@@ -14,8 +15,9 @@ from keepline.app import elder as elders
 from keepline.app import line
 from keepline.app.elder import MOST_ASKED, Elder
 from keepline.app.line import Line, Message
+from keepline.app.parts import in_parts
 from keepline.clock import ManualClock
-from keepline.errors import StartError
+from keepline.errors import NoAnswerError, StartError
 from keepline.log import Log
 from tests.waiting import eventually
 
@@ -113,3 +115,37 @@ async def test_an_elder_that_answers_too_late_goes_on_and_hands_nothing_over(
 async def test_a_revocation_is_told(both: Both) -> None:
     both.elder.revoke("device")
     await eventually(lambda: both.asked == [{"ask": "revoke", "device": "device"}])
+
+
+async def test_an_operators_question_is_answered_in_as_many_parts_as_it_takes(both: Both) -> None:
+    asking = asyncio.ensure_future(both.elder.ask({"what": "device", "device": "é" * 5_000}))
+    await eventually(lambda: bool(both.asked) and not both.asked[-1]["more"])
+    asked = "".join(each["part"] for each in both.asked)
+    assert json.loads(asked) == {"what": "device", "device": "é" * 5_000}
+    for part in in_parts({"found": "x" * 20_000}):
+        both.itself.say({"told": "answer", "number": both.asked[0]["number"], **part})
+    assert await asking == {"found": "x" * 20_000}
+
+
+async def test_an_elder_of_a_version_that_answers_no_operators_is_told_as_that(both: Both) -> None:
+    asking = asyncio.ensure_future(both.elder.ask({"what": "kick", "device": "device"}))
+    await eventually(lambda: len(both.asked) == 1)
+    both.itself.say({"told": "failed", "why": "this is not understood", "hint": ""})
+    with pytest.raises(NoAnswerError, match="cannot be asked"):
+        await asking
+
+
+async def test_an_operator_waits_for_no_elder_for_ever(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elders, "ANSWER_S", 0.02)
+    with pytest.raises(NoAnswerError, match="has not answered"):
+        await both.elder.ask({"what": "sessions"})
+
+
+async def test_an_elder_that_has_gone_has_nothing_to_say(both: Both) -> None:
+    asking = asyncio.ensure_future(both.elder.ask({"what": "sessions"}))
+    await eventually(lambda: len(both.asked) == 1)
+    both.itself.close()
+    assert await asking is None
+    assert await both.elder.ask({"what": "sessions"}) is None
