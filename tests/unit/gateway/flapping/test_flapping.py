@@ -10,6 +10,7 @@ from keepline.errors import RefusedError
 from keepline.gateway.connection import Connection
 from keepline.gateway.deadlines import Deadline
 from keepline.gateway.door import Door
+from keepline.gateway.flapping import flapping as flapping_module
 from keepline.gateway.flapping.flapping import ITS_OWN_DOING
 from keepline.gateway.flapping.ladder import Step
 from keepline.gateway.identity import Identity
@@ -80,14 +81,19 @@ async def test_a_device_is_first_held_then_refused_then_kept_out() -> None:
     assert not world.node.arrivals.flapping
     lives(world, 1)
     assert world.node.arrivals.flapping
-    assert 0.75 * 8 / 2 <= waits(world) <= 8 / 2  # half the way to being refused
+    waited = [waits(world) / (8 / 2) for _ in range(500)]  # half the way to being refused
+    assert 0.75 <= min(waited) < 0.76
+    assert 0.99 < max(waited) < 1.0
     lives(world, 2)
     error = refusal(world)
     assert error.reason is CloseReason.FLAPPING
     assert error.retry_after_s == 10  # it has come twice more than it may, by now
     refusal(world)
     assert refusal(world).retry_after_s == 300
-    assert [event["step"] for event in await events(world)] == ["delayed", "denied", "banned"]
+    delayed, denied, banned = await events(world)
+    steps = [event["step"] for event in (delayed, denied, banned)]
+    assert steps == ["delayed", "denied", "banned"]
+    assert banned["for_s"] == 300.0
     assert world.counters.holds["device", "banned"] == 1
 
 
@@ -111,7 +117,7 @@ async def test_a_ban_is_told_and_over_by_itself() -> None:
     assert waits(world) == 0.0
     assert [event["event"] for event in await events(world)][-1] == "flapping_over"
     [line] = world.logged("flapping_over")
-    assert line["device_id"] == "device-1"
+    assert (line["device_id"], line["for_s"]) == ("device-1", 0.0)
 
 
 async def test_a_flapping_device_keeps_no_neighbour_out() -> None:
@@ -321,6 +327,37 @@ async def test_a_kick_war_is_told_and_who_does_not_hold_the_device_is_refused() 
     assert world.node.incidents.problems(world.node.ticker.now) == []
     assert await is_refused(world, Asks(0)) is None
     assert [event["event"] for event in await events(world)] == ["kick_war", "kick_war_over"]
+
+
+@pytest.mark.parametrize(("wars", "named"), [(3, "d-0, d-1, d-2"), (5, "d-0, d-1, d-2 and 2 more")])
+async def test_an_alert_names_the_first_that_are_fought_about(wars: int, named: str) -> None:
+    world = World()
+    for n in range(wars):
+        fight(world, 5, f"d-{n}")
+    world.node.arrivals.each_second(world.node.ticker.now)
+    [problem] = world.node.incidents.problems(world.node.ticker.now)
+    assert problem.value == wars
+    assert problem.detail.endswith(f"each other: {named}")
+
+
+@virtual
+async def test_no_more_are_held_at_once_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flapping_module, "MOST_WAITING", 2)
+    world = Leaving(flapping=QUICK)
+    flapping = world.node.arrivals.flapping
+    holding = []
+    for n in range(3):
+        lives(world, 3, f"device-{n}")
+        request = device_request(headers={"device-id": f"device-{n}"}, address=HOME)
+        asks: Any = Asks(n)
+        holding.append(asyncio.ensure_future(flapping.hold(asks, request, asks)))
+    await settle()
+    assert len(flapping._waiting) == 2
+    with pytest.raises(RefusedError, match="waits already"):
+        await holding[2]
+    await asyncio.gather(*holding[:2])
+    assert 3.0 <= world.passed_s <= 4.1
+    assert not flapping._waiting
 
 
 @virtual
