@@ -36,6 +36,7 @@ class Record(Struct, frozen=True, array_like=True, gc=False):
     undelivered: tuple[str, ...] = ()
 
 
+_NOTHING: Final = Record(None)
 _encode = msgpack.Encoder().encode
 _decode = msgpack.Decoder(Record).decode
 
@@ -147,7 +148,7 @@ class Memory:
 
     def leave(self, session: Session, record: Record | None) -> None:
         """Give a device back; None leaves what was saved before."""
-        if record is not None:
+        if record is not None and record.undelivered:
             record = self._bounded(session, record)
         self._give(claim_of(session), record)
 
@@ -162,7 +163,7 @@ class Memory:
     def _give(self, claim: Claim, left: Record | tuple[str, ...] | None) -> None:
         """Give a device back with what is left, which is here until the hub has it."""
         state: bytes | Amend | None = None
-        if left == Record(None):
+        if left == _NOTHING:
             state = FORGET
         elif left is not None:
             self._parting[claim.device_id] = left

@@ -6,6 +6,7 @@ bits), and the time spent in the state before, in tenths of a second (24 bits, 1
 
 from __future__ import annotations
 
+import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ KEPT: Final = 8
 """Entries of one connection; who idles and wakes all day keeps the last four rounds of it."""
 
 _ENTRY_BYTES: Final = 4
+_WORDS: Final = struct.Struct(">I")
 _BEGINNING_BYTES: Final = 3 * _ENTRY_BYTES
 _LASTING: Final = frozenset({State.AUTHENTICATING, State.ACTIVE, State.IDLE})
 _MOST_TENTHS: Final = (1 << 24) - 1
@@ -68,11 +70,7 @@ def latest_state(history: bytes, among: Collection[State]) -> State | None:
 
 def steps(history: bytes) -> list[Step]:
     """Return the entries, oldest first."""
-    words = (
-        int.from_bytes(history[at : at + _ENTRY_BYTES])
-        for at in range(0, len(history), _ENTRY_BYTES)
-    )
     return [
         Step(_STATES[word >> 28], _EVENTS[word >> 24 & 0xF], (word & _MOST_TENTHS) / 10)
-        for word in words
+        for (word,) in _WORDS.iter_unpack(history)
     ]

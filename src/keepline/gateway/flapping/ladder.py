@@ -76,14 +76,15 @@ class Ladder:
         if standing is None:
             standing = self._climbing[key] = Standing(key, now)
             self._peak = max(self._peak, len(self._climbing))
-        if standing.step is Step.BANNED:
+        elif standing.step is Step.BANNED:
             return None
-        self._cool(standing, now)
+        else:
+            self._cool(standing, now)
+            if standing.step is None:
+                self._climbing.move_to_end(key)
         standing.heat += by
         standing.times += 1
         before = standing.step
-        if before is None:
-            self._climbing.move_to_end(key)
         step = self.rungs.step(standing.heat)
         if step is None or (before is not None and _HEIGHT[step] <= _HEIGHT[before]):
             self._forget_the_oldest()
