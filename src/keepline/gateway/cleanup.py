@@ -102,6 +102,7 @@ def part(connection: Connection) -> None:
 
     Session and connection hold each other, and the wheel may hold a connection for a while yet.
     """
+    connection.receiver.forget()
     connection.receiver = NOBODY
     connection.transport = GONE
 

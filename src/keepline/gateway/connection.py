@@ -37,8 +37,6 @@ UNREAD = frozenset({CloseReason.HEARTBEAT_TIMEOUT, CloseReason.SLOW_READER})
 
 UNHEARD_LOOK_S = 1.0
 
-_NONE_YET = (0, 0)  # of control frames that nobody asked for: in which second, and how many
-
 # Looked up a few times for every ping; an enum's own look-up is slow in Python 3.11.
 _ACTIVE, _IDLE, _HEALTHY = State.ACTIVE, State.IDLE, Verdict.HEALTHY
 
@@ -52,7 +50,6 @@ class Connection(asyncio.Protocol):
     """The I/O shell around one `Lifecycle`; used once, never reopened."""
 
     __slots__ = (
-        "_control",
         "_holds",
         "_reader",
         "address",
@@ -91,7 +88,6 @@ class Connection(asyncio.Protocol):
         self.last_activity = now
         self.last_sent = now  # data, as the device counts it
         self._holds = 0
-        self._control = _NONE_YET
 
     # -- inbound ---------------------------------------------------------------------------
 
@@ -199,11 +195,7 @@ class Connection(asyncio.Protocol):
             self._hold(HOLD_END)
 
     def _may_send_control(self) -> bool:
-        second, count = self._control
-        this_second = int(self.node.ticker.now)
-        count = count + 1 if second == this_second else 1
-        self._control = (this_second, count)
-        return count <= self.node.limits.control_frames_per_s
+        return self.node.turns.count_control(self) <= self.node.limits.control_frames_per_s
 
     # -- outbound --------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from keepline.gateway.memory import Memory
 from keepline.gateway.profiles import Profiles
 from keepline.gateway.registry import Registry
 from keepline.gateway.resumption import Parting, begin, found_by, hand_over
+from keepline.gateway.seldom import Seldom
 from keepline.gateway.session import Session
 from keepline.gateway.threads import ThreadedSession, thread_fence
 from keepline.gateway.ticker import Due, Ticker
@@ -110,6 +111,7 @@ class Node:
         "random",
         "refusals",
         "registry",
+        "seldom",
         "settings",
         "streaming_silence_s",
         "thread_fence",
@@ -156,6 +158,7 @@ class Node:
         self.make_session_id = make_session_id
         self.profiles = Profiles(settings.profiles)
         self.registry = Registry()
+        self.seldom = Seldom()
         self.expiries = Expiries(self.registry, grace_s=settings.auth.expiry_grace_s)
         self.heap = heap
         self.hellos = HelloCache()

@@ -58,6 +58,9 @@ class Receiver:
     def release(self) -> None:
         """Give back what was claimed; idempotent."""
 
+    def forget(self) -> None:
+        """Let go of what was kept beside it: it is over."""
+
 
 NOBODY = Receiver()
 """Takes what is left to tell once the session has gone."""

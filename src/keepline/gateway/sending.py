@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from keepline.gateway import mistakes
 from keepline.gateway.calls import Calls
 from keepline.gateway.delivery import Delivery, lasting, named
+from keepline.gateway.seldom import put
 from keepline.gateway.speaker import Speaker
 from keepline.gateway.speech import Speech
 from keepline.reasons import CloseReason
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Sending(Calls):
     """The way from the handler to the device."""
 
-    __slots__ = ("_delivery", "_full_duplex", "_speaker", "hello")
+    __slots__ = ("_full_duplex", "_speaker", "hello")
 
     def __init__(
         self,
@@ -37,7 +38,6 @@ class Sending(Calls):
         ids: Packed,
     ) -> None:
         super().__init__(connection, handler, device_id=device_id, ids=ids)
-        self._delivery: Delivery | None = None
         self._full_duplex = False
         self._speaker: Speaker | None = None
         self.hello = hello
@@ -46,6 +46,14 @@ class Sending(Calls):
     def audio_version(self) -> int:
         """How its audio is framed: 1, 2 or 3."""
         return self.hello.version or 1
+
+    @property
+    def _delivery(self) -> Delivery | None:
+        return self.connection.node.seldom.deliveries.get(self)
+
+    @_delivery.setter
+    def _delivery(self, delivery: Delivery | None) -> None:
+        put(self.connection.node.seldom.deliveries, self, delivery)
 
     # -- for the handler -------------------------------------------------------------------
 
@@ -145,8 +153,8 @@ class Sending(Calls):
 
     def undelivered(self) -> tuple[str, ...]:
         """Return what the device has not got and will mean something on its next connection."""
-        if self._delivery is not None:
-            return tuple(self._delivery)
+        if (delivery := self._delivery) is not None:
+            return tuple(delivery)
         outbox = self.connection.outbox
         return () if outbox is None else lasting(outbox.texts())
 
@@ -157,11 +165,14 @@ class Sending(Calls):
         message = named(text, f"{self.session_id}-{next(self._node.call_numbers)}")
         if message is None:
             return text
-        if self._delivery is None:
-            self._delivery = Delivery(self._node.settings.outbox.control_messages)
-        if not self._delivery.take(message):
+        delivery = self._delivery
+        if delivery is None:
+            limit = self._node.settings.outbox.control_messages
+            delivery = self._delivery = Delivery(limit)
+        if not delivery.take(message):
             self.close(CloseReason.OUTBOX_OVERFLOW)
         return message.text
 
     def _is_interrupted(self) -> bool:
-        return self._inbox is not None and self._inbox.interruptions > 0
+        inbox = self._inbox
+        return inbox is not None and inbox.interruptions > 0

@@ -11,6 +11,7 @@ from keepline.gateway.drain.turn import ANSWER_S, RECORDED_S, Talk
 from keepline.gateway.handler import Handler
 from keepline.gateway.packed import pack
 from keepline.gateway.resumption import part, save_snapshot
+from keepline.gateway.seldom import put
 from keepline.gateway.sending import Sending
 from keepline.gateway.timers import Timer
 from keepline.gateway.toolbox import CALL_TIMEOUT_S, Toolbox, answered_call
@@ -47,7 +48,7 @@ _PONG = Pong()
 class Session(Sending):
     """One device's turn on one connection."""
 
-    __slots__ = ("opened_at", "outcome", "parting")
+    __slots__ = ("opened_at", "outcome")
 
     def __init__(
         self,
@@ -67,7 +68,15 @@ class Session(Sending):
         )
         self.outcome = claim.outcome
         self.opened_at = connection.node.ticker.now
-        self.parting: Parting | None = None  # what it leaves, once its end has come
+
+    @property
+    def parting(self) -> Parting | None:
+        """What it leaves, once its end has come."""
+        return self.connection.node.seldom.partings.get(self)
+
+    @parting.setter
+    def parting(self, parting: Parting | None) -> None:
+        put(self.connection.node.seldom.partings, self, parting)
 
     @property
     def profile(self) -> Profile:
@@ -184,8 +193,8 @@ class Session(Sending):
         elif type(message) in _AMONG_US:
             if type(message) is Ping:
                 self.tell(_PONG)
-            elif type(message) is Ack and self._delivery is not None:
-                self._delivery.acknowledge(message.message_id)
+            elif type(message) is Ack and (delivery := self._delivery) is not None:
+                delivery.acknowledge(message.message_id)
             return
         if self._worker is None:
             self.deliver(self.handler.text, message)
@@ -285,8 +294,13 @@ class Session(Sending):
         """Give the device back, unless a newer session holds it already, and with it all else."""
         if not self._node.registry.release(self):
             return
-        record = None if self.parting is None else self.parting.record()
-        if record is None and self.parting is not None:
-            self._node.memory.leave_messages(self, self.parting.undelivered)
+        parting = self.parting
+        record = None if parting is None else parting.record()
+        if record is None and parting is not None:
+            self._node.memory.leave_messages(self, parting.undelivered)
         else:
             self._node.memory.leave(self, record)
+
+    def forget(self) -> None:
+        """It has gone, and nobody asks for it any more."""
+        self._node.seldom.forget(self)

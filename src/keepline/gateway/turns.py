@@ -20,11 +20,13 @@ class Turns:
     message is lost.
     """
 
-    __slots__ = ("_node", "_taken", "_waiting")
+    __slots__ = ("_controls", "_node", "_second", "_taken", "_waiting")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._taken: dict[Connection, int] = {}
+        self._second = 0
+        self._controls: dict[Connection, int] = {}  # in this second
         self._waiting: list[Connection] = []
 
     def __len__(self) -> int:
@@ -41,9 +43,19 @@ class Turns:
         self._node.counters.peers_held_back += 1
         self._waiting.append(connection)
 
+    def count_control(self, connection: Connection) -> int:
+        """Count a control frame that nobody asked for; return the how many'th of this second."""
+        second = int(self._node.ticker.now)
+        if second != self._second:
+            self._second = second
+            self._controls.clear()
+        count = self._controls[connection] = self._controls.get(connection, 0) + 1
+        return count
+
     def each_second(self) -> None:
         """Begin a new second: who was held goes on."""
         waiting, self._waiting = self._waiting, []
         self._taken.clear()
+        self._controls.clear()
         for connection in waiting:
             self._node.loop.call_soon(connection.next_turn)

@@ -4,6 +4,8 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from keepline.gateway.drain.sequence import SAVED_S
 from keepline.gateway.session import Session
 from keepline.reasons import CloseReason
@@ -239,7 +241,11 @@ async def test_a_handler_that_does_not_end_keeps_no_drain_beyond_its_limit() -> 
 
 
 @virtual
-async def test_a_message_of_the_drain_is_not_said_again_on_the_next_connection() -> None:
+async def test_a_message_of_the_drain_is_not_said_again_on_the_next_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Session, "forget", lambda _: None)
+
     class KeepsTalking(Talks):
         def snapshot(self) -> bytes:
             return b"kept"

@@ -1,0 +1,36 @@
+"""What a session has seldom, in tables of the node: a place in each would be 8 bytes for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from keepline.gateway.calls import Calls, Inbox
+    from keepline.gateway.delivery import Delivery
+    from keepline.gateway.resumption import Parting
+
+T = TypeVar("T")
+
+
+class Seldom:
+    """By session, and only while there is some: nothing of those that are idle or have gone."""
+
+    __slots__ = ("deliveries", "inboxes", "partings")
+
+    def __init__(self) -> None:
+        self.inboxes: dict[Calls, Inbox] = {}
+        self.deliveries: dict[Calls, Delivery] = {}
+        self.partings: dict[Calls, Parting] = {}
+
+    def forget(self, session: Calls) -> None:
+        """It has gone."""
+        for table in (self.inboxes, self.deliveries, self.partings):
+            table.pop(session, None)
+
+
+def put(table: dict[Calls, T], session: Calls, what: T | None) -> None:
+    """Have `session` have `what`, None for nothing."""
+    if what is None:
+        table.pop(session, None)
+    else:
+        table[session] = what
