@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from keepline.app.deeds import Deeds
 from keepline.app.telling import STOP_TIMEOUT_S
+from keepline.errors import HubDownError
 from keepline.monitor.alerts.alerts import Alerts
 from keepline.monitor.alerts.incidents import Fact, Incident
 from keepline.monitor.findings import Severity
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from keepline.monitor.findings import Finding
     from keepline.monitor.sampler import Sampler
     from keepline.relay.upstreams.pool import Pool
+
+SEASONS: Final = "seasons"
+"""What the hours of the week bring, in the hub."""
 
 DAY_S: Final = 86_400.0
 EXPIRY_DAYS: Final = 14.0
@@ -67,6 +71,18 @@ class Alerting:
         )
         sampler.on_sample.append(self.alerts.on_sample)
 
+    async def start(self) -> None:
+        """Take up what a former life has left and learned, and look from now on."""
+        node, seasons = self._node, self._rulebook.seasons
+        try:
+            memo = await node.hub.memo(SEASONS)
+        except HubDownError as error:
+            node.log.warning("seasons_unreadable", error=error)
+        else:
+            if memo is not None and not seasons.take_up(memo):
+                node.log.warning("seasons_unreadable")
+        await self.alerts.start()
+
     async def stop(self) -> None:
         """Look no more, and tell what waits to be told, within STOP_TIMEOUT_S."""
         await self.alerts.stop(STOP_TIMEOUT_S)
@@ -77,7 +93,11 @@ class Alerting:
         incidents.stands(Incident.CERTIFICATE_EXPIRES, {} if expiry is None else {"": expiry})
         if self._upstreams is not None:
             incidents.stands(Incident.UPSTREAM_AWAY, away(self._upstreams))
-        return self._rulebook.evaluate(now, self._series)
+        found = self._rulebook.evaluate(now, self._series)
+        seasons = self._rulebook.seasons
+        if seasons.has_news:  # once an hour
+            self._node.hub.keep_memo(SEASONS, seasons.kept())
+        return found
 
     def _outside(self) -> list[Notifier]:
         node, settings = self._node, self._node.settings.alerts

@@ -175,7 +175,7 @@ class Composition:
         if self.admin is not None:
             await self.admin.start(succession.estate.admin)
         await succession.take_over()
-        await self.alerting.alerts.start()  # an elder looks after them until then
+        await self.alerting.start()  # an elder looks after them until then
         self._has_started = True
 
     async def stop(self) -> None:

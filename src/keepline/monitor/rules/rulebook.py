@@ -11,37 +11,32 @@ from typing import TYPE_CHECKING, Final
 
 from keepline.monitor.findings import Severity
 from keepline.monitor.gauges import Gauge
-from keepline.monitor.rules.anomalies import HOUR_S, MINUTE_S, Outliers, Shift
 from keepline.monitor.rules.outlook import LONG, SHORT, Outlook
 from keepline.monitor.rules.seed_trend import MOST, seed_trend
 from keepline.monitor.rules.thresholds import Limits, Threshold
 from keepline.monitor.rules.turns import Turn
-from keepline.monitor.rules.windows import NOTHING, with_as_many
+from keepline.monitor.rules.watched import STALE_S, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from keepline.monitor.findings import Finding
-    from keepline.monitor.sample import Series
+    from keepline.monitor.rules.seasons import Seasons
+    from keepline.monitor.rules.watched import Recent
     from keepline.settings.rules import Rules
-
-    Recent = Callable[[Gauge, float], Series]
-    """Returns what a gauge was in the last so many seconds, up to the newest sample of all."""
 
 LIMITED: Final = (Gauge.MEMORY_BYTES, Gauge.CPU_PERCENT, Gauge.CONNECTIONS, Gauge.QUEUE_DEPTH)
 GROWING: Final = (Gauge.MEMORY_BYTES, Gauge.CONNECTIONS, Gauge.QUEUE_DEPTH, Gauge.DESCRIPTORS)
-WATCHED: Final = (Gauge.DISCONNECTS_PER_S, Gauge.RTT_P50_S, Gauge.HANDSHAKE_FAILURES_PER_S)
 
 HIGH_MEMORY: Final = 1.5  # times the limit
 HIGH_CPU_PERCENT: Final = 95.0
 NEAR_THE_END: Final = 0.9  # of what there is: a limit beyond it would hardly be passed
 AT_THE_END: Final = 0.95
-STALE_S: Final = 60.0  # a gauge without a value for so long has none
+HOUR_S: Final = 3_600
 
-# Which of the twelve samples of a minute is whose; a short trend has two.
+# Which of the twelve samples of a minute is whose; a short trend has two. Shifts have 6 to 8.
 _SHORT_PLACES: Final = (0, 1, 2, 3)
 _LONG_PLACES: Final = (4, 5, 10, 11)
-_SHIFT_PLACES: Final = (6, 7, 8)
 
 
 class Rulebook:
@@ -50,11 +45,10 @@ class Rulebook:
     __slots__ = (
         "_began",
         "_max_connections",
-        "_outliers",
         "_outlooks",
         "_settings",
-        "_shifts",
         "_thresholds",
+        "_watched",
     )
 
     def __init__(self, settings: Rules, max_connections: int) -> None:
@@ -62,16 +56,17 @@ class Rulebook:
         self._max_connections = max_connections
         self._began: float | None = None
         self._thresholds = [Threshold(gauge, settings) for gauge in LIMITED]
-        self._outliers = {gauge: Outliers(gauge, settings) for gauge in WATCHED}
-        self._shifts = [
-            Turn(Shift(gauge, settings), MINUTE_S, place)
-            for gauge, place in zip(WATCHED, _SHIFT_PLACES, strict=True)
-        ]
+        self._watched = Watched(settings)
         self._outlooks = [
             Turn(Outlook(gauge, window, settings), window.every_s, place)
             for window, places in ((SHORT, _SHORT_PLACES), (LONG, _LONG_PLACES))
             for gauge, place in zip(GROWING, places, strict=True)
         ]
+
+    @property
+    def seasons(self) -> Seasons:
+        """What the hours of a week bring, which is learned from one life to the next."""
+        return self._watched.seasons
 
     def evaluate(self, now: float, recent: Recent) -> tuple[Finding, ...]:
         """Return what holds now: of each gauge and kind one finding, the worst.
@@ -87,24 +82,13 @@ class Rulebook:
             values = recent(threshold.gauge, STALE_S).values
             if values:
                 yield threshold.look(now, values[-1], self._limits(threshold.gauge, recent))
-        for gauge, outliers in self._outliers.items():
-            yield outliers.look(now, recent(gauge, STALE_S).values)
-        for shift in self._shifts:
-            shift.take(now, lambda rule: self._shifted(rule, now, recent))
-            yield shift.finding
+        yield from self._watched.look(now, recent)
         if self._settings.trends == "seed":
             yield from (seed_trend(gauge, recent(gauge, HOUR_S)) for gauge in MOST)
             return
         for outlook in self._outlooks:
             outlook.take(now, lambda rule: self._trend(rule, now, recent))
             yield outlook.finding
-
-    def _shifted(self, rule: Shift, now: float, recent: Recent) -> Finding | None:
-        series = recent(rule.gauge, HOUR_S) if recent(rule.gauge, STALE_S).times else NOTHING
-        if rule.gauge is Gauge.DISCONNECTS_PER_S:
-            series = with_as_many(series, recent(Gauge.CONNECTIONS, HOUR_S))
-        self._outliers[rule.gauge].learn(series)
-        return rule.look(now, series)
 
     def _trend(self, rule: Outlook, now: float, recent: Recent) -> Finding | None:
         if self._began is None:

@@ -32,6 +32,16 @@ class Usual(NamedTuple):
         """Return how far above usual a value is."""
         return (value - self.centre) / self.spread
 
+    def up_to(self, gauge: Gauge, height: float, interval_s: float, least_share: float) -> Usual:
+        """Return what is usual where a gauge may go up to a height beside, strayed as here or more.
+
+        Its spread counts as `least_share` of the height at least.
+        """
+        if height <= self.centre:
+            return self
+        least = max(least_share * height, _least_spread(gauge, height, interval_s))
+        return Usual(height, max(self.spread, least))
+
 
 def usual(
     gauge: Gauge, before: Sequence[float], interval_s: float, least_share: float

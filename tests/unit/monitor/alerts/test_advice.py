@@ -4,7 +4,8 @@ from keepline.monitor.alerts.advice import ADVICE, advice_for
 from keepline.monitor.alerts.alert import INCIDENT
 from keepline.monitor.alerts.incidents import Incident
 from keepline.monitor.findings import Kind
-from keepline.monitor.rules.rulebook import GROWING, LIMITED, WATCHED
+from keepline.monitor.rules.rulebook import GROWING, LIMITED
+from keepline.monitor.rules.watched import WATCHED
 
 
 def test_there_is_advice_for_whatever_an_alert_can_be_about() -> None:

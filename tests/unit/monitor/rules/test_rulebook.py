@@ -10,7 +10,8 @@ import pytest
 from keepline.monitor.findings import Finding, Kind, Severity
 from keepline.monitor.gauges import Gauge
 from keepline.monitor.rings import Rings
-from keepline.monitor.rules.rulebook import STALE_S, Rulebook, worst
+from keepline.monitor.rules.rulebook import Rulebook, worst
+from keepline.monitor.rules.watched import STALE_S
 from keepline.monitor.sample import Sample, Series, in_order
 from keepline.settings.rules import Rules
 

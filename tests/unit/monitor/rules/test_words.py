@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from keepline.monitor.gauges import Gauge
-from keepline.monitor.rules.rulebook import GROWING, LIMITED, WATCHED
+from keepline.monitor.rules.rulebook import GROWING, LIMITED
+from keepline.monitor.rules.watched import WATCHED
 from keepline.monitor.rules.words import amount, called, duration
 
 
