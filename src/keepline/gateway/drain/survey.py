@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.gateway.drain.notice import back_s, return_of
-from keepline.gateway.drain.plan import Plan, Return, Wave
+from keepline.gateway.drain.plan import Crowd, Plan, Return, Wave
 from keepline.gateway.drain.turn import Talk
 from keepline.lifecycle.states import State
 
@@ -20,38 +20,53 @@ SLICE: Final = 250
 
 
 class Found(NamedTuple):
-    """Sessions by their wave and by how they come back; `close_s` is their longest Close.
+    """Sessions by their wave, by how they come back, and in how many seconds if by themselves.
 
-    `back` is how many come back by themselves, by how long that takes them.
+    `close_s` is their longest Close. So many are put in their lanes in one go, and not one by one.
     """
 
-    groups: dict[tuple[Wave, Return], list[Session]]
+    groups: dict[tuple[Wave, Return, float], list[Session]]
     close_s: float
-    back: Counter[float]
+
+    @property
+    def back(self) -> Counter[float]:
+        """How many come back by themselves, by how long that takes them."""
+        found: Counter[float] = Counter()
+        for (_, comes_back, seconds), sessions in self.groups.items():
+            if comes_back is Return.BY_ITSELF:
+                found[seconds] += len(sessions)
+        return found
+
+    @property
+    def crowd(self) -> Crowd:
+        """How many there are of each kind."""
+        found: Counter[tuple[Wave, Return]] = Counter()
+        for (wave, comes_back, _), sessions in self.groups.items():
+            found[wave, comes_back] += len(sessions)
+        return dict(found)
 
 
 async def survey(node: Node) -> Found:
     """Find every session that is not ending yet."""
-    groups: dict[tuple[Wave, Return], list[Session]] = {}
+    groups: dict[tuple[Wave, Return, float], list[Session]] = {}
     close_s = 0.0
-    back: Counter[float] = Counter()
     for number, session in enumerate(node.registry, start=1):
         if session.connection.lifecycle.reason is None:
-            key = _kind_of(node, session)
-            groups.setdefault(key, []).append(session)
-            back[back_s(session)] += key[1] is Return.BY_ITSELF
+            groups.setdefault(_kind_of(node, session), []).append(session)
             close_s = max(close_s, session.profile.close_timeout_s)
         if number % SLICE == 0:
             await asyncio.sleep(0)
-    return Found(groups, close_s, +back)
+    return Found(groups, close_s)
 
 
-def _kind_of(node: Node, session: Session) -> tuple[Wave, Return]:
+def _kind_of(node: Node, session: Session) -> tuple[Wave, Return, float]:
     try:
-        return wave_of(session, node.ticker.now), return_of(session)
+        comes_back = return_of(session)
+        seconds = back_s(session) if comes_back is Return.BY_ITSELF else 0.0
+        return wave_of(session, node.ticker.now), comes_back, seconds
     except Exception as error:  # noqa: BLE001 (one session must not keep a plan from being made)
         node.isolation.faults.of_ours(error, "drain_step_failed", session.device_id)
-        return Wave.QUIET, Return.NEVER
+        return Wave.QUIET, Return.NEVER, 0.0
 
 
 def wave_of(session: Session, now: float) -> Wave:
@@ -65,7 +80,7 @@ def plan_for(node: Node, found: Found, rate_per_s: float, away_s: float) -> Plan
     """Return the plan by which those leave; see `Plan`."""
     settings = node.settings.drain
     return Plan(
-        crowd={key: len(sessions) for key, sessions in found.groups.items()},
+        crowd=found.crowd,
         rate_per_s=rate_per_s,
         wait_s=settings.wait_s,
         turn_s=settings.turn_s,

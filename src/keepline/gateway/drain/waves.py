@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from keepline.gateway.session import Session
 
 MOST_PER_TURN: Final = 32
-"""How many are let go before everything else has its turn: about 1 ms."""
+"""How many are let go before everything else has its turn, if they take no longer than that:"""
+
+TURN_S: Final = 0.002
+"""Of the loop's CPU time. What is closed is cleaned up in the same turns, and takes its own."""
 
 LOOKS_PER_TURN: Final = 200
 """How many conversations are looked at in a turn."""
@@ -88,28 +91,27 @@ class Waves:
     def __init__(
         self, node: Node, plan: Plan, found: Found, target: str | None, counts: Counts
     ) -> None:
-        draw = node.random.random
+        draw, back = node.random.random, found.back
         self._node = node
         self._plan = plan
         self._target = target
         self._counts = counts
         self._free = Lane(plan.own_rate_per_s, draw())
         self._paced = {
-            seconds: Lane(plan.rate_per_s * count / found.back.total(), draw())
-            for seconds, count in found.back.items()
+            seconds: Lane(plan.rate_per_s * count / back.total(), draw())
+            for seconds, count in back.items()
         }
         self._late = Lane(plan.rate_per_s, draw())  # whose turn is over when all slots are
         self._hints = Slots(plan.rate_per_s, plan.hints_s)
         self._watched: dict[Session, float] = {}  # until when; who is not told yet: for ever
         self._turn_over_s: dict[Sending, float] = {}  # since when, of those
         self._is_forced = False
-        for (wave, comes_back), sessions in found.groups.items():
+        for (wave, comes_back, seconds), sessions in found.groups.items():
             if wave is Wave.TALKING:
                 self._watched.update(dict.fromkeys(sessions, inf))
                 continue
-            for session in sessions:
-                lane = self._lane(session, comes_back)
-                (lane.idle if wave is Wave.IDLE else lane.quiet).append(session)
+            lane = self._paced[seconds] if comes_back is Return.BY_ITSELF else self._free
+            (lane.idle if wave is Wave.IDLE else lane.quiet).extend(sessions)
 
     @property
     def talking(self) -> int:
@@ -133,12 +135,13 @@ class Waves:
 
     def turn(self, own_s: float, at_s: float, now_s: float) -> bool:
         """Let go whose slot has come; return whether there are more than one turn may have."""
-        left = MOST_PER_TURN
+        left, cpu = MOST_PER_TURN, self._node.clock.thread_cpu
+        until_s = cpu() + TURN_S
         for lane in self._lanes():
             lane.at_s = own_s if lane is self._free else at_s
             while left and lane and (self._is_forced or lane.slot_s <= lane.at_s):
-                left -= 1
                 self._next(lane, now_s)
+                left = left - 1 if cpu() < until_s else 0
         self._look_at_conversations(now_s, left)
         return not left
 

@@ -14,7 +14,7 @@ async def test_everybody_who_is_not_ending_yet_is_found() -> None:
     world.connect("device-told", TOLD)
     world.connect("device-ending").session.close(CloseReason.KICKED)
     found = await survey(world.node)
-    counts = {key: len(sessions) for key, sessions in found.groups.items()}
+    counts = found.crowd
     assert counts == {
         (Wave.QUIET, Return.NEVER): SLICE + 10,
         (Wave.QUIET, Return.TOLD): 1,

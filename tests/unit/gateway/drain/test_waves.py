@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 from math import inf
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from keepline.gateway.drain.progress import Counts
 from keepline.gateway.drain.survey import plan_for, survey
 from keepline.gateway.drain.turn import Talk
-from keepline.gateway.drain.waves import HEARD_S, MOST_PER_TURN, Waves
+from keepline.gateway.drain.waves import HEARD_S, MOST_PER_TURN, TURN_S, Waves
 from keepline.gateway.session import Session
 from keepline.lifecycle.faults import Fault, Source
 from keepline.reasons import CloseReason
@@ -71,6 +72,19 @@ async def test_a_turn_lets_no_more_go_than_the_loop_can_bear() -> None:
     while waves.turn(inf, inf, 0.0):
         pass
     assert (closed(lives), waves.is_done) == (100, True)
+
+
+async def test_a_turn_that_has_taken_its_time_lets_nobody_else_go() -> None:
+    world = World()
+    lives = [world.connect(f"device-{number}") for number in range(100)]
+    waves = await waves_of(world)
+    looks = count()
+    world.clock.thread_cpu = lambda: next(looks) * TURN_S / 4  # a look for each that goes
+    assert waves.turn(inf, inf, 0.0)
+    assert closed(lives) == 4
+    world.clock.thread_cpu = lambda: next(looks) * TURN_S * 4
+    assert waves.turn(inf, inf, 0.0)
+    assert closed(lives) == 5  # one at the least: else it would never end
 
 
 async def test_nobody_goes_before_the_first_slot() -> None:
