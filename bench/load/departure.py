@@ -56,7 +56,11 @@ class Departure:
         deadline = time.monotonic() + within_s
         while self._devices:
             for fd, _ in self._epoll.poll(0.1):
-                self._read(self._devices[fd])
+                device = self._devices[fd]
+                try:
+                    self._read(device)
+                except ConnectionError:  # it was dropped before it had said what it wanted to
+                    self._gone(device)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{len(self._devices)} were still there after {within_s:g} s")
         return self.departed

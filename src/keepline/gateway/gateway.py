@@ -22,6 +22,9 @@ EACH_S = 1.0
 
 GATE_CLOSE_S = 2.0
 
+LAST_S = 1.0
+"""For who is on the way out when all time is over already."""
+
 
 class Gateway:
     """Listens for the devices of one `Node`. `start` once, `stop` as often as you like."""
@@ -100,16 +103,13 @@ class Gateway:
         await asyncio.shield(self._stopping)
 
     async def _stop(self) -> None:
-        node = self.node
+        node, began_at = self.node, self.node.clock.now()
         node.drain.start("stop", binding=True)
         await node.drain.over()
         if self._listener is not None:
             self._listener.close()
         await node.arrivals.give_up(node.arrivals.admissions, node.arrivals.turned_away)
-        # Whoever is on the way out has a deadline in the wheel, also those without a session.
-        # No session pays for an event that only this wait would need.
-        while node.registry or node.departures or node.cleanups or node.wheel.armed:  # noqa: ASYNC110
-            await asyncio.sleep(TICK_S)
+        await self._empty(began_at + node.settings.drain.longest_s)
         await self._close_gate()
         if self._certificates is not None:
             await self._certificates.stop()
@@ -119,6 +119,22 @@ class Gateway:
         if self._minder is not None:
             self._minder.cancel()
         node.log.flush_all()
+
+    async def _empty(self, until: float) -> None:
+        """Wait for who is on the way out, also without a session; the drain's limit is ours."""
+        node, now = self.node, self.node.clock.now
+        until = max(until, now() + LAST_S)
+        # No session pays for an event that only this wait would need.
+        while node.registry or node.departures or node.cleanups or node.wheel.armed:
+            if now() >= until:
+                node.log.error(
+                    "left_behind",
+                    sessions=len(node.registry),
+                    cleanups=len(node.cleanups) + len(node.departures),
+                    deadlines=node.wheel.armed,
+                )
+                return
+            await asyncio.sleep(TICK_S)
 
     async def _close_gate(self) -> None:
         """An authenticator may be outside code: a fence, with a bound."""

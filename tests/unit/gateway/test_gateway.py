@@ -52,3 +52,18 @@ async def test_every_session_is_told_before_it_is_closed() -> None:
         assert life.transport.aborted
     assert world.counters.disconnects[CloseReason.SERVER_SHUTDOWN] == 500
     assert len(world.node.registry) == 0
+
+
+@virtual
+async def test_a_session_that_nothing_ends_keeps_no_gateway_for_ever() -> None:
+    world = World(clock=LoopClock())
+    life = world.connect("ghost")
+    life.loses_tcp()
+    world.node.registry.claim(life.session)  # a fault of ours: nobody will release it
+    began_at = world.clock.now()
+    async with asyncio.timeout(100):
+        await stopped(world, lambda: None)
+    settings = world.node.settings.drain
+    assert world.clock.now() - began_at <= settings.longest_s + 2.0
+    [line] = world.logged("left_behind")
+    assert (line["level"], line["sessions"]) == ("error", 1)
