@@ -57,6 +57,24 @@ async def test_a_device_that_is_back_finds_its_handlers_state() -> None:
     assert life.handler.calls == [("restore", b"state"), ("resumed", Outcome.RESUMED)]
 
 
+async def test_a_state_that_takes_its_time_is_found_as_well() -> None:
+    class Later(Keeping):
+        async def snapshot(self) -> bytes:  # type: ignore[override]
+            await asyncio.sleep(0)
+            return b"later"
+
+    world = World(Later)
+    (await come(world)).loses_tcp()
+    await asyncio.gather(*world.node.cleanups)
+    assert (await come(world)).handler.calls[0] == ("restore", b"later")
+
+
+async def test_who_takes_over_from_one_that_is_being_closed_resumes() -> None:
+    world = World(Keeping)
+    (await come(world)).session.close(CloseReason.KICKED)
+    assert (await come(world)).session.outcome is Outcome.RESUMED
+
+
 async def test_a_device_that_comes_too_late_is_new_to_its_handler_and_told_expired() -> None:
     world = World(Keeping, hub={"resume_window_s": 10.0})
     (await come(world)).loses_tcp()
@@ -478,3 +496,24 @@ async def test_a_snapshot_of_an_idle_session_does_not_undo_what_is_saved_right_a
     life.session.close(CloseReason.HANDLER_FAILED)
     life.loses_tcp()
     assert (await come(world)).handler.calls[0] == ("restore", b"2")
+
+
+async def test_a_snapshot_of_an_idle_session_is_newer_than_what_was_saved_before_it() -> None:
+    go = asyncio.Event()
+
+    class Saving(Keeping):
+        async def text(self, session: Any, message: Any) -> None:  # type: ignore[override]
+            await go.wait()
+            await session.save(b"older")
+
+    world = World(Saving)
+    life = await come(world)
+    life.says('{"type":"listen","state":"detect","text":"first"}')
+    life.session.tell_idle()  # its snapshot waits for the call that saves
+    await settle()
+    go.set()
+    for _ in range(5):
+        await settle()
+    life.session.close(CloseReason.HANDLER_FAILED)
+    life.loses_tcp()
+    assert (await come(world)).handler.calls[0] == ("restore", b"state")

@@ -130,11 +130,14 @@ def test_no_more_events_are_read_than_asked_for(database: Database, number: int)
     assert len(read) == min(number, 2)
 
 
-def test_a_node_that_starts_releases_what_its_former_life_held(database: Database) -> None:
+@pytest.mark.parametrize(("at", "outcome"), [(159.9, Outcome.RESUMED), (160.0, Outcome.EXPIRED)])
+def test_a_node_that_starts_releases_what_its_former_life_held(
+    database: Database, at: float, outcome: Outcome
+) -> None:
     claim(database, "held", "s1")
     run(database, SaveState("held", "s1", 1.0, b"x"))
     assert run(database, TakeOver("", at=100.0, until=160.0)) == [1]
-    assert claim(database, "held", "s2", at=159.9).outcome is Outcome.RESUMED
+    assert claim(database, "held", "s2", at=at).outcome is outcome
 
 
 def test_a_node_that_starts_leaves_alone_what_a_living_one_holds(database: Database) -> None:

@@ -57,6 +57,26 @@ async def test_what_was_spawned_and_does_not_end_is_named_and_held_until_it_does
     assert ended["after_s"] >= PATIENCE_S
 
 
+async def test_each_has_its_own_time_to_end() -> None:
+    world = World()
+    stubborn = Stubborn()
+    for device_id in ("one", "other"):
+        life = world.connect(device_id)
+        life.session.spawn(stubborn.run())
+        await turn()
+        life.loses_tcp()
+        await turn()
+        world.pass_time(PATIENCE_S / 2 + 0.2)
+    found = []
+    for _ in range(2):
+        world.node.each_second()
+        found.append([stray.device_id for _, stray in world.node.isolation.strays.found()])
+        world.pass_time(PATIENCE_S / 2)
+    stubborn.may_end.set()
+    await turn()
+    assert found == [["one"], ["one", "other"]]
+
+
 async def test_a_session_that_ends_in_order_leaves_nothing_to_look_for() -> None:
     world = World()
     world.connect().loses_tcp()
