@@ -227,7 +227,10 @@ class Upgrades:
             who.say({"told": "answer", "number": number, **part})
 
     async def _give_up(self, who: Line, device_id: str, number: object) -> None:
-        await self._succession.holder.give_up(device_id)
+        try:
+            await self._succession.holder.give_up(device_id)
+        except Exception as error:  # noqa: BLE001 (the heir waits for an answer: a fence)
+            self._node.isolation.faults.of_ours(error, "give_up_failed", device_id)
         who.say({"told": "given_up", "number": number})
 
     def _tell_progress(self) -> None:

@@ -73,7 +73,8 @@ class NodeHolder:
 async def _hand_over(session: Session) -> None:
     """End a session that goes on elsewhere: it hears no more, and leaves what it has."""
     left = session.parting = hand_over(session, None)
-    session.close(CloseReason.REPLACED)
+    faults = session.connection.node.isolation.faults
+    faults.close(session, CloseReason.REPLACED, "replaced_not_closed")
     if isinstance(left.snapshot, asyncio.Future):
         await asyncio.wait({left.snapshot})
     session.release()

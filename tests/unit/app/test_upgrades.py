@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from keepline.app import line
+from keepline.app.parts import in_parts
 from keepline.app.upgrades import Upgrades
 from tests.unit.gateway.drain.leaving import Leaving
+from tests.unit.gateway.fakes import World, settle
 from tests.unit.gateway.virtual_time import pass_time, virtual
 
 pytestmark = pytest.mark.skipif(not line.is_possible(), reason="sockets as Linux has them")
@@ -33,6 +35,48 @@ async def test_a_gateway_that_was_told_to_leave_is_not_upgraded_also_before_it_r
     assert upgrades._why_not(asked) == "the gateway is leaving"
     world.drain.abort()
     assert upgrades._why_not(asked) == ""
+    upgrades.close()
+    upgrades.leave_no_file()
+    os.close(held)
+
+
+async def test_an_heir_is_answered_also_where_giving_up_fails(tmp_path: Path) -> None:
+    world = World()
+    held = os.open(tmp_path, os.O_RDONLY)
+
+    async def fails(_device_id: str) -> None:
+        raise ZeroDivisionError
+
+    holder = SimpleNamespace(give_up=fails)
+    succession: Any = SimpleNamespace(elder=None, directory=held, holder=holder)
+    upgrades = Upgrades(succession, world.node, line.listen(held))
+    heard: list[line.Message] = []
+    heir: Any = SimpleNamespace(say=heard.append)
+    await upgrades._give_up(heir, "device", 7)
+    assert heard == [{"told": "given_up", "number": 7}]
+    assert world.logged("give_up_failed")
+    upgrades.close()
+    upgrades.leave_no_file()
+    os.close(held)
+
+
+async def test_an_heir_that_asks_for_operators_is_answered(tmp_path: Path) -> None:
+    world = World()
+    life = world.connect("one")
+    held = os.open(tmp_path, os.O_RDONLY)
+    succession: Any = SimpleNamespace(elder=None, directory=held)
+    upgrades = Upgrades(succession, world.node, line.listen(held))
+    heard: list[line.Message] = []
+    heir: Any = SimpleNamespace(say=heard.append)
+    upgrades._heir = heir
+    for part in in_parts({"what": "kick", "device": "one"}):
+        upgrades._on_message(heir, {"ask": "answer", "number": 7, **part})
+    await settle()
+    assert life.transport.close_code == 4002
+    assert [(each["told"], each["number"]) for each in heard] == [("answer", 7)]
+    stranger: Any = SimpleNamespace(say=heard.append)
+    upgrades._on_message(stranger, {"ask": "answer", "number": 8, **part})
+    assert heard[-1]["told"] == "failed"
     upgrades.close()
     upgrades.leave_no_file()
     os.close(held)

@@ -129,6 +129,18 @@ async def test_a_device_that_leaves_before_its_handler_has_given_its_snapshot_lo
     assert (await world.hub.claim("device-1", "session-2")).outcome is Outcome.RESUMED
 
 
+async def test_a_device_that_cannot_even_be_closed_is_given_up_with_all_it_has() -> None:
+    def cannot_write() -> None:
+        raise RuntimeError("the transport is gone")
+
+    world = World(Keeping)
+    life = await come(world)
+    life.transport.on_write = cannot_write
+    await NodeHolder(world.node, "n").give_up("device-1")
+    assert life.transport.aborted
+    assert (await world.hub.claim("device-1", "session-2")).outcome is Outcome.RESUMED
+
+
 async def test_who_is_not_here_is_given_up_at_once() -> None:
     giving_up = asyncio.ensure_future(NodeHolder(World().node, "n").give_up("nobody"))
     await settle()
