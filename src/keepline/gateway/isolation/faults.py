@@ -92,7 +92,8 @@ class Faults:
         if strategy.action is Action.RELEASE:
             session.drop_audio()
             release_caches(node)
-        connection.close(reason, f"{type(error).__name__} at {at}" if at else type(error).__name__)
+        detail = f"{type(error).__name__} at {at}" if at else type(error).__name__
+        self.close(session, reason, "failed_not_closed", detail)
         node.isolation.suspensions.failed(
             type(session.handler), session.device_id, connection.address
         )
@@ -113,10 +114,10 @@ class Faults:
             self._release()
         return reason
 
-    def close(self, session: Calls, reason: CloseReason, event: str) -> None:
+    def close(self, session: Calls, reason: CloseReason, event: str, detail: str = "") -> None:
         """Close a session that has to go, also where something of ours fails in it: see below."""
         try:
-            session.close(reason)
+            session.connection.close(reason, detail)
         except Exception as error:  # noqa: BLE001 (who closes it goes on: a fence)
             self.of_its_end(session, error, event)
 
@@ -124,7 +125,7 @@ class Faults:
         """Tell a fault of our own in ending a session as `event`; it goes all the same, by TCP."""
         reason = self.of_ours(error, event, session.device_id)
         with suppress(Exception):  # that is what failed; its reason stands before anything can
-            session.close(reason)
+            session.connection.close(reason)
         session.connection.transport.abort()
 
     def of_socket(self, error: Exception | None) -> CloseReason:

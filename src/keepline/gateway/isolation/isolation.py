@@ -65,7 +65,7 @@ class Isolation:
             node.log,
             node.clock,
             lambda: node.ticker.last_beat,
-            fence_codes(Fence.call, Fence.wait),
+            fence_codes(Fence.call, Fence.call_with, Fence.wait),
             loop_thread=node.loop_thread,
             blocked_after_s=limits.blocked_after_s,
         )
@@ -83,11 +83,12 @@ class Isolation:
 
     def each_second(self, now: float) -> None:
         """Look at what has taken too long, at what should have ended, at what grows."""
-        self.deadlines.each_second(now)
-        self.suspensions.each_second(now)
+        for part in (self.deadlines, self.suspensions, self.strays, self.leaks):
+            try:
+                part.each_second(now)
+            except Exception as error:  # noqa: BLE001 (one part keeps no other from its turn)
+                self.faults.of_ours(error, "upkeep_failed")
         self.budgets.each_second()
-        self.strays.each_second(now)
-        self.leaks.each_second(now)
         self.faults.each_second()
 
     def on_stall(self, lost_s: float) -> None:

@@ -147,4 +147,7 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._ended.wait(LOOK_S):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 (what it looks at runs meanwhile: a fence)
+                self._log.error("watchdog_failed", error=error)

@@ -193,3 +193,18 @@ async def test_a_storm_of_faults_is_a_few_events_and_a_number(surplus: int) -> N
     assert len(world.logged("admission_failed")) == EVENTS_PER_S + surplus
     faults.of_ours(KeyError(), "admission_failed")
     assert len(await world.hub.latest(limit=100, kind="fault")) == len(told) + 1
+
+
+async def test_a_handler_that_fails_where_its_session_cannot_be_closed_ends_it_all_the_same() -> (
+    None
+):
+    def cannot_write() -> None:
+        raise RuntimeError("the transport is gone")
+
+    world = World()
+    life = world.connect()
+    life.transport.on_write = cannot_write
+    assert world.node.fence.call(life.session, falls) is None
+    assert life.connection.lifecycle.reason is CloseReason.HANDLER_FAILED
+    assert life.transport.aborted
+    assert world.logged("failed_not_closed")

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+from types import SimpleNamespace
 
 from keepline.errors import HandlerError, SuspendedError
 from keepline.gateway.isolation.isolation import BLOCKED_FOR_S
+from keepline.gateway.isolation.places import caller_in
 from keepline.gateway.isolation.watchdog import Culprit
+from keepline.gateway.session import Session
 from keepline.lifecycle.faults import Fault, Source
 from keepline.monitor.alerts.incidents import Incident
-from tests.unit.gateway.fakes import World
+from tests.unit.gateway.fakes import Recorder, World
 
 CULPRIT = Culprit(
     "app.py:7", "app.Assistant", "Assistant.text", "Device-1", "session-1", "f app.py:7"
@@ -60,3 +64,45 @@ async def test_it_watches_from_a_thread_and_leaves_none_behind() -> None:
     assert "keepline-watchdog" in [thread.name for thread in threading.enumerate()]
     isolation.stop()
     assert "keepline-watchdog" not in [thread.name for thread in threading.enumerate()]
+
+
+class Looks(Recorder):
+    """Sees whose call the watchdog would take it for, whichever it is."""
+
+    def _look(self, session: Session) -> None:
+        watchdog = session.connection.node.isolation.watchdog
+        found = caller_in(sys._getframe(), watchdog._fences)
+        assert found is not None
+        self.calls.append((found.method.__name__, found.session))
+
+    def opened(self, session: Session) -> None:
+        self._look(session)
+
+    def text(self, session: Session, message: object) -> None:
+        self._look(session)
+
+    def audio(self, session: Session, frame: bytes) -> None:
+        self._look(session)
+
+
+async def test_who_holds_the_loop_up_is_known_in_every_call_of_a_handler() -> None:
+    life = World(Looks).connect()
+    life.says('{"type":"custom","payload":1}')
+    life.streams(b"opus")
+    assert life.handler.calls == [(name, life.session) for name in ("opened", "text", "audio")]
+
+
+async def test_a_part_that_fails_keeps_no_other_from_its_turn() -> None:
+    def fails(_now: float) -> None:
+        raise ZeroDivisionError
+
+    world = World(isolation={"sends_per_s": 1})
+    life = world.connect()
+    life.session.send_text("one")
+    isolation = world.node.isolation
+    for name in ("deadlines", "suspensions", "strays", "leaks"):
+        setattr(isolation, name, SimpleNamespace(each_second=fails))
+    isolation.each_second(world.node.ticker.now)
+    life.session.send_text("another, in another second")
+    assert life.connection.lifecycle.reason is None
+    assert len(world.logged("upkeep_failed")) == 4

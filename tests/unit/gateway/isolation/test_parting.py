@@ -70,6 +70,21 @@ async def test_one_that_meets_a_cancelled_future_leaves_no_cleanup_undone() -> N
     assert not world.node.cleanups
 
 
+async def test_a_cleanup_that_is_cancelled_itself_is_no_failure_of_a_callback() -> None:
+    async def waits(gone: Gone) -> None:
+        await asyncio.Event().wait()
+
+    world = World()
+    world.node.isolation.callbacks.add(waits)
+    world.connect().loses_tcp()
+    await turn()
+    [cleanup] = world.node.cleanups
+    cleanup.cancel()
+    await asyncio.wait([cleanup])
+    assert cleanup.cancelled()
+    assert world.logged("cleanup_callback_failed") == []
+
+
 async def test_one_that_hangs_is_cut_and_holds_no_other_up() -> None:
     world = World(session={"closed_timeout_s": 0.01})
     ended = asyncio.Event()

@@ -6,7 +6,10 @@ from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from keepline.clock import ManualClock
+from keepline.gateway.isolation import watchdog as watchdog_module
 from keepline.gateway.isolation.places import fence_codes
 from keepline.gateway.isolation.watchdog import AGAIN_S, Watchdog
 from keepline.log import Log
@@ -124,3 +127,24 @@ def test_its_thread_ends_when_it_is_told_to() -> None:
     scene.watchdog.stop()
     assert not any(thread.name == "keepline-watchdog" for thread in threading.enumerate())
     scene.end()
+
+
+def test_a_look_that_fails_does_not_end_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog_module, "LOOK_S", 0.001)
+    scene = Scene()
+    looks: list[int] = []
+    enough = threading.Event()
+
+    def fails() -> float:
+        looks.append(1)
+        if len(looks) > 2:
+            enough.set()
+        raise RuntimeError("what is looked at has changed meanwhile")
+
+    scene.clock.now = fails
+    scene.watchdog._log = Log(scene.lines, ManualClock(), style="json", fold_per_s=100)
+    scene.watchdog.start()
+    assert enough.wait(10)
+    scene.watchdog.stop()
+    scene.end()
+    assert scene.logged()[0]["event"] == "watchdog_failed"
