@@ -198,11 +198,20 @@ class Calls(Receiver):
             deadlines.end(self, node.ticker.now)
             self._worker = None
             self._inbox = None
+            self.rest()
 
     def cancel_call(self) -> None:
         """Cancel the call under way, and with it those that wait: its session is ending."""
         if self._worker is not None:
             self._worker.cancel()
+
+    def rest(self) -> None:
+        """Something has ended: give back what it needed, if the device is idle already.
+
+        The end of a call does the same; until then it may matter how long it is heard.
+        """
+        if self._worker is None and self.connection.lifecycle.state is State.IDLE:
+            self.release_buffers()
 
     def where(self) -> str:
         """Return as FILE:LINE what the call under way waits for, empty when there is none."""
@@ -246,8 +255,12 @@ class Calls(Receiver):
         task = self._node.loop.create_task(self._fence.wait(self, called, work, may_return=True))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-        # Cancelled before its first turn it would be left unawaited.
-        task.add_done_callback(lambda _: work.close())
+
+        def over(_: asyncio.Task[None]) -> None:
+            work.close()  # cancelled before its first turn it would be left unawaited
+            self.rest()
+
+        task.add_done_callback(over)
         return task
 
     # -- the end, called by cleanup --------------------------------------------------------

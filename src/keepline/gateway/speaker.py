@@ -108,6 +108,7 @@ class Speaker:
         while (surplus := self._surplus) is not None:
             if not surplus:
                 self._surplus = self._timer = None
+                self._session.rest()
                 return
             wait_s = self.pace.wait_s(now)
             if wait_s > 0:

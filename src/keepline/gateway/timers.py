@@ -38,3 +38,4 @@ class Timer:
     def _fire(self, session: Calls, arguments: tuple[object, ...]) -> None:
         self._held.discard(self)
         session.deliver(self._method, *arguments)
+        session.rest()
