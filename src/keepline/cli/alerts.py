@@ -10,14 +10,20 @@ from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from keepline.cli.advice import advice
 from keepline.cli.client import NotFoundError, connect
-from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.options import (  # noqa: TC001 - typer reads them
+    AdminUrl,
+    Assignments,
+    Config,
+    TableAsJson,
+)
+from keepline.cli.screen import wide_screen
 from keepline.cli.sentences import lasted
 from keepline.errors import StartError
 from keepline.log import clean
@@ -33,7 +39,6 @@ LEAST_WIDTH = 110  # of the tables: a terminal breaks their lines, nothing is le
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 Watch = Annotated[bool, typer.Option("--watch", help="Show them anew every 2 s, to Ctrl-C.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of a table.")]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="As in the list.")]
 Note = Annotated[str, typer.Option(help="For others to read.")]
 About = Annotated[
@@ -55,7 +60,7 @@ def listed(
     context: typer.Context,
     *,
     watch: Watch = False,
-    as_json: AsJson = False,
+    as_json: TableAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -75,7 +80,7 @@ def listed(
 def show_all(
     *,
     watch: Watch = False,
-    as_json: AsJson = False,
+    as_json: TableAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -89,14 +94,14 @@ def show_all(
         elif as_json:
             typer.echo(json.dumps(found, indent=2))
         else:
-            _screen().print(_view(found))
+            wide_screen(LEAST_WIDTH).print(_view(found))
 
 
 @alerts.command()
 def show(
     number: Number,
     *,
-    as_json: AsJson = False,
+    as_json: TableAsJson = False,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
@@ -191,11 +196,20 @@ def sentences_about(alert: dict[str, Any]) -> list[str]:
         known = alert["acknowledged"]
         note = f": {known['note']}" if known["note"] else ""
         told.append(f"acknowledged by {known['by'] or 'somebody'}, {_when(known['at'])}{note}")
-    told += [
-        f"done: {each['action']}" + (f" ({each['effect']})" if each["effect"] else "")
-        for each in alert["actions"]
-    ]
+    told += [f"done: {each}" for each in _done(alert)]
     return [*told, f"to do: {alert['advice']}"] if alert["advice"] else told
+
+
+def _done(alert: dict[str, Any]) -> list[str]:
+    """Return what was done and what came of it, or why nothing was."""
+    if not alert["actions"]:
+        return [f"nothing, {alert['undone']}" if alert["undone"] else "nothing"]
+    done = []
+    for each in alert["actions"]:
+        over = f"over since {_when(each['ended_at'])}" if each["ended_at"] else ""
+        told = ", ".join(filter(None, (each["effect"], over)))
+        done.append(f"{each['action']} ({told})" if told else each["action"])
+    return done
 
 
 def _watch(client: AdminClient, found: dict[str, Any], *, as_json: bool) -> None:
@@ -205,7 +219,7 @@ def _watch(client: AdminClient, found: dict[str, Any], *, as_json: bool) -> None
             typer.echo(json.dumps(found))
             pause.wait(EACH_S)
             found = client.get("/api/alerts")
-    with Live(_view(found), console=_screen(), auto_refresh=False) as live:
+    with Live(_view(found), console=wide_screen(LEAST_WIDTH), auto_refresh=False) as live:
         while True:
             pause.wait(EACH_S)
             live.update(_view(client.get("/api/alerts")), refresh=True)
@@ -235,11 +249,12 @@ def _table_of(
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("", "about", "kind", "state", when):
         table.add_column(column, no_wrap=True, justify="left" if column else "right")
-    table.add_column("what")
+    table.add_column("what, and what was done")
     for each in found:
         row = (each["number"], each["about"], each["kind"], _state(each), since(each))
         scope = f" ({each['scope']})" if each["scope"] else ""
-        table.add_row(*(clean(str(cell)) for cell in row), clean(each["detail"] + scope))
+        told = f"{each['detail']}{scope} · done: {_done(each)[-1]}"
+        table.add_row(*(clean(str(cell)) for cell in row), clean(told))
     return table
 
 
@@ -254,12 +269,6 @@ def _state(alert: dict[str, Any]) -> str:
     if alert["silenced"]:
         words.append("silenced")
     return ", ".join(words)
-
-
-def _screen() -> Console:
-    screen = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-    screen.width = max(screen.width, LEAST_WIDTH)
-    return screen
 
 
 def _since(at: str) -> str:

@@ -40,7 +40,11 @@ LEAK: dict[str, Any] = {
     "openings": 1,
     "silenced": False,
     "advice": "Look who grows.",
-    "actions": [{"at": ago(5), "action": "new devices wait", "effect": "3 wait"}],
+    "actions": [
+        {"at": ago(9), "action": "quiet devices are idle", "effect": "", "ended_at": ago(8)},
+        {"at": ago(5), "action": "new devices wait", "effect": "3 wait", "ended_at": None},
+    ],
+    "undone": "",
     "acknowledged": {"at": ago(3), "by": "ann", "note": "on it"},
 }
 FLAPS = LEAK | {
@@ -55,6 +59,7 @@ FLAPS = LEAK | {
     "resolution": "it has been calm",
     "acknowledged": None,
     "actions": [],
+    "undone": "it is its own",
 }
 SILENCE = {
     "number": 3,
@@ -108,6 +113,7 @@ def test_what_is_open_was_and_is_silenced_is_listed(interface: Interface) -> Non
         [open_row] = [line for line in shown.splitlines() if line.lstrip().startswith("7 ")]
         assert open_row.split()[:5] == ["7", "memory_bytes", "trend", "high,", "acknowledged"]
         assert "12 min" in open_row
+        assert "a leak · done: new devices" in open_row
         [over] = [line for line in shown.splitlines() if line.lstrip().startswith("5 ")]
         assert "medium, resolved, 23 times" in over
         assert "2 min" in over
@@ -127,7 +133,9 @@ def test_one_alert_is_told_in_full(interface: Interface) -> None:
     assert shown[1] == LEAK["detail"]
     assert shown[3].startswith("acknowledged by ann, ")
     assert shown[3].endswith(": on it")
-    assert shown[4:] == ["done: new devices wait (3 wait)", "to do: Look who grows."]
+    assert shown[4].startswith("done: quiet devices are idle (over since ")
+    assert shown[5:] == ["done: new devices wait (3 wait)", "to do: Look who grows."]
+    assert "done: nothing, it is its own" in typed("alerts", "show", "5")[1].splitlines()
     assert any("over since" in line for line in typed("alerts", "show", "5")[1].splitlines())
     assert json.loads(typed("alerts", "show", "7", "--json")[1]) == interface.answer["open"][0]
     status, _, told = typed("alerts", "show", "9")
