@@ -48,6 +48,10 @@ class Plan:
 
     leaving: int = 15_000
 
+    burst_devices: int = 5_000
+    burst_frames: int = 200  # 12 s of speech
+    burst_quiet_s: float = 30.0  # they listen for 12 s of it
+
     @property
     def largest(self) -> int:
         return self.fleets[-1]
@@ -80,4 +84,7 @@ QUICK = Plan(
     rush_s=0.1,
     storm_rounds=1,
     leaving=300,
+    burst_devices=300,
+    burst_frames=50,
+    burst_quiet_s=1.0,
 )

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 _START_WITHIN_S = 20.0
 _STOP_WITHIN_S = 10.0
 _REST_S = 0.2
-_BOUNDED = {"connect", "converse", "keep", "depart"}  # commands that are told how long they have
+_BOUNDED = {
+    "connect",
+    "converse",
+    "say",
+    "hear",
+    "keep",
+    "depart",
+}  # commands that are told how long they have
 _AT_REST = 0.02  # of a core: timers run
 # Below the range that source ports are taken from; two runs at once start apart.
 _ports = itertools.count(18_100 + os.getpid() % 10_000)

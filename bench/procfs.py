@@ -73,6 +73,14 @@ def resident_kib(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
+def highest_kib(pid: int) -> int:
+    """The most that the RSS of this one process has been."""
+    for line in (_PROC / str(pid) / "status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    raise LookupError(f"the kernel does not tell how large {pid} has been")
+
+
 def open_files(pid: int) -> int:
     """Descriptors open in the tree."""
     return sum(len(list((_PROC / str(process) / "fd").iterdir())) for process in tree(pid))

@@ -63,7 +63,7 @@ def targets(plan: Plan) -> list[Target]:
     size = plan.largest
     return [
         _at_most(f"RSS per idle session, {size:,}", f"rss_{size}", 2.5, "KiB"),
-        _given_back(size),
+        _at_least("memory given back, all gone", f"given_back_{size}", 80, "%"),
         _ping(f"ping_{size}"),
         _below_websockets("CPU per accepted device", "accept_us", 100),
         _below_websockets("CPU per echoed frame", "echo_us", 10),
@@ -78,6 +78,8 @@ def targets(plan: Plan) -> list[Target]:
         _at_most("all back after a storm", "storm_over", 11, "s"),
         _at_most("devices that a storm left out", "storm_failed", 0, "%"),
         _at_most("round trip in a storm, p99", "storm_good_p99", 10, "ms"),
+        _at_least("memory given back after a burst of talk", "burst_given_back", 80, "%"),
+        _at_most("longest wait after a burst of talk", "burst_wait", 10, "ms"),
         _at_most("all drained, of the planned time", "drain_of_plan", 1, "of plan"),
         _at_most("sessions lost in a drain", "drain_lost", 0, "sessions"),
         _at_most("arrivals after a drain, of the rate", "drain_peak", 1.1, "of rate"),
@@ -105,15 +107,14 @@ def _at_most(what: str, figure: str, limit: float, unit: str) -> Target:
     )
 
 
-def _given_back(size: int) -> Target:
-    figure = f"given_back_{size}"
+def _at_least(what: str, figure: str, limit: float, unit: str) -> Target:
     return Target(
-        "memory given back, all gone",
-        "≥ 80 %",
-        "%",
+        what,
+        f"≥ {limit:g} {unit}",
+        unit,
         (figure,),
         lambda look, who: look.median(figure, who),
-        lambda look: look.median(figure) >= 80,
+        lambda look: look.median(figure) >= limit,
     )
 
 

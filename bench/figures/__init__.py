@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.figures.burst import measure_burst
 from bench.figures.drain import measure_drain
 from bench.figures.flow import measure_flow
 from bench.figures.hostile import measure_hostile
@@ -28,5 +29,6 @@ FIGURES: dict[str, Callable[[Candidate, Plan], Readings]] = {
     "relay": measure_relay,
     "hostile": measure_hostile,
     "drain": measure_drain,
+    "burst": measure_burst,
     "storm": measure_storm,
 }

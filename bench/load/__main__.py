@@ -62,6 +62,14 @@ class Commands:
         self.swarm.converse(devices, frames=frames, within_s=within_s)
         return {}
 
+    def say(self, *, devices: int, frames: int, within_s: float) -> Answer:
+        self.swarm.say(devices, frames=frames, within_s=within_s)
+        return {}
+
+    def hear(self, *, devices: int, frames: int, within_s: float) -> Answer:
+        self.swarm.hear(devices, frames=frames, within_s=within_s)
+        return {}
+
     def echo(self, *, devices: int, for_s: float) -> Answer:
         return {"echoed": self.swarm.echo(devices, for_s=for_s)}
 

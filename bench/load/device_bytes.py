@@ -52,6 +52,7 @@ class Frames:
         keys = random.Random(seed)
         audio = keys.randbytes(AUDIO_BYTES)
         start = {"session_id": "", "type": "listen", "state": "start", "mode": "realtime"}
+        held = start | {"mode": "manual"}  # nothing comes back before the `stop`
         stop = {"session_id": "", "type": "listen", "state": "stop"}
 
         def variants(first_byte: int, payload: bytes) -> cycle[bytes]:
@@ -63,6 +64,7 @@ class Frames:
         self.hello_kept = variants(_TEXT, _hello("ack", "resume"))
         self.hello_told = variants(_TEXT, _hello("ack", "resume", "reconnect"))
         self.listen_start = variants(_TEXT, json.dumps(start).encode())
+        self.listen_held = variants(_TEXT, json.dumps(held).encode())
         self.listen_stop = variants(_TEXT, json.dumps(stop).encode())
         self.audio = variants(_BINARY, audio)
         self.empty_pong = variants(_PONG, b"")

@@ -191,6 +191,34 @@ class Swarm:
             took_s.append(time.perf_counter() - began)
         return took_s
 
+    def say(self, devices: int, *, frames: int, within_s: float) -> None:
+        """`devices` of them say `frames` each, as fast as they are taken, and are not done yet."""
+        deadline = time.monotonic() + within_s
+        for device in list(islice(self._live(), devices)):
+            rest = next(self._frames.listen_held)
+            rest += b"".join(next(self._frames.audio) for _ in range(frames))
+            while rest:
+                try:
+                    rest = rest[os.write(device.fd, rest) :]
+                except BlockingIOError:
+                    self.pump(0.01)
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"not everything was taken in {within_s:g} s")
+            self.pump(0)
+
+    def hear(self, devices: int, *, frames: int, within_s: float) -> None:
+        """They are done, and hear all that they have said."""
+        deadline = time.monotonic() + within_s
+        wanted = self.counts.echoes + devices * frames
+        for device in list(islice(self._live(), devices)):
+            device.write(next(self._frames.listen_stop))
+            self.pump(0)
+        while self.counts.echoes < wanted:
+            self.pump(0.1)
+            if time.monotonic() > deadline:
+                missing = wanted - self.counts.echoes
+                raise TimeoutError(f"{missing} frames were not heard in {within_s:g} s")
+
     def leave(self) -> None:
         """Close every TCP connection without a Close frame, as the firmware does."""
         leaving = list(self.devices.values())
@@ -315,6 +343,8 @@ class Swarm:
 
     def _echoed(self, device: Device) -> None:
         self.counts.echoes += 1
+        if not device.talking:  # it hears a whole turn
+            return
         device.echoes_left -= 1
         if device.echoes_left and time.monotonic() < self._talk_until:
             device.write(next(self._frames.audio))

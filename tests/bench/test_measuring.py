@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from bench.candidates import CANDIDATES, FLOOR, KEEPLINE, Start
+from bench.figures.burst import measure_burst
 from bench.figures.drain import measure_drain
 from bench.figures.flow import measure_flow
 from bench.figures.hostile import measure_hostile
@@ -44,6 +45,9 @@ TINY = replace(
     storm_devices=30,
     storm_s=0.3,
     rush_s=0.0,
+    burst_devices=20,
+    burst_frames=5,
+    burst_quiet_s=0.3,
 )
 (FLOOR_SERVER,) = [candidate for candidate in CANDIDATES if candidate.name == FLOOR]
 
@@ -131,3 +135,15 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 
     assert answer.returncode == 2
     assert "nginx is none of" in answer.stderr
+
+
+def test_a_burst_of_talk_takes_memory_and_everybody_hears_the_whole_turn() -> None:
+    (keepline,) = [candidate for candidate in CANDIDATES if candidate.name == KEEPLINE]
+    readings = measure_burst(keepline, TINY)
+
+    assert set(readings) == {"burst_grown", "burst_given_back", "burst_wait"}
+    assert readings["burst_wait"].median > 0
+    assert readings["burst_wait"].facts["unanswered"] == 0
+    facts = readings["burst_grown"].facts
+    assert facts["before_kib"] <= facts["peak_kib"]
+    assert measure_burst(FLOOR_SERVER, TINY) == {}

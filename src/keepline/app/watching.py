@@ -52,10 +52,10 @@ def make_sampler(node: Node) -> Sampler:
 
 
 def _mind(heap: Heap, sample: Sample) -> None:
-    """Tell who minds the heap how much memory there is."""
+    """Tell who minds the heap how much memory there is, and how many talk."""
     memory_bytes = sample.value(Gauge.MEMORY_BYTES)
     if memory_bytes is not None:
-        heap.see_memory(memory_bytes)
+        heap.see_memory(memory_bytes, sample.value(Gauge.TALKING_CONNECTIONS) or 0.0)
 
 
 def thresholds_of(settings: Settings) -> dict[Gauge, float]:

@@ -19,6 +19,9 @@ MOST_TRIES_APART = 120
 What is still needed is not free, and to look for it costs milliseconds.
 """
 
+TALKERS = 100
+"""Of fewer that fall silent nothing is made: their number halves often."""
+
 SETTLE_S = 3
 """Until nothing refers any more to who has left: the last ping's roll call takes a second."""
 
@@ -32,13 +35,22 @@ class Heap:
     With each sample it is told how much memory there is.
     """
 
-    __slots__ = ("_apart", "_least_bytes", "_peak", "_samples_left", "_settled", "_wait_s")
+    __slots__ = (
+        "_apart",
+        "_least_bytes",
+        "_peak",
+        "_samples_left",
+        "_settled",
+        "_talking",
+        "_wait_s",
+    )
 
     def __init__(self) -> None:
         self._peak = 0
         self._least_bytes = inf
         self._apart = self._samples_left = FIRST_TRY
         self._settled = 0
+        self._talking = 0.0  # at the most since it was tried because so many had fallen silent
         self._wait_s = 0
 
     def has_grown(self, sessions: int) -> bool:
@@ -64,12 +76,19 @@ class Heap:
         self._wait_s -= 1
         return self._wait_s in (AGAIN_S - SETTLE_S, 0)
 
-    def see_memory(self, resident_bytes: float) -> None:
-        """Have it tried whether what a burst has needed is free, until it is given back."""
+    def see_memory(self, resident_bytes: float, talking: float) -> None:
+        """Have it tried whether what talk has needed is free, until it is given back.
+
+        It is, above all, when half of those who were `talking` have fallen silent.
+        """
         self._least_bytes = min(self._least_bytes, resident_bytes)
+        self._talking = max(self._talking, talking)
         if resident_bytes - self._least_bytes < BURST_BYTES:
             self._apart = self._samples_left = FIRST_TRY
             return
+        if self._talking >= TALKERS and 2 * talking <= self._talking:
+            self._talking = talking
+            self._apart = self._samples_left = 1
         self._samples_left -= 1
         if not self._samples_left:
             self._apart = self._samples_left = min(2 * self._apart, MOST_TRIES_APART)

@@ -10,6 +10,7 @@ from keepline.monitor.heap import (
     FIRST_TRY,
     MOST_TRIES_APART,
     SETTLE_S,
+    TALKERS,
     Heap,
     give_back,
     pace,
@@ -92,11 +93,11 @@ def test_the_collector_is_paced_for_crowds_on_their_way_in() -> None:
         gc.set_threshold(*before)
 
 
-def tries(heap: Heap, memory_bytes: float, samples: int) -> list[int]:
+def tries(heap: Heap, memory_bytes: float, samples: int, talking: float = 0) -> list[int]:
     """Return after which samples it is tried to give something back."""
     found = []
     for number in range(1, samples + 1):
-        heap.see_memory(memory_bytes)
+        heap.see_memory(memory_bytes, talking)
         if heap.is_due(5):
             found.append(number)
     return found
@@ -113,6 +114,23 @@ def test_what_a_burst_has_needed_is_given_back_when_it_can_be_and_tried_ever_lat
 
 def test_memory_that_stays_in_use_is_looked_for_every_ten_minutes_at_most() -> None:
     heap = Heap()
-    heap.see_memory(0)
+    heap.see_memory(0, 0)
     found = tries(heap, 2 * BURST_BYTES, 1_000)
     assert {b - a for a, b in zip(found[-4:], found[-3:], strict=False)} == {MOST_TRIES_APART}
+
+
+def test_it_is_tried_at_once_when_half_of_those_who_talked_have_fallen_silent() -> None:
+    heap = Heap()
+    heap.see_memory(0, 0)
+    assert tries(heap, 3 * BURST_BYTES, 20, talking=5_000) == [FIRST_TRY, 6, 14]
+    assert tries(heap, 3 * BURST_BYTES, 5, talking=2_501) == []
+    assert tries(heap, 3 * BURST_BYTES, 8, talking=2_500) == [1, 3, 7]
+    assert tries(heap, 3 * BURST_BYTES, 1, talking=1_250) == [1]
+    assert tries(heap, BURST_BYTES / 2, 5, talking=0) == []
+
+
+def test_a_few_who_fall_silent_are_not_worth_it() -> None:
+    heap = Heap()
+    heap.see_memory(0, 0)
+    tries(heap, 3 * BURST_BYTES, 2, talking=TALKERS - 1)
+    assert tries(heap, 3 * BURST_BYTES, 3, talking=0) == []
