@@ -218,6 +218,28 @@ async def test_a_state_is_one_gateways_until_it_has_stopped(tmp_path: Path) -> N
         pass
 
 
+@pytest.mark.parametrize("part", ["gateway", "telling", "sampler"])
+async def test_a_step_of_its_stop_that_fails_keeps_no_other_from_its_turn(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    lines = StringIO()
+    running = gateway(log=lines, settings={"data_dir": tmp_path})
+    await running.start()
+    composition = running._running
+    stop = getattr(composition, part).stop
+    monkeypatch.setattr(getattr(composition, part), "stop", fails)
+    await running.stop()
+    await stop()
+    events = [json.loads(line)["event"] for line in lines.getvalue().splitlines()]
+    assert events.count("stop_step_failed") == 1
+    assert events[-1] == "stopped"
+    async with gateway(settings={"data_dir": tmp_path}):  # and the directory is free again
+        pass
+
+
 async def test_it_is_used_once_and_only_after_its_start() -> None:
     running = gateway()
     await running.stop()

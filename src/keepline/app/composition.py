@@ -179,18 +179,23 @@ class Composition:
         self._has_started = True
 
     async def stop(self) -> None:
-        """Stop in order: devices leave, then who asks and is told, the memory, and the log."""
-        await self.gateway.stop()
-        await self.succession.end()
-        if self.upkeep is not None:
-            await self.upkeep.stop()
-        if self.admin is not None:
-            await self.node.drain.last_look.wait(self.node.clock.now())
-            await self.admin.stop()
-        await asyncio.gather(self.telling.stop(), self.alerting.stop())
-        await self.enrolment.aclose()
-        await self.sampler.stop()
-        await end_life(self.hub, self.node)
+        """Stop in order: devices leave, then who asks and is told, the memory, and the log.
+
+        One that fails keeps nothing behind it from its turn, least of all the memory.
+        """
+        for step in (
+            self.gateway.stop,
+            self.succession.end,
+            self._stop_asking,
+            self._stop_telling,
+            self.enrolment.aclose,
+            self.sampler.stop,
+            lambda: end_life(self.hub, self.node),
+        ):
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001 (a fence, of each step)
+                self.log.error("stop_step_failed", error=error)
         self._hub_thread.shutdown(wait=False)
         self.succession.let_go()
         if self._has_started:
@@ -204,6 +209,19 @@ class Composition:
         self._executor.shutdown(wait=True)
         # A handler that blocks has been given its time, and must not keep what follows.
         self._handler_threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _stop_asking(self) -> None:
+        if self.upkeep is not None:
+            await self.upkeep.stop()
+        if self.admin is not None:
+            await self.node.drain.last_look.wait(self.node.clock.now())
+            await self.admin.stop()
+
+    async def _stop_telling(self) -> None:
+        both = self.telling.stop(), self.alerting.stop()
+        for failed in await asyncio.gather(*both, return_exceptions=True):
+            if failed is not None:
+                raise failed
 
 
 def _make_upkeep(
