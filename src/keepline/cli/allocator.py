@@ -5,16 +5,33 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from pathlib import Path
+from typing import Final
+
+JEMALLOC: Final = "libjemalloc.so.2"
+FOLDERS: Final = tuple(
+    map(Path, ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"))
+)
+"""Where distributions put it."""
+
+PACED: Final = "background_thread:true,narenas:1,dirty_decay_ms:3000,muzzy_decay_ms:0"
+"""It gives back by itself, little by little, what nobody has used for three seconds."""
 
 
 def use_system_allocator() -> None:
-    """Start this process anew on the C library's allocator, if it can give memory back.
+    """Start this process anew on an allocator of the system's, if it can give memory back.
 
     Python's own hands memory back by the mebibyte, and one small object that outlives a fleet
-    keeps a whole one; the C library's does so by the page (docs/decisions/0007). The process id
-    stays. Whoever sets PYTHONMALLOC has chosen already.
+    keeps a whole one; the C library's does so by the page (docs/decisions/0007). Where jemalloc
+    is installed it takes the C library's place: that one holds everybody up while it gives back
+    (docs/decisions/0037). The process id stays. Whoever sets PYTHONMALLOC or LD_PRELOAD has chosen
+    already.
     """
     if "PYTHONMALLOC" in os.environ or not hasattr(ctypes.CDLL(None), "malloc_trim"):
         return
-    environment = {**os.environ, "PYTHONMALLOC": "malloc"}
+    chosen = {"PYTHONMALLOC": "malloc"}
+    installed = [folder / JEMALLOC for folder in FOLDERS if (folder / JEMALLOC).exists()]
+    if installed and "LD_PRELOAD" not in os.environ:
+        chosen |= {"LD_PRELOAD": str(installed[0]), "MALLOC_CONF": PACED}
+    environment = {**chosen, **os.environ}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606

@@ -8,7 +8,16 @@ import sys
 
 import pytest
 
-from bench.procfs import Cpu, cpu, machine_busy_ns, memory, open_files, tree
+from bench.procfs import (
+    Cpu,
+    cpu,
+    highest_kib,
+    machine_busy_ns,
+    memory,
+    open_files,
+    resident_kib,
+    tree,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -42,3 +51,7 @@ def test_memory_and_open_files_are_those_of_a_living_process() -> None:
     assert held.rss_kib >= held.private_dirty_kib > 0
     assert open_files(os.getpid()) >= 3
     assert machine_busy_ns() > 0
+
+
+def test_the_most_that_a_process_has_held_is_no_less_than_what_it_holds() -> None:
+    assert highest_kib(os.getpid()) >= resident_kib(os.getpid()) * 0.9  # counted in batches
