@@ -54,6 +54,18 @@ async def test_how_far_ahead_is_a_setting() -> None:
 
 
 @virtual
+async def test_of_a_flood_the_surplus_is_given_up_when_memory_is_short() -> None:
+    world = World(clock=LoopClock())
+    life = world.connect()
+    assert life.session.drop_audio() == 0
+    frames = pour(life, 20)
+    assert life.session.drop_audio() == 14
+    assert world.counters.outbox_audio_dropped == 14
+    await pass_time(2)
+    assert packets(life) == frames[:6]
+
+
+@virtual
 async def test_a_surplus_beyond_its_limit_loses_the_oldest_and_is_counted() -> None:
     world = World(clock=LoopClock(), outbox={"audio_frames": 4})
     life = world.connect()

@@ -125,7 +125,9 @@ async def test_an_action_is_switched_off_and_on() -> None:
     governor.force(0.99)
     governor.switch(Action.NONE, on=False)
     assert not governor.refuses_all
-    assert world.logged("governor")[-1]["reason"] == "switched off"
+    line = world.logged("governor")[-1]
+    assert (line["reason"], line["level"]) == ("switched off", "info")
+    assert world.logged("governor")[0]["level"] == "warning"
     governor.switch(Action.NONE, on=True)
     assert governor.refuses_all
 
