@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from keepline.gateway.governor.crowd import Crowd, Step
 from keepline.gateway.identity import Identity
 from keepline.gateway.receiver import Receiver
 from keepline.hub.port import Claim
 from keepline.wire.messages import Hello
 from tests.unit.gateway.fakes import World, settle
+from tests.unit.gateway.test_admission import HELLO, Entrance, head
 from tests.unit.gateway.test_memory import Keeping, come
 
 
@@ -54,6 +56,25 @@ async def test_a_claim_that_fails_once_it_was_made_is_given_back(
     with pytest.raises(ZeroDivisionError):
         await world.node.memory.claim("device-1", "session-9")
     monkeypatch.undo()
+    await settle()
+    assert (len(world.node.memory), len(world.hub._held)) == (0, 0)
+    assert (await come(world)).handler.calls[0] == ("restore", b"state")
+
+
+async def test_an_admission_that_ends_between_claim_and_session_leaves_what_was_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(Keeping)
+    older = await come(world)
+    monkeypatch.setattr(Crowd, "left", lambda _, step: step is not Step.OPEN)
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    await entrance.gets(HELLO)
+    assert world.node.governor.crowd.claiming == 1
+    older.loses_tcp()  # and the hub refuses what it leaves
+    await settle()
+    assert len(world.node.memory) == 1
+    await world.node.arrivals.give_up(world.node.arrivals.admissions)
     await settle()
     assert (len(world.node.memory), len(world.hub._held)) == (0, 0)
     assert (await come(world)).handler.calls[0] == ("restore", b"state")
