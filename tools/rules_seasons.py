@@ -1,11 +1,12 @@
 """Weeks of a node that are made up, for trying what is learned of the hours of a week.
 
-Every number is here. A sample every half a minute; the same seed gives the same weeks.
+Every number is here. A sample every half a minute, from 6 to 12 o'clock of each day; the
+same seed gives the same weeks.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from random import Random
 from time import process_time
@@ -28,6 +29,7 @@ MONDAY: Final = 4 * DAY + 20_000 * DAY - 20_000 * DAY % WEEK_S  # wall time of a
 ONSET_S: Final = 3 * WEEK_S + DAY + 8 * HOUR + 600  # a Tuesday, in the middle of what it brings
 FAULT_S: Final = 1_200
 SETTINGS: Final = Rules()
+FROM_S, UNTIL_S = 6 * HOUR, 12 * HOUR  # of each day
 
 
 class Now(NamedTuple):
@@ -142,15 +144,26 @@ class _Forgetful(Seasons):
         return None
 
 
-def made(weeks: Weeks, length_s: int, seed: str) -> dict[Gauge, list[float]]:
-    """Return every gauge's values, one each half a minute; each day differs a little."""
+class Made(NamedTuple):
+    """Every gauge's values, and the seconds since the first Monday at which it had them."""
+
+    seconds: list[float]
+    columns: dict[Gauge, list[float]]
+
+
+def made(weeks: Weeks, seed: str) -> Made:
+    """Return four weeks; each day differs a little."""
     random = Random(seed)  # noqa: S311 (it is to be repeated)
     columns: dict[Gauge, list[float]] = {gauge: [] for gauge in (*WATCHED, Gauge.CONNECTIONS)}
+    seconds: list[float] = []
     much = 1.0
-    for number in range(length_s // STEP_S):
+    for number in range(WEEKS * WEEK_S // STEP_S):
         second = float(number * STEP_S)
         if second % DAY == 0:
             much = random.uniform(0.8, 1.2)
+        if not FROM_S <= second % DAY < UNTIL_S:
+            continue
+        seconds.append(second)
         now = weeks.at(second, much)
         columns[Gauge.DISCONNECTS_PER_S].append(events(now.disconnects * STEP_S, random) / STEP_S)
         columns[Gauge.HANDSHAKE_FAILURES_PER_S].append(
@@ -158,13 +171,13 @@ def made(weeks: Weeks, length_s: int, seed: str) -> dict[Gauge, list[float]]:
         )
         columns[Gauge.RTT_P50_S].append(max(0.001, now.rtt + random.gauss(0, 0.004)))
         columns[Gauge.CONNECTIONS].append(now.connections)
-    return columns
+    return Made(seconds, columns)
 
 
-def played(columns: dict[Gauge, list[float]], *, learning: bool) -> Played:
+def played(weeks: Made, *, learning: bool) -> Played:
     """Play the weeks, sample by sample, to what watches for anomalies."""
-    count = len(columns[Gauge.CONNECTIONS])
-    times = [float(MONDAY + number * STEP_S) for number in range(count)]
+    columns, count = weeks.columns, len(weeks.seconds)
+    times = [MONDAY + second for second in weeks.seconds]
     watched = Watched(SETTINGS) if learning else Watched(SETTINGS, _Forgetful(WATCHED))
     held: dict[Gauge, float] = {}
     raised: list[Raised] = []
@@ -172,7 +185,7 @@ def played(columns: dict[Gauge, list[float]], *, learning: bool) -> Played:
     for end in range(1, count + 1):
 
         def recent(gauge: Gauge, for_s: float, end: int = end) -> Series:
-            first = max(0, end - round(for_s / STEP_S))
+            first = bisect_right(times, times[end - 1] - for_s, 0, end)
             return Series(times[first:end], columns[gauge][first:end])
 
         now = times[end - 1] - MONDAY

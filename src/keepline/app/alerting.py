@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from keepline.gateway.node import Node
     from keepline.monitor.alerts.alerts import Notifier
     from keepline.monitor.findings import Finding
+    from keepline.monitor.rules.seasons import Seasons
     from keepline.monitor.sampler import Sampler
     from keepline.relay.upstreams.pool import Pool
 
@@ -71,15 +72,20 @@ class Alerting:
         )
         sampler.on_sample.append(self.alerts.on_sample)
 
+    @property
+    def seasons(self) -> Seasons:
+        """What the hours of a week bring, as far as it is learned."""
+        return self._rulebook.seasons
+
     async def start(self) -> None:
         """Take up what a former life has left and learned, and look from now on."""
-        node, seasons = self._node, self._rulebook.seasons
+        node = self._node
         try:
             memo = await node.hub.memo(SEASONS)
         except HubDownError as error:
             node.log.warning("seasons_unreadable", error=error)
         else:
-            if memo is not None and not seasons.take_up(memo):
+            if memo is not None and not self.seasons.take_up(memo):
                 node.log.warning("seasons_unreadable")
         await self.alerts.start()
 
@@ -94,9 +100,8 @@ class Alerting:
         if self._upstreams is not None:
             incidents.stands(Incident.UPSTREAM_AWAY, away(self._upstreams))
         found = self._rulebook.evaluate(now, self._series)
-        seasons = self._rulebook.seasons
-        if seasons.has_news:  # once an hour
-            self._node.hub.keep_memo(SEASONS, seasons.kept())
+        if self.seasons.has_news:  # once an hour
+            self._node.hub.keep_memo(SEASONS, self.seasons.kept())
         return found
 
     def _outside(self) -> list[Notifier]:
