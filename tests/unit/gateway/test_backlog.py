@@ -92,3 +92,23 @@ def test_bytes_come_back_when_items_are_taken() -> None:
     queue.put("c1", 10, audio=False)
     queue.take()
     assert queue.put("c2", 10, audio=False) is Put.KEPT
+
+
+def test_all_audio_can_be_given_up_at_once_and_leaves_its_room() -> None:
+    queue = backlog(audio=2, size_bytes=10)
+    for item, audio in (("a1", True), ("c1", False), ("a2", True)):
+        queue.put(item, 3, audio=audio)
+    assert queue.drop_audio() == 2
+    assert queue.size_bytes == 3
+    assert queue.drop_audio() == 0
+    for item in ("a3", "a4"):
+        assert queue.put(item, 3, audio=True) is Put.KEPT
+    assert rest(queue) == ["c1", "a3", "a4"]
+
+
+def test_what_is_no_audio_can_be_looked_at_in_order_and_stays() -> None:
+    queue = backlog()
+    for item, audio in (("c1", False), ("a1", True), ("c2", False)):
+        queue.put(item, 1, audio=audio)
+    assert queue.control() == ["c1", "c2"]
+    assert len(queue) == 3

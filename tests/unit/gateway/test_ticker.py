@@ -251,3 +251,12 @@ def test_once_it_is_stopped_nobody_is_looked_at() -> None:
     ticking.ticker.stop()
     loop.turn()
     assert item.due_at == []
+
+
+def test_how_late_ticks_are_is_told_without_the_latest_of_all() -> None:
+    ticking = Ticking()
+    told = [ticking.ticker.lag_p95_s()]
+    for late_s in (3.0, 0.2, 0.1):
+        ticking.tick(TICK_S + late_s)
+        told.append(ticking.ticker.lag_p95_s())
+    assert told == pytest.approx([0.0, 0.0, 0.2, 0.2])
