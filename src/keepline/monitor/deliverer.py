@@ -122,8 +122,10 @@ class Deliverer:
         self._failing = False
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        # Neither proxies nor redirects: what is told is for this server alone.
-        self._http = httpx.AsyncClient(verify=_trust(name, terms.ca_file), trust_env=False)
+        # Neither proxies nor redirects: what is told is for this server alone. Its own limit of 5 s
+        # would be there before a longer `timeout_s`, which bounds each try.
+        trust = _trust(name, terms.ca_file)
+        self._http = httpx.AsyncClient(verify=trust, trust_env=False, timeout=None)
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 import trustme
@@ -292,6 +293,11 @@ async def test_an_endpoint_that_does_not_answer_is_given_up_and_tried_again(
     assert line["problem"] == "no answer within 0.05 s"
     endpoint.go.set()
     await eventually(lambda: sender.counts.delivered == 1)
+
+
+async def test_a_try_has_the_time_of_the_settings_and_no_other(make: Make) -> None:
+    # The client's own limit is 5 s: a server that may take 10 would be given up.
+    assert make(timeout_s=10.0).deliverer._http.timeout == httpx.Timeout(None)
 
 
 async def test_a_stop_delivers_what_waits(make: Make, endpoint: Endpoint) -> None:

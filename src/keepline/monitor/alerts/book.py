@@ -6,6 +6,7 @@ It is told what holds, all of it, as often as anybody looks; what it returns is 
 from __future__ import annotations
 
 from collections import deque
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -108,7 +109,8 @@ class Book:
         return found
 
     def _holds(self, now: float, wall: float, problem: Problem, found: list[Notice]) -> None:
-        key, is_new = problem.key, problem.key not in self._holding
+        key = problem.key
+        is_new = key not in self._holding and key not in self._restored
         self._restored.discard(key)
         before = self._open.get(key)
         if before is None:
@@ -231,7 +233,7 @@ class Book:
         account = self._account(alert)
         news = {(each.at, each.action): each for each in account.actions}
         known = [news.pop((each.at, each.action), each) for each in alert.actions]
-        actions = (*known, *news.values())[-ACTIONS:]
+        actions = tuple(sorted((*known, *news.values()), key=attrgetter("at"))[-ACTIONS:])
         if [each.ended_at for each in actions] != [each.ended_at for each in alert.actions]:
             self.acted = True
         return replace(alert, actions=actions, undone="" if actions else account.undone)

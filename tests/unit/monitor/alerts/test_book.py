@@ -288,6 +288,26 @@ def test_what_was_done_without_end_is_bounded() -> None:
     assert reader.book.open[0].actions[-1].action == f"step {ACTIONS + 4}"
 
 
+def test_of_many_actions_the_latest_are_kept_however_many_are_told_again() -> None:
+    reader = Reader()
+    done = tuple(Action(WALL + at, "devices are held", "", WALL + at + 1) for at in range(50))
+    for until in (30, 50, 50):
+        reader.accounts(Account(done[:until]))
+        reader.sees(memory())
+        assert reader.book.open[0].actions == done[until - ACTIONS : until]
+    assert not reader.book.acted
+
+
+def test_a_flapping_alert_that_still_holds_after_a_restart_has_not_come_once_more() -> None:
+    reader = Reader(flap_opens=2, flap_within_s=600)
+    reader.sees(memory())
+    reader.sees()
+    reader.sees(memory())
+    after = reader.restarted()
+    after.sees(memory(), times=3)
+    assert after.book.open[0].openings == reader.book.open[0].openings == 2
+
+
 def test_what_a_former_life_did_has_ended_with_it_and_stays_on_the_alert() -> None:
     reader = Reader()
     reader.accounts(Account((Action(WALL, "idle devices sent away", "92 % -> 90 %"),)))
