@@ -48,16 +48,7 @@ def device_routes(node: Node, former: Former | None = None) -> APIRouter:
         state: State | None = None, prefix: Prefix = "", cursor: Cursor = 0, limit: Limit = 100
     ) -> Response:
         """List who is connected, page by page: of one state, with one beginning of their id."""
-        # It first: who comes over meanwhile is listed twice rather than not at all.
-        theirs: SessionPage | None = None
-        told: Answered = "none"
-        try:
-            theirs = await former.sessions(state=state, prefix=prefix, cursor=cursor, limit=limit)
-        except NoAnswerError:
-            told = "silent"
-        page = await own.page_of(node, state=state, prefix=prefix, cursor=cursor, limit=limit)
-        page = both(page, theirs, limit)
-        page.former = told
+        page = await _page(node, former, limit, state=state, prefix=prefix, cursor=cursor)
         # Made into JSON in one go here; FastAPI would check a page of a thousand for 30 ms.
         return Response(page.model_dump_json(), media_type="application/json")
 
@@ -65,18 +56,7 @@ def device_routes(node: Node, former: Former | None = None) -> APIRouter:
     @routes.post("/devices/{device_id:path}/kick")
     async def kick(device_id: DeviceId) -> Kicked:
         """End a device's session with 4002 `kicked`; it is told to stay away."""
-        try:
-            # Asked once more of us: it may have come over meanwhile.
-            kicked = (
-                own.kick(node, device_id)
-                or await former.kick(device_id)
-                or own.kick(node, device_id)
-            )
-        except NoAnswerError as error:
-            raise HTTPException(504, f"{device_id} is not connected here, and {error}") from None
-        if kicked is None:
-            raise HTTPException(404, f"{device_id} is not connected to this gateway")
-        return kicked
+        return await _kick(node, former, device_id)
 
     @routes.post("/devices/{device_id:path}/send")
     async def send(device_id: DeviceId, message: Annotated[dict[str, Any], Body()]) -> Sent:
@@ -123,6 +103,32 @@ def device_routes(node: Node, former: Former | None = None) -> APIRouter:
         )
 
     return routes
+
+
+async def _page(node: Node, former: Former, limit: int, **about: Any) -> SessionPage:
+    """Return a page of both; the other's first, so that who comes over meanwhile is not missed."""
+    theirs: SessionPage | None = None
+    told: Answered = "none"
+    try:
+        theirs = await former.sessions(limit=limit, **about)
+    except NoAnswerError:
+        told = "silent"
+    page = both(await own.page_of(node, limit=limit, **about), theirs, limit)
+    page.former = told
+    return page
+
+
+async def _kick(node: Node, former: Former, device_id: str) -> Kicked:
+    try:
+        # Asked once more of us: it may have come over meanwhile.
+        kicked = (
+            own.kick(node, device_id) or await former.kick(device_id) or own.kick(node, device_id)
+        )
+    except NoAnswerError as error:
+        raise HTTPException(504, f"{device_id} is not connected here, and {error}") from None
+    if kicked is None:
+        raise HTTPException(404, f"{device_id} is not connected to this gateway")
+    return kicked
 
 
 async def view_of(
