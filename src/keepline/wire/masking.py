@@ -18,6 +18,8 @@ def apply_mask(data: bytes, key: bytes, offset: int = 0) -> bytes:
     if phase:
         key = key[phase:] + key[:phase]
     size = len(data)
+    if size == 4:  # noqa: PLR2004 (as long as the key: what a pong of our pings has)
+        return (_from_bytes(data) ^ _from_bytes(key)).to_bytes(size)
     if size <= _INTEGER_BYTES:
         pattern = (key * ((size + 3) // 4))[:size]  # no copy where nothing is cut off
         return (_from_bytes(data) ^ _from_bytes(pattern)).to_bytes(size)
