@@ -25,6 +25,10 @@ FORGIVEN_S: Final = 604_800.0  # after the last death, until longer ones are tri
 DOUBT: Final = 0.02
 """What is tried has killed when chance would end as many connections less often than this."""
 
+RARELY_S: Final = 30.0
+RARE: Final = 0.02
+"""Of routers so few forget before 30 s: there chance has to be so much less likely, too."""
+
 USUAL_LIFE_S: Final = 21_600.0
 """Before anything is known, one silent connection in so many seconds is thought to end by chance"""
 
@@ -88,7 +92,7 @@ class Way(Struct, gc=False):
             return None
         self.killed += 1
         by_chance = self.chance(interval_s) ** self.killed
-        if by_chance > DOUBT:
+        if by_chance > DOUBT * (RARE if interval_s < RARELY_S else 1.0):
             return Change(interval_s, self.lo_s, "died, to be tried once more")
         self.killed = 0
         self.hi_before_s, self.hi_s = self.hi_s, interval_s

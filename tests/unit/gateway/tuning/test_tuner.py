@@ -231,12 +231,13 @@ def test_only_a_few_of_many_prefixes_try_what_nothing_is_known_of() -> None:
 
 def test_what_kills_at_a_few_prefixes_is_not_tried_at_the_others() -> None:
     tuner = made()
+    tuner.recall({f"192.0.2.{n}": Known(28, INF, -1_000.0) for n in range(100)})
     killed = 0
     for n in range(100):
         device = Device(address=f"192.0.2.{n}")
-        if interval_of(tuner.judge_of(device, 0.0)) == 28:
-            device.is_asked(28.0, None)
-            tuner.on_ended(device, CloseReason.HEARTBEAT_TIMEOUT, 40.0)
+        if interval_of(tuner.judge_of(device, 0.0)) == 43:
+            device.is_asked(43.0, None)
+            tuner.on_ended(device, CloseReason.HEARTBEAT_TIMEOUT, 50.0)
             killed += 1
     assert killed == FEW // COSTS
 
