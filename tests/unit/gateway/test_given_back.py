@@ -29,7 +29,7 @@ class Thoughtful(Handler):
     __slots__ = ()
 
     async def audio(self, session: Session, frame: bytes) -> None:  # type: ignore[override]
-        await asyncio.sleep(0.05)
+        await pass_time(0.05)
 
 
 def calm_world(make_handler: type[Handler], **sections: dict[str, Any]) -> World:
@@ -82,7 +82,7 @@ async def talk(life: Life) -> None:
 
     session.send(Alert(status="ok", message="to be acknowledged", emotion="happy"))
     session.after(0.5, session.handler.woken)
-    session.spawn(asyncio.sleep(0.5))
+    session.spawn(pass_time(0.5))
     calling = asyncio.ensure_future(session.tools())
     for _ in range(2):  # it introduces itself, and asks
         await settle()
@@ -147,7 +147,7 @@ async def test_what_goes_on_beyond_the_turn_to_idle_is_given_back_when_it_is_ove
     silent, busy = come(world, "device-1"), come(world, "device-2")
     long_s = 2 * IDLE_AFTER_S
     busy.session.speak([OPUS] * round(long_s / 0.06))
-    busy.session.spawn(asyncio.sleep(long_s + 1.0))
+    busy.session.spawn(pass_time(long_s + 1.0))
     busy.session.after(long_s, busy.session.handler.woken)
     await live(world, IDLE_AFTER_S + 1.0)
     assert busy.connection.lifecycle.state is State.IDLE
