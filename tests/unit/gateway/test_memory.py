@@ -15,7 +15,6 @@ from keepline.gateway.memory import Record
 from keepline.gateway.receiver import Receiver
 from keepline.hub.port import STATE_BYTES, Claim, Outcome
 from keepline.reasons import CloseReason
-from keepline.wire.frames import Opcode
 from keepline.wire.messages import (
     Alert,
     Custom,
@@ -274,38 +273,6 @@ async def test_comings_and_goings_are_events_with_all_that_is_known() -> None:
         "idle",
         "cleanup",
     ]
-
-
-async def test_totals_grow_with_each_session() -> None:
-    world = World(Keeping)
-    for _ in range(3):
-        life = await come(world)
-        world.pass_time(5.0)
-        life.loses_tcp()
-    totals = await world.hub.totals("device-1")
-    assert totals is not None
-    assert (totals.sessions, totals.resumed) == (3, 2)
-    assert totals.connected_s == pytest.approx(15.0, abs=0.5)
-
-
-async def test_the_round_trips_of_all_sessions_are_averaged() -> None:
-    world = World(Keeping)
-    for round_trips_s in ([0.04], [0.1, 0.1]):
-        life = await come(world)
-        for seen, round_trip_s in enumerate(round_trips_s):
-            while len(pings := pings_of(life)) == seen:
-                world.pass_time(0.1)
-            world.clock.advance(round_trip_s)
-            life.pongs(pings[-1])
-        life.loses_tcp()
-    totals = await world.hub.totals("device-1")
-    assert totals is not None
-    assert (totals.pings, totals.ping_failures) == (3, 0)
-    assert totals.average_rtt_s == pytest.approx(0.08, rel=0.01)
-
-
-def pings_of(life: Life) -> list[bytes]:
-    return [payload for opcode, payload in life.transport.frames if opcode == Opcode.PING]
 
 
 def test_a_record_takes_a_few_bytes_beside_what_it_holds() -> None:
