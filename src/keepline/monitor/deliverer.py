@@ -125,7 +125,7 @@ class Deliverer:
         # Neither proxies nor redirects: what is told is for this server alone. Its own limit of 5 s
         # would be there before a longer `timeout_s`, which bounds each try.
         trust = _trust(name, terms.ca_file)
-        self._http = httpx.AsyncClient(verify=trust, trust_env=False, timeout=None)
+        self._http = httpx.AsyncClient(verify=trust, trust_env=False, timeout=None)  # noqa: S113
 
     def __len__(self) -> int:
         return len(self._waiting)
