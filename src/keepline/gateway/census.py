@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from keepline.lifecycle.heartbeat import Verdict
+from keepline.lifecycle.heartbeat import SUSPECTED, Verdict
 from keepline.lifecycle.states import State
 from keepline.monitor.gauges import Gauge
 
@@ -31,8 +31,6 @@ class Census:
     __slots__ = (
         "active",
         "idle",
-        "inbox_bytes",
-        "inbox_depth",
         "outbox_bytes",
         "outbox_depth",
         "suspicious",
@@ -43,7 +41,6 @@ class Census:
     def __init__(self) -> None:
         self.active = self.idle = self.talking = 0
         self.suspicious = self.zombies = 0
-        self.inbox_depth = self.inbox_bytes = 0
         self.outbox_depth = self.outbox_bytes = 0
 
     def count(self, sessions: Sequence[Session], lately: float) -> None:
@@ -60,14 +57,10 @@ class Census:
                 self.active += 1
                 last = max(connection.last_activity, connection.last_sent)
                 self.talking += last >= lately and last > session.opened_at
-            verdict = connection.heartbeat.verdict
-            if verdict is not _HEALTHY:
+            heartbeat = connection.heartbeat
+            if heartbeat.stage >= SUSPECTED and (verdict := heartbeat.verdict) is not _HEALTHY:
                 self.zombies += verdict is _ZOMBIE
                 self.suspicious += verdict is not _ZOMBIE
-            inbox = session.inbox
-            if inbox is not None:
-                self.inbox_depth += len(inbox)
-                self.inbox_bytes += inbox.size_bytes
             outbox = connection.outbox
             if outbox is not None:
                 self.outbox_depth += len(outbox)
@@ -87,6 +80,8 @@ async def look_around(node: Node) -> dict[Gauge, float | None]:
         census.count(sessions[begin : begin + SLICE], lately)
         took_s += cpu() - began_s
     node.knobs.pace.note(took_s)
+    inboxes = list(node.seldom.inboxes.values())
+    inbox_depth, inbox_bytes = sum(map(len, inboxes)), sum(each.size_bytes for each in inboxes)
     return {
         Gauge.CONNECTIONS: len(node.registry),
         Gauge.ACTIVE_CONNECTIONS: census.active,
@@ -94,12 +89,12 @@ async def look_around(node: Node) -> dict[Gauge, float | None]:
         Gauge.IDLE_CONNECTIONS: census.idle,
         Gauge.SUSPICIOUS_CONNECTIONS: census.suspicious,
         Gauge.ZOMBIE_CONNECTIONS: census.zombies,
-        Gauge.INBOX_DEPTH: census.inbox_depth,
-        Gauge.INBOX_BYTES: census.inbox_bytes,
+        Gauge.INBOX_DEPTH: inbox_depth,
+        Gauge.INBOX_BYTES: inbox_bytes,
         Gauge.OUTBOX_DEPTH: census.outbox_depth,
         Gauge.OUTBOX_BYTES: census.outbox_bytes,
-        Gauge.QUEUE_DEPTH: census.inbox_depth + census.outbox_depth,
-        Gauge.QUEUE_BYTES: census.inbox_bytes + census.outbox_bytes,
+        Gauge.QUEUE_DEPTH: inbox_depth + census.outbox_depth,
+        Gauge.QUEUE_BYTES: inbox_bytes + census.outbox_bytes,
         Gauge.ADMISSIONS: len(node.arrivals.admissions),
         Gauge.DEPARTURES: len(node.cleanups) + len(node.departures),
         Gauge.LOG_DEPTH: node.log.waiting,
