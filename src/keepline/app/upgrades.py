@@ -101,6 +101,7 @@ class Upgrades:
             case "inherit":
                 self._bequeath(who, message)
             case "take_over" if who is self._heir and not self._parting:
+                self._parting = True
                 self._hold(self._hand_over(who))
             case "give_up" if who is self._heir:
                 self._hold(self._give_up(who, str(message.get("device")), message.get("number")))
@@ -201,7 +202,6 @@ class Upgrades:
 
     async def _hand_over(self, heir: Line) -> None:
         """The heir is ready: it accepts from where it is told so on, and this process leaves."""
-        self._parting = True
         await self._succession.part()
         if self._starting is None or not heir.say({"told": "yours"}):
             self._parting = False

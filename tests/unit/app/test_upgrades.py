@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -77,6 +78,67 @@ async def test_an_heir_that_asks_for_operators_is_answered(tmp_path: Path) -> No
     stranger: Any = SimpleNamespace(say=heard.append)
     upgrades._on_message(stranger, {"ask": "answer", "number": 8, **part})
     assert heard[-1]["told"] == "failed"
+    upgrades.close()
+    upgrades.leave_no_file()
+    os.close(held)
+
+
+class Parting:
+    """What is handed over, and whether it was taken back; `written` holds it up until it is set."""
+
+    def __init__(self, directory: int) -> None:
+        self.elder = None
+        self.directory = directory
+        self.done: list[str] = []
+        self.written = asyncio.Event()
+
+    async def part(self) -> None:
+        self.done.append("part")
+        await self.written.wait()
+
+    def stay(self) -> None:
+        self.done.append("stay")
+
+    def hand_over(self) -> None:
+        self.done.append("hand over")
+
+
+@pytest.mark.parametrize(
+    ("is_there", "is_wanted", "done"),
+    [
+        (True, True, ["part", "hand over"]),
+        (False, True, ["part", "stay"]),
+        (True, False, ["part", "stay"]),
+    ],
+    ids=["taken over", "an heir that has gone", "an upgrade that was undone meanwhile"],
+)
+async def test_alerts_are_written_before_an_heir_is_told_and_taken_back_where_it_is_not(
+    tmp_path: Path, *, is_there: bool, is_wanted: bool, done: list[str]
+) -> None:
+    world = World()
+    held = os.open(tmp_path, os.O_RDONLY)
+    parting = Parting(held)
+    upgrades = Upgrades(cast("Any", parting), world.node, line.listen(held))
+    upgrades._starting = cast("Any", object())
+    heard: list[line.Message] = []
+
+    def say(message: line.Message) -> bool:
+        heard.append(message)
+        return is_there
+
+    heir: Any = SimpleNamespace(say=say, pid=7)
+    upgrades._heir = heir
+    for _ in range(2):  # the second is nothing new
+        upgrades._on_message(heir, {"ask": "take_over"})
+    await settle()
+    assert parting.done == ["part"]
+    assert {each["told"] for each in heard} <= {"failed"}
+    if not is_wanted:
+        upgrades._starting = None
+    parting.written.set()
+    await settle()
+    assert parting.done == done
+    assert upgrades.handed_over.is_set() is (done[-1] == "hand over")
     upgrades.close()
     upgrades.leave_no_file()
     os.close(held)
