@@ -14,7 +14,7 @@ from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode, encode_masked
 from keepline.wire.messages import Tts
-from tests.unit.gateway.fakes import KEY, Life, Recorder, World, settle
+from tests.unit.gateway.fakes import KEY, Life, Recorder, World
 
 if TYPE_CHECKING:
     from keepline.gateway.session import Session
@@ -468,42 +468,3 @@ async def test_first_pings_are_spread_so_that_a_fleet_is_not_pinged_at_once() ->
     assert len(times) == 100
     assert max(later - sooner for sooner, later in pairwise(times)) < 1.0
     assert times[-1] - times[0] > 5.0
-
-
-# -- a receiver that takes no more -----------------------------------------------------------
-
-
-async def test_a_device_is_not_heard_while_its_receiver_takes_nothing() -> None:
-    world = World()
-    life = world.connect()
-    life.connection.pause_receiving()
-    assert not life.transport.reading
-    life.connection.resume_receiving()
-    assert life.transport.reading
-    life.connection.resume_receiving()  # idempotent
-    assert life.transport.reading
-
-
-async def test_frames_of_a_read_that_was_not_done_wait_for_the_receiver() -> None:
-    world = World(wire={"frames_per_turn": 2})
-    life = world.connect()
-    frame = encode_masked(Opcode.BINARY, b"x", KEY)
-    life.connection.data_received(frame * 5)
-    life.connection.pause_receiving()
-    await settle()
-    assert life.handler.names.count("audio") == 2
-    life.connection.resume_receiving()
-    await settle()
-    assert life.handler.names.count("audio") == 5
-    assert life.transport.reading
-
-
-async def test_both_holds_have_to_end_before_the_device_is_heard() -> None:
-    world = World()
-    life = world.connect()
-    life.connection.pause_receiving()
-    life.connection.pause_writing()
-    life.connection.resume_receiving()
-    assert not life.transport.reading
-    life.connection.resume_writing()
-    assert life.transport.reading
