@@ -217,6 +217,7 @@ class Tuner:
             policy = replace(
                 self._policy,
                 interval_s=interval_s,
+                jitter=self._policy.jitter * self._policy.ping_every_s / interval_s,
                 suspicious_s=self._policy.suspicious_s + later_s,
                 zombie_s=self._policy.zombie_s + later_s,
             )

@@ -153,6 +153,11 @@ def test_a_longer_interval_puts_off_the_ages_of_silence_by_as_much() -> None:
     assert judge._zombie_s - interval_s == POLICY.zombie_s - POLICY.ping_every_s
 
 
+def test_a_longer_interval_is_spread_over_as_many_seconds_and_not_over_more() -> None:
+    judge = made(lo_s=90).judge_of(Device(), 0.0)
+    assert judge._spread_s == pytest.approx(BASE._spread_s, rel=0.1)
+
+
 def test_prefixes_are_bounded_and_the_longest_unused_is_forgotten() -> None:
     tuner = made()
     tuner.recall({f"address-{n}": Known(20.0, 40.0, 0.0) for n in range(MOST_PREFIXES + 3)})
