@@ -123,11 +123,16 @@ class Succession:
         return told, [*(sock.fileno() for sock in listening), self.directory]
 
     async def part(self) -> None:
-        """Look after no alert any more, and have written what the heir goes on with."""
+        """Look after no alert any more, and have written what the heir goes on with.
+
+        Of a time in which both look at themselves, what the heir sees is kept.
+        """
+        self._composition.sampler.leave()
         await self._composition.alerting.alerts.leave()
 
     def stay(self) -> None:
         """Go on as before: there is no heir after all."""
+        self._composition.sampler.stay()
         self._composition.alerting.alerts.stay()
 
     def hand_over(self) -> None:

@@ -66,6 +66,7 @@ class Sampler:
         self.endings: deque[Mapping[CloseReason, int]] = deque(maxlen=AVERAGED)
         self.reading: Reading | None = None  # of the process, from the start on
         self._left_out = 0  # since the last that was not
+        self._keeps = True
         self.missed = 0  # since the sample before was not through
         self._watched = watched
         self._clock = clock
@@ -101,6 +102,15 @@ class Sampler:
             await asyncio.wait({self._task})
         self._unsaved += self.rings.close()
         self._save()
+
+    def leave(self) -> None:
+        """Leave what was seen to the hub, and nothing more: another process keeps what it sees."""
+        self._save()
+        self._keeps = False
+
+    def stay(self) -> None:
+        """Keep what is seen again: there is no other process."""
+        self._keeps = True
 
     def _arm(self) -> None:
         # At multiples of the interval: a timer that each time is a little late would skip one.
@@ -159,7 +169,7 @@ class Sampler:
     def _save(self) -> None:
         """Give the hub what it does not have yet; once a minute, so a kill costs that much."""
         rows, self._unsaved = self._unsaved, []
-        if rows:
+        if rows and self._keeps:
             self._watched.hub.keep_rows(rows, self.rings.kept)
 
 

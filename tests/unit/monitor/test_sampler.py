@@ -230,3 +230,20 @@ async def test_a_stop_in_the_middle_of_a_sample_ends_it(scene: Scene) -> None:
     scene.may_look.set()
     await scene.time.advance(1.0)
     assert scene.told == []
+
+
+@in_moved_time
+async def test_of_a_time_in_which_two_look_at_themselves_the_heir_s_is_kept(scene: Scene) -> None:
+    await scene.time.advance(90.0)
+    scene.sampler.leave()
+    kept = len(await scene.hub.rows())
+    assert kept >= 17  # all up to now
+    await scene.time.advance(180.0)
+    assert len(await scene.hub.rows()) == kept
+    scene.sampler.stay()
+    await scene.time.advance(120.0)
+    assert len(await scene.hub.rows()) > kept
+    scene.sampler.leave()
+    kept = len(await scene.hub.rows())
+    await scene.sampler.stop()
+    assert len(await scene.hub.rows()) == kept

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MOST_WAITING: Final = 100
 """Notices that wait; the oldest goes when there are more."""
 
+END_S: Final = 1.0
+"""For what was cancelled to end; what ignores that holds nobody up any longer."""
+
 
 class Line:
     """One task tells while notices wait, each within `timeout_s`; what `tell` raises is logged.
@@ -52,7 +55,7 @@ class Line:
             if late:
                 self.dropped += 1  # the one that is being told
                 self._task.cancel()
-                await asyncio.wait({self._task})
+                await asyncio.wait({self._task}, timeout=END_S)
         self.dropped += len(self._waiting)
         self._waiting.clear()
         if self.dropped:

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from io import StringIO
+
+import pytest
 
 from keepline.clock import ManualClock
 from keepline.log import Log
 from keepline.monitor.alerts.alert import Notice
+from keepline.monitor.notifiers import line
 from keepline.monitor.notifiers.line import MOST_WAITING, Line
 from tests.unit.monitor.notifiers.notices import notice
 from tests.waiting import eventually
@@ -34,7 +38,7 @@ class Slow:
             self.line.put(notice(number=number))
 
     def logged(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.lines.getvalue().splitlines()]
+        return [json.loads(each) for each in self.lines.getvalue().splitlines()]
 
 
 async def test_notices_are_told_in_order_one_at_a_time() -> None:
@@ -67,7 +71,7 @@ async def test_who_takes_too_long_or_fails_costs_one_notice() -> None:
     slow.go.set()
     slow.put(3)
     await eventually(lambda: slow.heard == [3])
-    told = [(line["notifier"], line["number"], line["problem"]) for line in slow.logged()]
+    told = [(each["notifier"], each["number"], each["problem"]) for each in slow.logged()]
     assert told == [("slow", 1, "not done within 0.02 s"), ("slow", 2, "ValueError: broken")]
 
 
@@ -78,3 +82,22 @@ async def test_an_end_waits_no_longer_than_it_may() -> None:
     assert slow.heard == []
     assert slow.line.dropped == 2
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_who_cannot_be_ended_holds_up_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "END_S", 0.02)
+    go = asyncio.Event()
+
+    async def ignores(_told: Notice) -> None:
+        while not go.is_set():
+            with suppress(asyncio.CancelledError):
+                await go.wait()
+
+    log = Log(StringIO(), ManualClock(), style="json")
+    stubborn = Line("stubborn", ignores, timeout_s=60.0, log=log)
+    stubborn.put(notice())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(stubborn.stop(0.02), 5.0)
+    assert stubborn.dropped == 1
+    go.set()
+    await eventually(lambda: len(asyncio.all_tasks()) == 1)
