@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keepline.simulation.world import ROUGH, World
 from tools.tuning_simulated import LEARNED, LEARNED_OWN, SEED_30, SEED_30_OWN, Fleet, Outcome, Way
 from tools.tuning_trial import FORGETS_S
 
@@ -45,6 +46,15 @@ def check(
 @pytest.mark.parametrize("firmware", FIRMWARE)
 def test_learned_intervals_halve_the_pings_of_every_30_s_and_lose_no_more(firmware: str) -> None:
     check(firmware, [1])
+
+
+@pytest.mark.parametrize("seed", [700, 701])
+def test_what_must_hold_holds_while_intervals_are_learned_and_routers_forget(seed: int) -> None:
+    world = World(seed, ROUGH, settings={"tuning": {"verdict_s": 120.0}})
+    for plug in list(world.plugs.values())[::3]:
+        plug.path.forgets_s = 12.0
+    world.run()
+    assert any(plug.path.forgotten for plug in world.plugs.values())
 
 
 @pytest.mark.soak
