@@ -52,8 +52,10 @@ def test_learned_intervals_halve_the_pings_of_every_30_s_and_lose_no_more(firmwa
 def test_what_must_hold_holds_while_intervals_are_learned_and_routers_forget(seed: int) -> None:
     world = World(seed, ROUGH, settings={"tuning": {"verdict_s": 120.0}})
     for plug in list(world.plugs.values())[::3]:
-        plug.path.forgets_s = 12.0
-    world.run()
+        plug.path.forgets_s = 4.0
+    world.begin()
+    world.live(ROUGH.hours)
+    world.close()
     assert any(plug.path.forgotten for plug in world.plugs.values())
 
 
