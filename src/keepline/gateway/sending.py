@@ -10,6 +10,7 @@ from keepline.gateway.delivery import Delivery, lasting, named
 from keepline.gateway.seldom import put
 from keepline.gateway.speaker import Speaker
 from keepline.gateway.speech import Speech
+from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire import frames
 from keepline.wire.audio import pack
@@ -80,9 +81,13 @@ class Sending(Calls):
         """
         if type(frame) is not bytes:
             frame = mistakes.opus(frame)
-        if self._speaker is None:
-            self._speaker = Speaker(self)
-        self._speaker.send(self.pack(frame, timestamp_ms))
+        packet = self.pack(frame, timestamp_ms)
+        if self._speaker is not None:
+            self._speaker.send(packet)
+            return
+        self._speaker = Speaker(self)
+        self._speaker.send(packet)
+        self.rest()
 
     def speak(self, parts: Parts, text: str | None = None) -> Speech:
         """Say `parts`: Opus frames, among them as str the subtitle of those that follow.
@@ -144,6 +149,13 @@ class Sending(Calls):
     def heard_for_s(self) -> float:
         """Return how long what was said can still be heard, less than 0 for how long it was."""
         return super().heard_for_s() if self._speaker is None else self._speaker.heard_for_s()
+
+    def rest(self) -> None:
+        """Give back what an idle device does not need, but not while it is heard."""
+        if self._speaker is None or self._speaker.heard_for_s() <= 0:
+            super().rest()
+        elif self.connection.lifecycle.state is State.IDLE:
+            self._speaker.rest_later()
 
     def drop_audio(self) -> int:
         """Give up the audio that waits in either direction; return how many frames."""

@@ -57,6 +57,16 @@ class Speaker:
         """Return how long what was sent can still be heard, less than 0 for how long it was."""
         return self.pace.rest_s(self._now())
 
+    def rest_later(self) -> None:
+        """It is heard still: have it given back after that; a surplus and a turn see to it."""
+        if self.is_quiet and self._timer is None:
+            loop = self._session.connection.node.loop
+            self._timer = loop.call_later(self.heard_for_s(), self._rest)
+
+    def _rest(self) -> None:
+        self._timer = None
+        self._session.rest()
+
     def drop_audio(self) -> int:
         """Give up the packets that wait; return how many."""
         return 0 if self._surplus is None else self._surplus.drop_audio()
@@ -90,6 +100,8 @@ class Speaker:
             bytes_limit=limits.bytes,
         )
         node.governor.backlogs.add(self._surplus)
+        if self._timer is not None:  # it was to be given back
+            self._timer.cancel()
         self._timer = node.loop.call_later(wait_s, self._release)
 
     def _keep(self, item: bytes | str, *, audio: bool) -> None:

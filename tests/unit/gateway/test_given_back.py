@@ -174,3 +174,21 @@ async def test_packets_that_are_early_beyond_the_turn_to_idle_leave_nothing_behi
     await live(world, IDLE_AFTER_S)
     gc.collect()
     assert everybodys.belongings(busy.session) == everybodys.belongings(silent.session)
+
+
+@virtual
+async def test_a_few_packets_for_an_idle_device_leave_nothing_behind_once_they_were_heard() -> None:
+    world = calm_world(Thoughtful)
+    everybodys = Everybodys(world)
+    silent, busy = come(world, "device-1"), come(world, "device-2")
+    await live(world, IDLE_AFTER_S + 1.0)
+    for _ in range(3):
+        busy.session.send_audio(OPUS)
+    await pass_time(0.17)  # of 180 ms that they last
+    assert "Speaker" in everybodys.belongings(busy.session)[0]
+    busy.session.send_audio(OPUS)
+    await pass_time(0.06)
+    assert "Speaker" in everybodys.belongings(busy.session)[0]
+    await live(world, 1.0)
+    gc.collect()
+    assert everybodys.belongings(busy.session) == everybodys.belongings(silent.session)
