@@ -13,7 +13,7 @@ from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World, device_request, settle
 from tests.unit.gateway.governor.test_newcomers import Door
-from tests.unit.gateway.virtual_time import LoopClock, virtual
+from tests.unit.gateway.virtual_time import LoopClock, pass_time, virtual
 
 
 class Visitor:
@@ -152,12 +152,12 @@ async def test_a_storm_before_an_authenticator_far_away_costs_a_second_and_no_re
     loop, waited_s = asyncio.get_running_loop(), []
 
     async def come(number: int) -> None:
-        await asyncio.sleep(number / 2_000)
+        await pass_time(number / 2_000)
         began = loop.time()
         request = device_request(headers={"device-id": f"device-{number}"})
         with turnstile.free() or await turnstile.wait(cast("Any", Door()), request):
             waited_s.append(loop.time() - began)
-            await asyncio.sleep(0.05)
+            await pass_time(0.05)
 
     await asyncio.gather(*map(come, range(4_000)))
     assert turnstile.given_up == 0
