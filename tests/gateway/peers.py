@@ -225,3 +225,21 @@ async def tcp(port: int) -> AsyncIterator[Peer]:
     peer = await Peer.dial(port)
     with contextlib.closing(peer):
         yield peer
+
+
+@asynccontextmanager
+async def there(peer: Peer) -> AsyncIterator[None]:
+    """Have a peer answer the pings that come meanwhile."""
+
+    async def answer() -> None:
+        while True:
+            opcode, payload = await peer.frame()
+            if opcode == Opcode.PING:
+                await peer.send(pong(payload))
+
+    answers = asyncio.ensure_future(answer())
+    try:
+        yield
+    finally:
+        answers.cancel()
+        await asyncio.gather(answers, return_exceptions=True)

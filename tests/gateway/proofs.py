@@ -16,7 +16,7 @@ from keepline.handlers.echo import Echo
 from keepline.reasons import CloseReason
 from keepline.wire import frames
 from tests.conftest import DEVICE_ID, RunningGateway
-from tests.gateway.peers import HELLO, Peer, close, live, ping, pong, request, tcp, text
+from tests.gateway.peers import HELLO, close, live, ping, request, tcp, text, there
 from tests.waiting import eventually
 
 QUICK = {"xiaozhi": {"close_timeout_s": 0.2}}
@@ -451,19 +451,8 @@ async def fights_for_a_device(gateway: RunningGateway) -> int:
             await peer.send(request(Client_Id=client) + text(HELLO))
             assert (await peer.answer())[0] == 101
             await peer.frame()
-        answers = asyncio.ensure_future(answers_pings(peer))
-        status = await refused(gateway, request(Client_Id="one"))
-        answers.cancel()
-        await asyncio.gather(answers, return_exceptions=True)
-        return status
-
-
-async def answers_pings(peer: Peer) -> None:
-    """Be there."""
-    while True:
-        opcode, payload = await peer.frame()
-        if opcode == frames.Opcode.PING:
-            await peer.send(pong(payload))
+        async with there(peer):
+            return await refused(gateway, request(Client_Id="one"))
 
 
 @proves(CloseReason.HEAD_TOO_LARGE)
