@@ -9,6 +9,7 @@ from keepline.lifecycle.states import State
 from keepline.messages import Alert, Hello
 from keepline.wire.messages import DeviceMessage
 from tests.unit.gateway.fakes import Life, Recorder, World, settle
+from tests.waiting import eventually
 
 
 class Waits(Recorder):
@@ -59,7 +60,5 @@ async def test_who_has_gone_is_in_no_table() -> None:
     life = busy(world)
     life.loses_tcp()
     Waits.brought.set()
-    await asyncio.sleep(0.05)
-    await settle()
-    assert life.connection.lifecycle.state is State.CLOSED
+    await eventually(lambda: life.connection.lifecycle.state is State.CLOSED)
     assert tables(world) == [0, 0, 0]
