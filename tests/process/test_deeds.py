@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -17,10 +16,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from keepline.cli.alerts import sentences_about
 from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, get
+from tests.process.test_alerts import until
 from tests.process.test_device_commands import HELLO
 
 WORSE = """
-import time
 import urllib.request
 
 from keepline import Handler
@@ -36,19 +35,7 @@ class Fails(Handler):
         raise ValueError("it never works")
 """
 
-PATIENCE_S = 3 * GIVE_UP_AFTER_S
-"""Others may have the cores."""
-
 RULES = ("monitor.interval_s=1", "rules.raise_after_s=0", "rules.hold_s=1", "alerts.repeat_s=1")
-
-
-def until(look: Callable[[], Any]) -> Any:
-    """Return what is found, as soon as anything is."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return found
 
 
 class Served:
