@@ -113,6 +113,7 @@ class Connection(asyncio.Protocol):
             reader = self._reader = FrameReader(self.node.limits, masked=True)
         for event in reader.receive(data):
             self._on_event(event)
+        self._release_reader()
         if reader.pending or len(data) >= LARGE_READ_BYTES:
             self._hold(HOLD_TURN)
             self.node.turns.give(self)
@@ -414,7 +415,6 @@ class Connection(asyncio.Protocol):
             case Effect.START_HEARTBEAT:
                 self._start_heartbeat()
             case Effect.RELEASE_BUFFERS:
-                self._release_reader()
                 self.receiver.release_buffers()
             case Effect.TELL_IDLE:
                 self.receiver.tell_idle()
@@ -434,7 +434,9 @@ class Connection(asyncio.Protocol):
                 self.node.departures.begin(self)
 
     def _release_reader(self) -> None:
-        if self._reader is not None and self._reader.is_calm:
+        """Let go of it as soon as it holds nothing: later its place would stay a hole in memory."""
+        reader = self._reader
+        if reader is not None and reader.is_calm and reader.limits is self.node.limits:
             self._reader = None
 
     def _start_heartbeat(self) -> None:
