@@ -121,7 +121,6 @@ class Shift:
         told = f"{_told(self.gauge, minutes.values[-1], season, when)}, and it lasts"
         return _finding(self.gauge, self._total, SHIFTED, told)
 
-
     def _in_season(self, normal: Usual, wall: float) -> Usual:
         """Return what is usual, or as much more as this hour brings every week."""
         height = None if self._seasons is None else self._seasons.usual(self.gauge, wall)
