@@ -39,7 +39,9 @@ DONE = {
     Action.SHRINK: "quiet devices turn idle sooner, down to a tenth of `session.idle_after_s`, and"
     " give back what only a busy session needs; with all its strength, the largest queues lose"
     " their audio, until half of theirs is gone, four times a second. No message is given up",
-    Action.SLOW: "every second look of the gateway at itself is left out",
+    Action.SLOW: "every second look of the gateway at itself is left out; what it has"
+    " [learned](tuning.md) is told and written down every four minutes, not every one; the hub"
+    " looks for what is to be forgotten every 40 s, not every 10",
     Action.HOLD: "of those that were not here lately: who comes back at a fixed pace is held for a"
     " random while, up to `governor.hold_s`; who backs off is refused and told when; who comes when"
     " somebody speaks (stock firmware, browsers) passes",

@@ -100,6 +100,7 @@ async def end_life(hub: LocalHub, node: Node) -> None:
     node.governor.newcomers.stop()
     if node.tuning is not None:
         node.tuning.tell()
+    node.knobs.tell()
     lost = await hub.stop(LAST_WRITES_S)
     if lost:
         node.log.error("writes_lost", count=lost)

@@ -36,10 +36,15 @@ class Inboxes:
         """How many there may be at the most."""
         return WIDEST * self._base
 
-    def note(self, dropped: int, depth: float) -> None:
-        """So many frames were dropped since the start, and so much waits in all inboxes now."""
+    def note(self, dropped: int, depth: float, *, given_up: bool = False) -> None:
+        """So many frames were dropped since the start, and so much waits in all inboxes now.
+
+        Where some were `given_up` for want of memory, that says nothing about handlers.
+        """
         lost, self._dropped = dropped - self._dropped, dropped
-        if lost > 0:
+        if given_up:
+            self._lately = self._lost = 0
+        elif lost > 0:
             self._lately += 1
             self._lost += lost
             if self._lately >= SLOW and self.frames > self._base:

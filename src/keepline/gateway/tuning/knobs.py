@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec import Struct, json
 
 from keepline.gateway.governor import batch
+from keepline.gateway.governor.actions import Action
 from keepline.gateway.tuning import pace
 from keepline.gateway.tuning.inboxes import Inboxes
 from keepline.gateway.tuning.pace import Pace
@@ -43,11 +44,12 @@ class Moved(Struct):
 class Knobs:
     """All of them; `pace` is that of the samples, `inboxes` what may wait for a handler."""
 
-    __slots__ = ("_moved", "_node", "_rest_s", "all", "inboxes", "pace")
+    __slots__ = ("_moved", "_node", "_rest_s", "_shrunk", "all", "inboxes", "pace")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._rest_s = EACH_S
+        self._shrunk = 0  # so often audio may have been given up before the last sample
         self.pace = Pace(node.settings.monitor.interval_s)
         self.inboxes = inboxes = Inboxes(node.settings.inbox.audio_frames)
         self.all = (
@@ -92,7 +94,11 @@ class Knobs:
 
     def on_sample(self, inbox_depth: float) -> None:
         """So much waits in all inboxes."""
-        self.inboxes.note(self._node.counters.inbox_audio_dropped, inbox_depth)
+        governor = self._node.governor
+        shrunk, self._shrunk = self._shrunk, governor.begun[Action.SHRINK]
+        given_up = shrunk != self._shrunk or Action.SHRINK in governor.taken
+        dropped = self._node.counters.inbox_audio_dropped
+        self.inboxes.note(dropped, inbox_depth, given_up=given_up)
 
     def _cost(self, _before: float, _after: float) -> str:
         return f"samples take {100 * self.pace.share:.2g} % of a core, {100 * pace.MOST:g} at most"

@@ -37,6 +37,13 @@ def test_a_pause_that_cost_audio_gives_more_room_once_it_is_over() -> None:
     assert "20 frames were lost" in handlers.inboxes.reason
 
 
+def test_what_was_given_up_for_want_of_memory_says_nothing_of_handlers() -> None:
+    handlers = Handlers()
+    handlers.dropped = 50
+    handlers.inboxes.note(50, 0, given_up=True)
+    assert handlers.catch_up() == BASE
+
+
 def test_there_is_never_more_than_the_bound() -> None:
     handlers = Handlers()
     for _ in range(20):

@@ -110,6 +110,17 @@ async def test_a_handler_that_pauses_is_given_room_for_what_is_said_meanwhile() 
     await settle()
 
 
+async def test_audio_that_the_node_gave_up_under_pressure_widens_no_inbox() -> None:
+    world = World(inbox={"audio_frames": 4})
+    knobs = world.node.knobs
+    world.node.governor.force(1.0)
+    world.counters.inbox_audio_dropped += 100
+    world.node.governor.force(0.0)  # before the next sample
+    for _ in range(2):
+        knobs.on_sample(0)
+    assert knobs.inboxes.frames == 4
+
+
 async def test_under_pressure_they_are_told_less_often() -> None:
     world = World()
     world.node.governor.force(0.9)
