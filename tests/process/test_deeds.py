@@ -20,7 +20,7 @@ from tests.process.test_alerts import until
 from tests.process.test_device_commands import HELLO
 
 WORSE = """
-import urllib.request
+import time
 
 from keepline import Handler
 
