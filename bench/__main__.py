@@ -27,7 +27,7 @@ RESULTS = Path(__file__).parent / "results"
 def run(
     *,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A smoke run of 1,000 connections, under a minute.")
+        bool, typer.Option("--quick", help="A smoke run of 1,000 connections, a few minutes.")
     ] = False,
     only: Annotated[
         str, typer.Option(help="Candidates and/or figures, comma-separated: floor,keepline,life.")

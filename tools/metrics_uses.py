@@ -156,7 +156,7 @@ PARTS: Final[dict[str, dict[str, str]]] = {
         "keepline_governor_begun_total": "",
         "keepline_governed_devices_total": "`refused`: more gateways are due",
         "keepline_judging": "",
-        "keepline_judging_limit": "falls: the authenticator or the hub is slower than it was",
+        "keepline_judging_limit": "falls: the authenticator is slower than it was",
         "keepline_newcomers_per_turn": "as many as take 4 ms of CPU time: a slow core takes fewer",
         "keepline_judging_waiting": "a crowd is on its way in",
     },

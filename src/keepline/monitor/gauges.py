@@ -57,7 +57,7 @@ class Gauge(StrEnum):
     ENDED_BY_UPSTREAM_PER_S = "ended_by_upstream_per_s"
     PINGS_PER_S = "pings_per_s"  # of either side, and requests in their place
     FRAMES_PER_S = "frames_per_s"  # of data, in both directions
-    TALKING_CONNECTIONS = "talking_connections"  # data went either way since the sample before
+    TALKING_CONNECTIONS = "talking_connections"  # data went either way in the last interval
 
 
 GAUGES: Final = tuple(Gauge)
