@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keepline.simulation.faults import Fault, Mixture
 from keepline.simulation.run import simulate
 from keepline.simulation.world import ROUGH
 from tests.simulation import planted
@@ -45,8 +46,12 @@ PLANTED: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
 }
 
 
-def found_with(seed: int) -> str | None:
-    violation = simulate(seed, ROUGH, time.process_time).violation
+# What a mixture drawn for everything has too seldom.
+MIXTURES = {planted.a_window_by_the_wall_clock: Mixture({Fault.WALL_JUMP: 1.0}, 1_000.0)}
+
+
+def found_with(seed: int, mixture: Mixture | None = None) -> str | None:
+    violation = simulate(seed, ROUGH, time.process_time, mixture=mixture).violation
     return None if violation is None else violation.rule
 
 
@@ -55,7 +60,8 @@ def test_what_is_planted_is_found(
     plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    rule = next(filter(None, map(found_with, SEEDS)), None)
+    mixture = MIXTURES.get(plant)
+    rule = next(filter(None, (found_with(seed, mixture) for seed in SEEDS)), None)
     assert rule in PLANTED[plant]
 
 

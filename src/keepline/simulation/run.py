@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from keepline.fleet.histogram import Quantiles
+    from keepline.simulation.faults import Mixture
     from keepline.simulation.world import Mix
 
 TRACE_LINES: Final = 40
@@ -71,12 +72,13 @@ def simulate(
     mix: Mix,
     cpu: Callable[[], float],
     *,
+    mixture: Mixture | None = None,
     on_progress: Callable[[float], None] | None = None,
     lines: int = TRACE_LINES,
 ) -> Result:
-    """Run one seed to its end, or to what does not hold."""
+    """Run one seed to its end, or to what does not hold; without a `mixture` it draws its own."""
     began_s = cpu()
-    world = World(seed, mix)
+    world = World(seed, mix, mixture=mixture)
     found: ViolationError | None = None
     try:
         world.run(on_progress)
