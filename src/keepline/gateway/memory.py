@@ -102,7 +102,7 @@ class Memory:
         self._settle(claim.device_id)
         parting = self._parting.pop(claim.device_id, None)
         if isinstance(parting, Record):
-            return parting
+            return None if parting == _NOTHING else parting
         try:
             saved = None if claim.state is None else _decode(claim.state)
         except (DecodeError, ValidationError) as error:
@@ -165,6 +165,8 @@ class Memory:
         state: bytes | Amend | None = None
         if left == _NOTHING:
             state = FORGET
+            if claim.device_id in self._claiming:  # by which the hub may refuse to forget
+                self._parting[claim.device_id] = _NOTHING
         elif left is not None:
             self._parting[claim.device_id] = left
             state = _encode(left) if isinstance(left, Record) else partial(_with_messages, left)

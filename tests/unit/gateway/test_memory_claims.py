@@ -7,7 +7,7 @@ import pytest
 from keepline.gateway.governor.crowd import Crowd, Step
 from keepline.gateway.identity import Identity
 from keepline.gateway.receiver import Receiver
-from keepline.hub.port import Claim
+from keepline.hub.port import Claim, Outcome
 from keepline.wire.messages import Hello
 from tests.unit.gateway.fakes import World, settle
 from tests.unit.gateway.test_admission import HELLO, Entrance, head
@@ -38,6 +38,36 @@ async def test_what_a_session_leaves_while_its_device_is_claimed_in_vain_is_kept
     await settle()
     assert (len(world.node.memory), len(world.hub._held)) == (0, 0)
     assert (await come(world)).handler.calls[0] == ("restore", b"state")
+
+
+async def leaves_nothing(world: World) -> Claim:
+    """Have a session that had saved something leave nothing while its device is claimed."""
+    first = await come(world)
+    await first.session.save(b"earlier")
+    first.handler.state = None  # type: ignore[attr-defined]
+    claim = await world.node.memory.claim("device-1", "session-9")
+    first.loses_tcp()  # what it wants forgotten the hub keeps: a newer claim exists
+    await settle()
+    return claim
+
+
+async def test_what_is_to_be_forgotten_while_a_device_is_claimed_is_restored_to_nobody() -> None:
+    world = World(Keeping)
+    claim = await leaves_nothing(world)
+    session = world.node.open_session(
+        world.greeted(Receiver()), Identity("device-1", "c"), Hello(), claim
+    )
+    assert session.handler.calls == [("opened", None)]  # type: ignore[attr-defined]
+    assert session.outcome is Outcome.NEW
+    assert len(world.node.memory) == 0
+
+
+async def test_what_is_to_be_forgotten_while_a_device_is_claimed_in_vain_is_forgotten() -> None:
+    world = World(Keeping)
+    world.node.memory.give_back(await leaves_nothing(world))
+    await settle()
+    assert (len(world.node.memory), len(world.hub._held)) == (0, 0)
+    assert (await come(world)).handler.calls == [("opened", None)]
 
 
 async def test_a_claim_that_fails_once_it_was_made_is_given_back(
