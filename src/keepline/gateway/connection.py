@@ -265,6 +265,10 @@ class Connection(asyncio.Protocol):
         if self._holds == HOLD_TURN:
             self.next_turn()
 
+    def is_held_up(self, now: float) -> bool:
+        """Return whether it is we who do not listen, and not as it has stopped reading for good."""
+        return bool(self._holds) and (self.outbox is None or not self._is_stuck(now))
+
     def _hold(self, why: int) -> None:
         if not self._holds:
             self.transport.pause_reading()

@@ -35,15 +35,17 @@ def patience_s(holder: Session) -> float:
 async def is_heard(holder: Session, within_s: float) -> bool:
     """Ask a session's device for a sign of life; True as soon as there is one.
 
-    False when there is none in time, or when the session is ending.
+    Whom we do not listen to just now counts as heard. False when there is no sign in time, or when
+    the session is ending.
     """
     connection = holder.connection
     node, heartbeat = connection.node, connection.heartbeat
     asked_at = node.ticker.now
-    if node.judge.hasten(heartbeat, asked_at):
+    # One that is closing is armed for the bound of its Close.
+    if connection.lifecycle.reason is None and node.judge.hasten(heartbeat, asked_at):
         node.wheel.arm_by(connection, asked_at)
     while connection.lifecycle.reason is None and node.ticker.now < asked_at + within_s:
-        if heartbeat.last_rx > asked_at:
+        if heartbeat.last_rx > asked_at or connection.is_held_up(node.ticker.now):
             return True
         await asyncio.sleep(TICK_S)
     return False

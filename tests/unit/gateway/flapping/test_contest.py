@@ -6,9 +6,10 @@ import pytest
 
 from keepline.gateway.flapping.contest import MOST_S, is_heard, may_answer, patience_s
 from keepline.lifecycle.heartbeat import MUTE, PINGED, PROBED
+from keepline.reasons import CloseReason
 from tests.unit.gateway.drain.leaving import Leaving
 from tests.unit.gateway.fakes import Life, World, settle
-from tests.unit.gateway.virtual_time import virtual
+from tests.unit.gateway.virtual_time import pass_time, virtual
 
 
 def answered_in(life: Life, rtt_s: float) -> None:
@@ -61,3 +62,45 @@ async def test_one_that_is_asked_already_is_asked_once() -> None:
     await settle()
     assert await asyncio.gather(*both) == [False, False]
     assert world.counters.pings_sent == 1
+
+
+@virtual
+async def test_one_that_we_do_not_listen_to_is_there() -> None:
+    world = Leaving()
+    life = world.connect()
+    life.connection.pause_receiving()
+    assert await is_heard(life.session, 1.0)
+    assert world.passed_s == 0
+
+
+@virtual
+async def test_one_that_we_begin_not_to_listen_to_while_it_is_asked_is_there() -> None:
+    world = Leaving()
+    life = world.connect()
+    world.node.loop.call_later(0.5, life.connection.pause_receiving)
+    assert await is_heard(life.session, 1.0)
+    assert world.passed_s < 0.8
+
+
+@virtual
+async def test_of_those_that_do_not_read_one_that_has_stopped_for_good_is_not_there() -> None:
+    world = Leaving(outbox={"stuck_after_s": 5})
+    life = world.connect()
+    life.connection.pause_writing()
+    assert await is_heard(life.session, 1.0)
+    outbox = life.connection.outbox
+    assert outbox is not None
+    outbox.begin_anew(now=world.node.ticker.now - 5, buffered_bytes=0)
+    assert not await is_heard(life.session, 1.0)
+
+
+@virtual
+async def test_one_that_is_closing_is_not_asked_and_keeps_its_time_for_that() -> None:
+    world = Leaving()
+    life = world.connect()
+    life.session.close(CloseReason.KICKED)
+    bound = life.connection.wheel_tick
+    assert not await is_heard(life.session, 1.0)
+    assert life.connection.wheel_tick == bound
+    await pass_time(0.3)
+    assert not life.transport.aborted
