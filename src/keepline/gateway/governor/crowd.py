@@ -42,6 +42,7 @@ class Crowd:
         "_loop",
         "_opening",
         "_used",
+        "_woken",
         "claiming",
         "on_turn",
     )
@@ -56,6 +57,7 @@ class Crowd:
         self._began_s = 0.0
         self._used = [0] * len(Step)
         self._opening: deque[asyncio.Future[None]] = deque()
+        self._woken = 0  # whose turn it is, and who have not run yet
         self._held_back: list[Callable[[], None]] = []
         self.claiming = 0
         self.on_turn: Callable[[], None] = lambda: None
@@ -83,14 +85,21 @@ class Crowd:
             self._loop.call_soon(self._next_turn)
 
     async def opening(self) -> None:
-        """Return at once as long as this turn has time for another session, else in a later one."""
-        if self._opening or self.left(Step.OPEN) <= 0:
-            turn: asyncio.Future[None] = self._loop.create_future()
-            self._opening.append(turn)
-            self.expect_turn()
-            await turn
-        else:
+        """Return at once as long as this turn has time for another session, else in a later one.
+
+        Always in the order of asking: two may have claimed one device, and the newer is to win.
+        """
+        if not self._opening and not self._woken and self.left(Step.OPEN) > 0:
             self.use(Step.OPEN)
+            return
+        turn: asyncio.Future[None] = self._loop.create_future()
+        self._opening.append(turn)
+        self.expect_turn()
+        try:
+            await turn
+        finally:
+            if turn.done() and not turn.cancelled():
+                self._woken -= 1
 
     # -- who has to wait in the kernel -----------------------------------------------------
 
@@ -125,6 +134,7 @@ class Crowd:
             turn = self._opening.popleft()
             if not turn.done():
                 self.use(Step.OPEN)
+                self._woken += 1
                 turn.set_result(None)
         self.on_turn()
         if self._opening:

@@ -27,10 +27,16 @@ class Openings:
 
     def __init__(self, crowd: Crowd, count: int) -> None:
         self.opened: list[int] = []
-        self.tasks = [asyncio.ensure_future(self._open(crowd, each)) for each in range(count)]
+        self.tasks: list[asyncio.Task[None]] = []
+        self._crowd = crowd
+        for _ in range(count):
+            self.add()
 
-    async def _open(self, crowd: Crowd, number: int) -> None:
-        await crowd.opening()
+    def add(self) -> None:
+        self.tasks.append(asyncio.create_task(self._open(len(self.tasks))))
+
+    async def _open(self, number: int) -> None:
+        await self._crowd.opening()
         self.opened.append(number)
 
 
@@ -59,6 +65,28 @@ async def test_who_gave_up_takes_no_place_from_anybody() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert openings.opened == [*range(FIRST), 3 * FIRST - 1]
+
+
+async def test_who_comes_when_one_that_waited_is_called_is_opened_behind_it() -> None:
+    openings = Openings(crowd_of(), FIRST + 1)
+    await asyncio.sleep(0)
+    openings.add()  # it runs after the turn is given to the one that waits, and before that one
+    await settle()
+    assert openings.opened == list(range(FIRST + 2))
+
+
+async def test_who_gives_up_when_it_is_called_holds_nobody_up() -> None:
+    crowd = crowd_of()
+    openings = Openings(crowd, FIRST + 1)
+
+    def give_up() -> None:
+        openings.tasks[FIRST].cancel()
+
+    crowd.on_turn = give_up
+    await settle()
+    openings.add()
+    await asyncio.sleep(0)
+    assert openings.opened == [*range(FIRST), FIRST + 1]
 
 
 async def test_each_step_is_counted_for_itself_and_anew_in_each_turn() -> None:
