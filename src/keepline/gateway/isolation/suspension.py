@@ -8,7 +8,7 @@ here reads a clock.
 from __future__ import annotations
 
 from enum import StrEnum
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ PROBES: Final = 3
 SHARE: Final = 0.1
 """Of the devices that are connected: so many failing are not the fault of a few of them."""
 
+
+WORKED_S: Final = 10.0
+"""A session that took a message within that, and is done with it, works; so long it is believed."""
 
 ORIGINS: Final = 4
 """So many have to fail at least: of one no more than that part of what it takes is counted."""
@@ -44,13 +47,22 @@ def _none_work(_enough: int) -> bool:
 class Suspension(Generic[P]):
     """The failures of one class of handlers, and what follows from them. Times in seconds."""
 
-    __slots__ = ("_failed", "_limits", "_probes", "_until", "failures", "suspensions")
+    __slots__ = (
+        "_failed",
+        "_limits",
+        "_probes",
+        "_until",
+        "_works_until",
+        "failures",
+        "suspensions",
+    )
 
     def __init__(self, limits: Isolation) -> None:
         self._limits = limits
         self._failed: dict[str, tuple[float, str]] = {}  # by device: when, and its origin
         self._until: float | None = None
         self._probes: dict[P, float] = {}
+        self._works_until = -inf  # so long nobody is asked again whether it does
         self.failures = 0
         self.suspensions = 0
 
@@ -65,10 +77,15 @@ class Suspension(Generic[P]):
         self._forget_before(now - self._limits.failing_within_s)
         return len(self._failed)
 
-    @property
-    def is_idle(self) -> bool:
+    def is_idle(self, now: float) -> bool:
         """Whether nothing is to be remembered of it."""
-        return self._until is None and not self._failed
+        return self._until is None and not self._failed and now >= self._works_until
+
+    def is_deserted(self, now: float) -> bool:
+        """Whether it could be tried for so long, and nobody came who would."""
+        if self._until is None or now < self._until + self._limits.failing_within_s:
+            return False
+        return not self._probes and not self.devices(now)
 
     def wait_s(self, now: float) -> float:
         """Return when to come again, 0 for now."""
@@ -85,7 +102,8 @@ class Suspension(Generic[P]):
         """Count the failure of a device's session; True when no more are begun from now on.
 
         `origin` is from where, "" for what is no origin of its own. None are suspended while it
-        `works` with as many as have failed; that is asked only then, and counting begins anew.
+        `works` with as many as have failed; that is asked only then, and once in `WORKED_S` while
+        it does. Counting begins anew.
         """
         self.failures += 1
         self._failed.pop(device_id, None)
@@ -96,13 +114,18 @@ class Suspension(Generic[P]):
             self._bound(origin, ceil(most / ORIGINS))
         if standing is Standing.SUSPENDED or self.devices(now) < most:
             return False
-        is_broken = standing is Standing.PROBING or not works(len(self._failed))
+        is_broken = standing is Standing.PROBING or not self._is_believed(now, works)
         self._failed.clear()
         if is_broken:
             self._until = now + self._limits.suspended_for_s
             self._probes.clear()
             self.suspensions += 1
         return is_broken
+
+    def _is_believed(self, now: float, works: Callable[[int], bool]) -> bool:
+        if now >= self._works_until and works(len(self._failed)):
+            self._works_until = now + WORKED_S
+        return now < self._works_until
 
     def _bound(self, origin: str, most: int) -> None:
         """Forget the device of an origin that failed the longest ago, if they are too many."""

@@ -13,7 +13,7 @@ from msgspec import json
 
 from keepline.errors import RefusedError, SuspendedError
 from keepline.gateway.isolation.places import kind_of
-from keepline.gateway.isolation.suspension import Standing, Suspension
+from keepline.gateway.isolation.suspension import WORKED_S, Standing, Suspension
 from keepline.gateway.registry import folded
 from keepline.gateway.throttle import address_key
 from keepline.monitor.alerts.incidents import Fact, Incident
@@ -26,11 +26,8 @@ if TYPE_CHECKING:
     from keepline.gateway.node import Node
     from keepline.gateway.session import Session
 
-WORKED_S: Final = 10.0
-"""A session that took a message within that, and is done with it, works."""
-
 MOST_ADDRESSES: Final = 1_024
-"""Addresses whose failures are remembered, each with a class; beyond it the first is forgotten."""
+"""Addresses whose failures are remembered, each with a class; beyond it one that serves goes."""
 
 
 class Suspensions:
@@ -83,12 +80,14 @@ class Suspensions:
 
     def begin(self, session: Session) -> None:
         """Note that a session begins. Raises SuspendedError when none of its kind is begun."""
-        kind = type(session.handler)
+        kind, maker = type(session.handler), self._node.make_handler
         self._kinds.add(kind)
-        if kind not in self._by_kind:
+        if not self._by_kind:
             return
-        now = self._node.ticker.now
-        standings = self._of(kind, self._origin(session.connection.address))
+        now, origin = self._node.ticker.now, self._origin(session.connection.address)
+        if maker is not kind:
+            self._made(maker, origin)
+        standings = self._of(kind, origin)
         if not all(each.may_begin(now) for each in standings):
             raise SuspendedError(f"{kind_of(kind)} fails too often: no session is begun")
         for each in standings:
@@ -109,7 +108,10 @@ class Suspensions:
             from_there = self._remembered(kind, origin)
             connected = node.arrivals.addresses.connections(address)
             if from_there.failed(
-                device_id, now, connected, works=lambda most: self._works(kind, most, origin)
+                device_id,
+                now,
+                connected,
+                works=lambda most: self._works(kind, most, address, origin),
             ):
                 self._tell_suspended(kind, origin)
 
@@ -119,10 +121,11 @@ class Suspensions:
             if _is_proved(suspension, now):
                 self._tell_resumed(kind)
         for (kind, origin), suspension in list(self._by_address.items()):
-            if _is_proved(suspension, now):
+            if _is_proved(suspension, now) or suspension.is_deserted(now):
+                suspension.proved()
                 self._tell_resumed(kind, origin)
             suspension.devices(now)
-            if suspension.is_idle:
+            if suspension.is_idle(now):
                 del self._by_address[kind, origin]
 
     # -- parts -----------------------------------------------------------------------------
@@ -139,18 +142,45 @@ class Suspensions:
         suspension = self._by_address.get((kind, origin))
         if suspension is None:
             if len(self._by_address) >= MOST_ADDRESSES:
-                del self._by_address[next(iter(self._by_address))]
+                self._forget_one()
             suspension = Suspension(self._node.settings.isolation)
             self._by_address[kind, origin] = suspension
         return suspension
 
-    def _works(self, kind: object, enough: int, origin: str = "") -> bool:
-        """Return whether `kind` works with as many devices just now, or as many from there."""
+    def _forget_one(self) -> None:
+        """Forget an address, of those that are served the first if there is one."""
+        now, all_of_them = self._node.ticker.now, self._by_address.items()
+        served = (key for key, each in all_of_them if each.standing(now) is Standing.SERVING)
+        key = next(served, None)
+        if key is not None:
+            del self._by_address[key]
+            return
+        key = next(iter(self._by_address))
+        del self._by_address[key]
+        self._tell_resumed(*key)
+
+    def _made(self, maker: object, origin: str) -> None:
+        """A handler was made: nothing else is to be seen of what makes them, if it is no class."""
+        now = self._node.ticker.now
+        everywhere, there = self._by_kind.get(maker), self._by_address.get((maker, origin))
+        for where, suspension in (("", everywhere), (origin, there)):
+            if suspension is not None and suspension.standing(now) is Standing.PROBING:
+                suspension.proved()
+                self._tell_resumed(maker, where)
+
+    def _works(self, kind: object, enough: int, address: str = "", origin: str = "") -> bool:
+        """Return whether `kind` works with as many devices just now, or as many from there.
+
+        Of who comes from `address` itself it is clear that it is of that origin.
+        """
         since = self._node.ticker.now - WORKED_S
         for session in self._node.registry:
-            if origin and address_key(session.connection.address) != origin:
+            if not _works(session, kind, since):
                 continue
-            enough -= _works(session, kind, since)
+            where = session.connection.address
+            if where != address and origin and address_key(where) != origin:
+                continue
+            enough -= 1
             if enough <= 0:
                 return True
         return False

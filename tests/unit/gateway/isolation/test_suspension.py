@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from keepline.gateway.isolation.suspension import PROBES, Standing, Suspension
+from keepline.gateway.isolation.suspension import PROBES, WORKED_S, Standing, Suspension
 from keepline.settings.isolation import Isolation
 
 LIMITS = Isolation(failing_devices=3, failing_within_s=60, suspended_for_s=30)
@@ -116,10 +116,48 @@ def test_while_it_works_with_as_many_it_is_not_suspended_and_counting_begins_ane
         asked.append(most)
         return True
 
-    for number in range(6):
+    for number in range(3):
         assert not suspension.failed(f"device-{number}", 0.0, connected=0, works=works)
-    assert (asked, suspension.devices(0.0), suspension.is_idle) == ([3, 3], 0, True)
+    assert (asked, suspension.devices(0.0)) == ([3], 0)
     assert suspension.standing(0.0) is Standing.SERVING
+
+
+def test_that_it_works_is_believed_for_a_while_and_so_long_nobody_asks_again() -> None:
+    suspension, asked = Suspension[str](LIMITS), list[float]()
+    for now in (0.0, WORKED_S - 0.1, WORKED_S):
+
+        def works(_most: int, now: float = now) -> bool:
+            asked.append(now)
+            return now == 0.0
+
+        for number in range(3):
+            broken = suspension.failed(f"device-{number}", now, connected=0, works=works)
+        assert broken is (now == WORKED_S)
+    assert asked == [0.0, WORKED_S]
+
+
+def test_it_is_remembered_while_it_is_believed() -> None:
+    suspension = Suspension[str](LIMITS)
+    for number in range(3):
+        suspension.failed(f"device-{number}", 0.0, connected=0, works=lambda _: True)
+    assert not suspension.is_idle(WORKED_S - 0.1)
+    assert suspension.is_idle(WORKED_S)
+
+
+def test_where_nobody_comes_to_try_it_is_deserted_when_no_failure_counts_any_more() -> None:
+    suspension = suspended()
+    assert not Suspension[str](LIMITS).is_deserted(1_000.0)
+    assert not suspension.is_deserted(89.9)
+    assert suspension.is_deserted(90.0)
+    suspension.begun("probe", 90.0)
+    assert not suspension.is_deserted(1_000.0)
+
+
+def test_where_one_comes_again_and_fails_it_is_not_deserted() -> None:
+    suspension = suspended()
+    suspension.failed("bad", 89.0, connected=0)
+    assert not suspension.is_deserted(148.9)
+    assert suspension.is_deserted(149.0)
 
 
 def test_while_it_is_tried_nobody_asks_whether_it_works_with_others() -> None:

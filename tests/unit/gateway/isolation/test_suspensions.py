@@ -43,6 +43,18 @@ def is_open(world: World, address: str = "127.0.0.1") -> bool:
     return True
 
 
+def connect_from(world: World, address: str) -> Life:
+    """Return a session with a device that comes from there."""
+    connection = world.greeted(Receiver())
+    connection.address = address
+    return Life(connection, world.open(connection, Identity("probe", "client-1"), Hello()))
+
+
+def resumed(world: World) -> list[str]:
+    """Return from where who comes is let in again, "" for everywhere."""
+    return [line.get("address", "") for line in world.logged("handler_resumed")]
+
+
 MADE_UP = [f"made-up-{number}" for number in range(100)]
 
 
@@ -183,7 +195,7 @@ async def test_behind_one_address_those_that_work_decide(address: str) -> None:
     world.pass_time(1.0)
     fail(world, *MADE_UP, address=address)
     assert is_open(world, address)  # as many work as have failed
-    world.pass_time(9.5)
+    world.pass_time(10.1)
     fail(world, *MADE_UP[:10], address=address)
     assert not is_open(world, address)  # nobody has been heard since
 
@@ -210,7 +222,7 @@ async def test_what_can_be_made_for_others_is_not_suspended_because_it_could_not
     world.pass_time(5.0)
     fail(world, "one", "two", kind=world.node.make_handler)
     assert is_open(world)
-    world.pass_time(6.0)
+    world.pass_time(10.1)
     fail(world, "one", "two", kind=world.node.make_handler)
     assert not is_open(world)
     assert all(life.connection.lifecycle.reason is None for life in made)
@@ -222,11 +234,9 @@ async def test_an_address_is_tried_again_like_a_class() -> None:
     fail(world, *MADE_UP, address="203.0.113.7")
     world.pass_time(30.1)
     assert is_open(world, "203.0.113.7")
-    probe = world.greeted(Receiver())
-    probe.address = "203.0.113.7"
-    session = world.open(probe, Identity("probe", "client-1"), Hello())
+    probe = connect_from(world, "203.0.113.7")
     world.pass_time(1.0)
-    Life(probe, session).says(SAYS)
+    probe.says(SAYS)
     world.node.each_second()
     [line] = world.logged("handler_resumed")
     assert line["address"] == "203.0.113.7"
@@ -242,3 +252,96 @@ async def test_only_so_many_addresses_are_remembered(monkeypatch: pytest.MonkeyP
     for number in range(50):
         fail(world, "device", address=f"203.0.113.{number}")
     assert len(world.node.isolation.suspensions._by_address) == 10
+
+
+async def test_an_address_from_which_nobody_comes_back_is_forgotten_with_its_incident() -> None:
+    world = World()
+    world.connect()
+    fail(world, *MADE_UP, address="203.0.113.7")
+    world.pass_time(89.0)
+    world.node.each_second()
+    assert world.node.incidents.problems(world.node.ticker.now)
+    world.pass_time(2.0)
+    world.node.each_second()
+    assert resumed(world) == ["203.0.113.7"]
+    assert world.node.incidents.problems(world.node.ticker.now) == []
+    assert not world.node.isolation.suspensions._by_address
+
+
+async def test_of_the_addresses_one_that_is_served_is_forgotten_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(suspensions, "MOST_ADDRESSES", 3)
+    world = World()
+    fail(world, *MADE_UP, address="203.0.113.7")
+    for number in range(10, 20):
+        fail(world, "device", address=f"203.0.113.{number}")
+    assert not is_open(world, "203.0.113.7")
+    assert resumed(world) == []
+
+
+async def test_where_all_addresses_are_refused_the_first_is_let_in_for_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(suspensions, "MOST_ADDRESSES", 1)
+    world = World()
+    fail(world, *MADE_UP, address="203.0.113.7")
+    fail(world, "device", address="203.0.113.8")
+    assert is_open(world, "203.0.113.7")
+    assert resumed(world) == ["203.0.113.7"]
+    assert world.node.incidents.problems(world.node.ticker.now) == []
+
+
+async def test_a_factory_that_makes_a_handler_again_is_proved_by_it() -> None:
+    world = World(isolation=LIMITS)
+    world.node.make_handler = lambda: Recorder()  # noqa: PLW0108 (no class)
+    fail(world, "one", "two", kind=world.node.make_handler)
+    fail(world, "one", "two", kind=world.node.make_handler, address="203.0.113.7")
+    world.pass_time(29.0)
+    world.connect("it came before")
+    assert resumed(world) == []
+    world.pass_time(1.1)
+    connect_from(world, "203.0.113.7")
+    assert resumed(world) == ["", "203.0.113.7"]
+    assert standing(world) is Standing.SERVING
+    assert world.node.incidents.problems(world.node.ticker.now) == []
+
+
+async def test_who_makes_up_ids_has_the_sessions_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    lives = [world.connect(f"device-{number}") for number in range(10)]
+    for life in lives:
+        life.connection.address = "2001:db8::1"
+        life.connection.last_activity = world.node.ticker.now + 0.1
+    looked: list[object] = []
+    parsed: list[str] = []
+    works, key = suspensions._works, suspensions.address_key
+
+    def look(session: Session, kind: object, since: float) -> bool:
+        looked.append(session)
+        return works(session, kind, since)
+
+    def parse(address: str) -> str:
+        parsed.append(address)
+        return key(address)
+
+    monkeypatch.setattr(suspensions, "_works", look)
+    monkeypatch.setattr(suspensions, "address_key", parse)
+    fail(world, *MADE_UP, address="2001:db8::1")
+    assert is_open(world, "2001:db8::1")
+    assert len(looked) == len(lives)
+    assert len(parsed) == len(MADE_UP) + 1  # where each failed, and who was let in
+
+
+async def test_of_those_in_one_network_each_works_for_its_origin() -> None:
+    world = World()
+    for number in range(10):
+        connection = world.connect(f"device-{number}").connection
+        connection.address = f"2001:db8::{number:x}"
+        connection.last_activity = world.node.ticker.now + 0.1
+    fail(world, *MADE_UP, address="2001:db8::ffff")
+    assert is_open(world, "2001:db8::ffff")
+    fail(world, *MADE_UP, address="2001:db8:1::1")
+    assert not is_open(world, "2001:db8:1::1")
