@@ -45,10 +45,7 @@ class Turns:
 
     def count_control(self, connection: Connection) -> int:
         """Count a control frame that nobody asked for; return the how many'th of this second."""
-        second = int(self._node.ticker.now)
-        if second != self._second:
-            self._second = second
-            self._controls.clear()
+        self._mind_the_second()
         count = self._controls[connection] = self._controls.get(connection, 0) + 1
         return count
 
@@ -56,6 +53,13 @@ class Turns:
         """Begin a new second: who was held goes on."""
         waiting, self._waiting = self._waiting, []
         self._taken.clear()
-        self._controls.clear()
+        self._mind_the_second()
         for connection in waiting:
             self._node.loop.call_soon(connection.next_turn)
+
+    def _mind_the_second(self) -> None:
+        """Count anew in a new second of the clock: nobody else does, or two limits fit in one."""
+        second = int(self._node.ticker.now)
+        if second != self._second:
+            self._second = second
+            self._controls.clear()

@@ -103,3 +103,23 @@ async def test_who_floods_with_pings_is_thrown_out_and_not_heard_any_more() -> N
     assert not life.transport.reading
     here.pass_time(life.connection.profile.close_timeout_s + 0.2)
     assert life.transport.aborted
+
+
+async def test_no_more_control_frames_pass_in_a_second_wherever_upkeep_falls_into_it() -> None:
+    here = World(wire={"control_frames_per_s": 5})
+    life = here.connect()
+    here.pass_time(0.5)
+    for _ in range(5):
+        life.pings()
+    here.node.each_second()
+    assert life.connection.lifecycle.reason is None
+    life.pings()
+    assert life.connection.lifecycle.reason is CloseReason.FLOODING
+
+
+async def test_of_who_pinged_nothing_is_kept_when_the_second_is_over() -> None:
+    here = World()
+    here.connect().pings()
+    here.pass_time(1.0)
+    here.node.each_second()
+    assert here.node.turns._controls == {}
