@@ -131,8 +131,9 @@ def learned_frames() -> list[int]:
     for _ in range(4):
         lost, _ = heard(inboxes.frames, 8.0, QUICK_S, 100.0)
         dropped += lost
+        inboxes.lost_by("the only device")
         inboxes.note(dropped, depth=64)
-        inboxes.note(dropped, depth=0)
+        inboxes.note(dropped, depth=0, alone=True)
         found.append(inboxes.frames)
     return found
 

@@ -43,9 +43,7 @@ def make_sampler(node: Node) -> Sampler:
         executor=node.executor,
         log=node.log,
     )
-    sampler.on_sample.append(
-        lambda sample: node.knobs.on_sample(sample.value(Gauge.INBOX_DEPTH) or 0.0)
-    )
+    sampler.on_sample.append(lambda _: node.knobs.on_sample())
     if node.heap is not None:
         sampler.on_sample.append(partial(_mind, node.heap))
     return sampler

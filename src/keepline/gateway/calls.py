@@ -175,6 +175,7 @@ class Calls(Receiver):
         inbox.interruptions += call.interrupts
         if done is Put.DROPPED_AUDIO:
             self._node.counters.inbox_audio_dropped += 1
+            self._node.knobs.inboxes.lost_by(self.device_id)
         elif done is Put.OVERFLOW:
             self.close(CloseReason.INBOX_OVERFLOW)
 

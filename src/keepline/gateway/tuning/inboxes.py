@@ -12,6 +12,9 @@ STEP: Final = 1.5
 SLOW: Final = 3
 """Who loses audio in so many samples in a row has not paused, but is slower than speech."""
 
+SEVERAL: Final = 2
+"""So many sessions have to lose audio at a time: one that bursts tells nothing of handlers."""
+
 
 class Inboxes:
     """`frames` may wait in the inbox of a session; `reason` is that of its last move.
@@ -21,7 +24,7 @@ class Inboxes:
     there is room for, and is only the later.
     """
 
-    __slots__ = ("_base", "_dropped", "_lately", "_lost", "frames", "reason")
+    __slots__ = ("_base", "_dropped", "_lately", "_losers", "_lost", "frames", "reason")
 
     def __init__(self, base: int) -> None:
         self.frames = base
@@ -30,20 +33,29 @@ class Inboxes:
         self._dropped = 0
         self._lately = 0  # so many samples in a row had losses
         self._lost = 0  # in them
+        self._losers: set[str] = set()  # in them, up to `SEVERAL`
 
     @property
     def widest(self) -> int:
         """How many there may be at the most."""
         return WIDEST * self._base
 
-    def note(self, dropped: int, depth: float, *, given_up: bool = False) -> None:
-        """So many frames were dropped since the start, and so much waits in all inboxes now.
+    def lost_by(self, device_id: str) -> None:
+        """A frame of that device was dropped."""
+        if len(self._losers) < SEVERAL:
+            self._losers.add(device_id)
 
-        Where some were `given_up` for want of memory, that says nothing about handlers.
+    def note(
+        self, dropped: int, depth: float, *, alone: bool = False, given_up: bool = False
+    ) -> None:
+        """So many frames were dropped since the start, and so much waits in an inbox on average.
+
+        Who is `alone` is everybody. Where some were `given_up` for want of memory, that says
+        nothing about handlers.
         """
         lost, self._dropped = dropped - self._dropped, dropped
         if given_up:
-            self._lately = self._lost = 0
+            self._begin_anew()
         elif lost > 0:
             self._lately += 1
             self._lost += lost
@@ -51,7 +63,12 @@ class Inboxes:
                 self.frames = max(self._base, int(self.frames / STEP))
                 self.reason = "handlers are slower than speech: with more room they are only later"
         elif self._lately:
-            if self._lately < SLOW and depth < self._base and self.frames < self.widest:
+            paused = self._lately < SLOW and len(self._losers) >= (1 if alone else SEVERAL)
+            if paused and depth < self._base and self.frames < self.widest:
                 self.frames = min(self.widest, int(self.frames * STEP))
                 self.reason = f"{self._lost} frames were lost while handlers paused: they caught up"
-            self._lately = self._lost = 0
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._lately = self._lost = 0
+        self._losers.clear()

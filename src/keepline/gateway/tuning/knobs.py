@@ -92,13 +92,15 @@ class Knobs:
                 now = moved.after
                 self._moved[what] = Moved(now, now, now, now)
 
-    def on_sample(self, inbox_depth: float) -> None:
-        """So much waits in all inboxes."""
-        governor = self._node.governor
+    def on_sample(self) -> None:
+        """See what was lost since the last time, and what waits where something does."""
+        node, governor = self._node, self._node.governor
+        inboxes = node.seldom.inboxes.values()
+        depth = sum(map(len, inboxes)) / max(1, len(inboxes))
         shrunk, self._shrunk = self._shrunk, governor.begun[Action.SHRINK]
         given_up = shrunk != self._shrunk or Action.SHRINK in governor.taken
-        dropped = self._node.counters.inbox_audio_dropped
-        self.inboxes.note(dropped, inbox_depth, given_up=given_up)
+        dropped, alone = node.counters.inbox_audio_dropped, len(node.registry) == 1
+        self.inboxes.note(dropped, depth, alone=alone, given_up=given_up)
 
     def _cost(self, _before: float, _after: float) -> str:
         return f"samples take {100 * self.pace.share:.2g} % of a core, {100 * pace.MOST:g} at most"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from keepline.gateway.tuning.inboxes import SLOW, WIDEST, Inboxes
+from keepline.gateway.tuning.inboxes import SEVERAL, SLOW, WIDEST, Inboxes
 
 BASE = 64
 
@@ -14,14 +14,16 @@ class Handlers:
         self.inboxes = Inboxes(BASE)
         self.dropped = 0
 
-    def lose(self, frames: int, samples: int = 1) -> int:
+    def lose(self, frames: int, samples: int = 1, devices: int = 2) -> int:
         for _ in range(samples):
             self.dropped += frames
+            for number in range(devices):
+                self.inboxes.lost_by(f"device-{number}")
             self.inboxes.note(self.dropped, BASE)
         return self.inboxes.frames
 
-    def catch_up(self, depth: float = 0) -> int:
-        self.inboxes.note(self.dropped, depth)
+    def catch_up(self, depth: float = 0, *, alone: bool = False) -> int:
+        self.inboxes.note(self.dropped, depth, alone=alone)
         return self.inboxes.frames
 
 
@@ -39,8 +41,11 @@ def test_a_pause_that_cost_audio_gives_more_room_once_it_is_over() -> None:
 
 def test_what_was_given_up_for_want_of_memory_says_nothing_of_handlers() -> None:
     handlers = Handlers()
-    handlers.dropped = 50
-    handlers.inboxes.note(50, 0, given_up=True)
+    handlers.lose(1)
+    handlers.dropped += 50
+    handlers.inboxes.note(handlers.dropped, 0, given_up=True)
+    assert handlers.catch_up() == BASE
+    handlers.lose(1, devices=1)
     assert handlers.catch_up() == BASE
 
 
@@ -74,3 +79,22 @@ def test_who_has_not_caught_up_is_given_no_more_room(depth: float) -> None:
     handlers = Handlers()
     handlers.lose(20)
     assert handlers.catch_up(depth) == BASE
+
+
+def test_one_device_that_bursts_does_not_move_the_room_of_others() -> None:
+    handlers = Handlers()
+    for _ in range(5):
+        handlers.lose(500, devices=1)
+        assert handlers.catch_up() == BASE
+
+
+def test_the_only_device_there_is_stands_for_all() -> None:
+    handlers = Handlers()
+    handlers.lose(20, devices=1)
+    assert handlers.catch_up(alone=True) == 96
+
+
+def test_no_more_is_remembered_of_who_lost_than_that_they_are_several() -> None:
+    handlers = Handlers()
+    handlers.lose(1, devices=1_000)
+    assert len(handlers.inboxes._losers) == SEVERAL

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from keepline.gateway.census import look_around
 from keepline.gateway.governor.batch import FIRST, LEAST, MOST
@@ -9,7 +9,7 @@ from keepline.gateway.tuning.inboxes import WIDEST
 from keepline.gateway.tuning.knobs import Knobs
 from keepline.gateway.tuning.pace import MOST_APART
 from keepline.gateway.tuning.tuning import EVENT, SLOWLY
-from tests.unit.gateway.fakes import Slow, World, settle
+from tests.unit.gateway.fakes import Life, Slow, World, settle
 
 
 async def told(world: World) -> list[dict[str, Any]]:
@@ -92,10 +92,10 @@ async def test_a_handler_that_pauses_is_given_room_for_what_is_said_meanwhile() 
         life.streams(b"frame")
     assert world.counters.inbox_audio_dropped == 5
     world.node.each_second()
-    for depth in (4, 0):
-        world.node.knobs.on_sample(depth)
+    world.node.knobs.on_sample()
     handler.go.set()
     await settle()
+    world.node.knobs.on_sample()
     handler.go.clear()
     for _ in range(10):
         life.streams(b"frame")
@@ -110,6 +110,40 @@ async def test_a_handler_that_pauses_is_given_room_for_what_is_said_meanwhile() 
     await settle()
 
 
+async def lose_and_catch_up(lives: list[Life]) -> None:
+    """Say more than there is room for, while a sample is taken, and have all of it heard."""
+    for life in lives:
+        for _ in range(10):
+            life.streams(b"frame")
+    lives[0].connection.node.knobs.on_sample()
+    for life in lives:
+        cast("Slow", life.handler).go.set()
+    await settle()
+
+
+async def test_a_little_that_waits_in_each_of_many_inboxes_keeps_none_from_its_room() -> None:
+    world = World(Slow, inbox={"audio_frames": 4})
+    *busy, one, two = [world.connect(f"device-{number}") for number in range(8)]
+    await lose_and_catch_up([one, two])
+    for life in busy:
+        life.streams(b"heard at once")
+        life.streams(b"waits")
+    world.node.knobs.on_sample()
+    assert world.node.knobs.inboxes.frames == 6
+    for life in busy:
+        cast("Slow", life.handler).go.set()
+    await settle()
+
+
+async def test_of_several_devices_one_that_bursts_does_not_move_the_room_of_all() -> None:
+    world = World(Slow, inbox={"audio_frames": 4})
+    world.connect("quiet")
+    await lose_and_catch_up([world.connect("bursts")])
+    world.node.knobs.on_sample()
+    assert world.counters.inbox_audio_dropped == 5
+    assert world.node.knobs.inboxes.frames == 4
+
+
 async def test_audio_that_the_node_gave_up_under_pressure_widens_no_inbox() -> None:
     world = World(inbox={"audio_frames": 4})
     knobs = world.node.knobs
@@ -117,7 +151,7 @@ async def test_audio_that_the_node_gave_up_under_pressure_widens_no_inbox() -> N
     world.counters.inbox_audio_dropped += 100
     world.node.governor.force(0.0)  # before the next sample
     for _ in range(2):
-        knobs.on_sample(0)
+        knobs.on_sample()
     assert knobs.inboxes.frames == 4
 
 
