@@ -202,8 +202,13 @@ class Upgrades:
 
     async def _hand_over(self, heir: Line) -> None:
         """The heir is ready: it accepts from where it is told so on, and this process leaves."""
-        await self._succession.part()
-        if self._starting is None or not heir.say({"told": "yours"}):
+        try:
+            await self._succession.part()
+            is_taken = self._starting is not None and heir.say({"told": "yours"})
+        except Exception as error:  # noqa: BLE001 (who was about to leave goes on: a fence)
+            self._node.isolation.faults.of_ours(error, "hand_over_failed")
+            is_taken = False
+        if not is_taken:
             self._parting = False
             self._succession.stay()
             return

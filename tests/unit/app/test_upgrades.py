@@ -90,11 +90,14 @@ class Parting:
         self.elder = None
         self.directory = directory
         self.done: list[str] = []
+        self.error: Exception | None = None
         self.written = asyncio.Event()
 
     async def part(self) -> None:
         self.done.append("part")
         await self.written.wait()
+        if self.error is not None:
+            raise self.error
 
     def stay(self) -> None:
         self.done.append("stay")
@@ -139,6 +142,30 @@ async def test_alerts_are_written_before_an_heir_is_told_and_taken_back_where_it
     await settle()
     assert parting.done == done
     assert upgrades.handed_over.is_set() is (done[-1] == "hand over")
+    upgrades.close()
+    upgrades.leave_no_file()
+    os.close(held)
+
+
+async def test_a_gateway_that_cannot_part_goes_on_and_can_be_upgraded_later(tmp_path: Path) -> None:
+    world = World()
+    held = os.open(tmp_path, os.O_RDONLY)
+    parting = Parting(held)
+    upgrades = Upgrades(cast("Any", parting), world.node, line.listen(held))
+    upgrades._starting = cast("Any", object())
+    heir: Any = SimpleNamespace(say=lambda _: True, pid=7)
+    upgrades._heir = heir
+    parting.error = ZeroDivisionError()
+    parting.written.set()
+    upgrades._on_message(heir, {"ask": "take_over"})
+    await settle()
+    assert parting.done == ["part", "stay"]
+    assert not upgrades.handed_over.is_set()
+    assert world.logged("hand_over_failed")
+    parting.error = None
+    upgrades._on_message(heir, {"ask": "take_over"})
+    await settle()
+    assert parting.done == ["part", "stay", "part", "hand over"]
     upgrades.close()
     upgrades.leave_no_file()
     os.close(held)
