@@ -357,8 +357,9 @@ class Node:
             left = Refusal(ending.at, ending.cause, device_id, ending.address, ending.detail)
             self.refusals.note(left)
         self.arrivals.flapping.on_ended(device_id, ending)
-        if self.tuning is not None and not self.breaker.tripped:
-            self.tuning.tuner.on_ended(connection, reason, self.ticker.now)
+        if self.tuning is not None:
+            learns = not self.breaker.tripped
+            self.tuning.tuner.on_ended(connection, reason, self.ticker.now, learns=learns)
         if self.presence is not None and ending.session_id:
             self.presence.offline(device_id, ending, self.ticker.now)
 

@@ -19,7 +19,10 @@ COSTS: Final = 4
 """A death weighs as much as so many survivals: a step that kills more than a fifth is left."""
 
 PATIENCE: Final = 30
-"""After so many silences without an outcome another connection may try."""
+"""After so many silences without an outcome nobody tries there for as long, and others may."""
+
+MOST_RESTING: Final = 4_096
+"""Beyond them the prefix that began to rest first is forgotten."""
 
 
 class Try(NamedTuple):
@@ -42,11 +45,12 @@ class Record(Struct, gc=False):
 class Tries:
     """One try at each prefix at most, of all prefixes of a node."""
 
-    __slots__ = ("_by_prefix", "_records")
+    __slots__ = ("_by_prefix", "_records", "_rests_until")
 
     def __init__(self) -> None:
         self._by_prefix: dict[str, Try] = {}
         self._records: dict[float, Record] = {}
+        self._rests_until: dict[str, float] = {}  # where one came to no end
 
     def __len__(self) -> int:
         return len(self._by_prefix)
@@ -58,13 +62,19 @@ class Tries:
     def begin(self, prefix: str, number: int, interval_s: float, now: float) -> bool:
         """Have a connection try, if enough is known of the step and no other tries at its prefix.
 
-        Returns whether it does. One that has come to no end for long has to give way.
+        Returns whether it does. One that has come to no end for long has to give way, and its
+        prefix to those of others: a connection that is never silent for long is none to try with.
         """
         other = self._by_prefix.get(prefix)
         if other is not None:
-            if now - other.since <= PATIENCE * other.interval_s:
+            if now - other.since > PATIENCE * other.interval_s:
+                self.end(prefix)
+                self._rest(prefix, now + PATIENCE * other.interval_s)
+            return False
+        if self._rests_until:
+            if now < self._rests_until.get(prefix, now):
                 return False
-            self.end(prefix)
+            self._rests_until.pop(prefix, None)
         record = self._records.setdefault(interval_s, Record())
         if record.killed and now - record.killed_at > FORGIVEN_S:
             record.killed = 0
@@ -79,6 +89,11 @@ class Tries:
         found = self._by_prefix.pop(prefix, None)
         if found is not None:
             self._records[found.interval_s].trying -= 1
+
+    def _rest(self, prefix: str, until: float) -> None:
+        self._rests_until[prefix] = until
+        if len(self._rests_until) > MOST_RESTING:
+            del self._rests_until[next(iter(self._rests_until))]
 
     def survived(self, prefix: str) -> None:
         """What is tried at a prefix has survived there."""

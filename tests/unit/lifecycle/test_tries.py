@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from keepline.lifecycle.intervals import FORGIVEN_S
-from keepline.lifecycle.tries import COSTS, FEW, PATIENCE, Tries
+from keepline.lifecycle.tries import COSTS, FEW, MOST_RESTING, PATIENCE, Tries
 
 STEP_S = 58.0
 
@@ -25,10 +25,33 @@ def test_who_comes_to_no_end_gives_way() -> None:
     tries = Tries()
     tries.begin("here", 7, STEP_S, 0.0)
     assert not tries.begin("here", 8, STEP_S, PATIENCE * STEP_S)
-    assert tries.begin("here", 8, STEP_S, PATIENCE * STEP_S + 1)
+    over = PATIENCE * STEP_S + 1
+    for number in (7, 8):
+        assert not tries.begin("here", number, STEP_S, over)
+    assert tries.of("here") is None
+    assert not tries.begin("here", 8, STEP_S, over + PATIENCE * STEP_S - 1)
+    assert tries.begin("here", 8, STEP_S, over + PATIENCE * STEP_S)
     found = tries.of("here")
     assert found is not None
     assert found.number == 8
+
+
+def test_those_that_come_to_no_end_leave_their_places_to_others() -> None:
+    tries = Tries()
+    began(tries, FEW)
+    for n in range(FEW):
+        assert not tries.begin(f"{STEP_S} 0.0 {n}", n + 1, STEP_S, PATIENCE * STEP_S + 1)
+    assert began(tries, 100, now=PATIENCE * STEP_S + 2) == FEW
+
+
+def test_what_is_known_of_those_that_rest_is_bounded() -> None:
+    tries = Tries()
+    for n in range(MOST_RESTING + 5):
+        tries.begin(f"{n}", 1, STEP_S, 0.0)
+        tries.begin(f"{n}", 1, STEP_S, PATIENCE * STEP_S + 1)
+    assert len(tries._rests_until) == MOST_RESTING
+    assert "4" not in tries._rests_until
+    assert "5" in tries._rests_until
 
 
 def test_a_step_that_nothing_is_known_of_is_tried_at_a_few_prefixes() -> None:

@@ -108,14 +108,19 @@ class Tuner:
             self.tries.begin(prefix, id(connection), next_s, now)
         return self._judge(self._interval_s(prefix, way, connection))
 
-    def on_ended(self, connection: Tuned, reason: CloseReason, now: float) -> None:
-        """Learn from an end, if it was that of the way; somebody else may try then."""
+    def on_ended(
+        self, connection: Tuned, reason: CloseReason, now: float, *, learns: bool = True
+    ) -> None:
+        """Learn from an end, if it was that of the way; somebody else may try then.
+
+        `learns` is False while so many fall silent at once that it is hardly their ways.
+        """
         prefix = address_key(connection.address)
         way = self._ways.get(prefix)
         if way is None:
             return
         heartbeat = connection.heartbeat
-        if reason in UNHEARD and heartbeat.packed and not heartbeat.streaming:
+        if learns and reason in UNHEARD and heartbeat.packed and not heartbeat.streaming:
             interval_s = self._interval_s(prefix, way, connection)
             silent_s = self._silence_s(connection, interval_s)
             if heartbeat.last_rx < heartbeat.asked_at and silent_s >= NEARLY * way.lo_s:

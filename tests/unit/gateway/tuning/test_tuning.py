@@ -152,6 +152,16 @@ async def test_when_all_fall_silent_no_way_is_blamed() -> None:
     assert tuning_of(world).tuner.known() == known
 
 
+async def test_who_ends_when_all_fall_silent_tries_no_more() -> None:
+    world = learning()
+    device = Behind(world)
+    world.pass_time(60)
+    assert len(tuning_of(world).tuner.tries) == 1
+    world.node.breaker.tripped = True
+    world.node.on_ended(device.connection, CloseReason.HEARTBEAT_TIMEOUT)
+    assert len(tuning_of(world).tuner.tries) == 0
+
+
 async def test_changes_are_told_with_before_after_and_reason_in_one_event_a_minute() -> None:
     world = learning()
     Behind(world)
