@@ -109,6 +109,22 @@ async def test_events_beyond_what_may_wait_are_counted(
         opened.unlock()
 
 
+async def test_events_that_can_never_be_written_are_counted_and_told_once(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        told: list[tuple[int, Exception | None]] = []
+        opened.hub.on_dropped = lambda *dropped: told.append(dropped)
+        for device_id in ("\ud800", "device", "\ud801"):
+            opened.hub.emit(device_id, "online", b"{}")
+        events = await opened.hub.events()
+        for _ in range(2):
+            opened.hub.each_second()
+        assert [event.device_id for event in events] == ["device"]
+        assert opened.hub.writing().events_lost == 2
+        [(count, error)] = told
+        assert count == 2
+        assert isinstance(error, UnicodeEncodeError)
+
+
 async def test_a_small_drift_of_the_clocks_moves_no_window(tmp_path: Path) -> None:
     async with Opened(tmp_path / "keepline.db") as opened:
         opened.clock.step_wall(1.9)

@@ -64,6 +64,7 @@ def make_hub(
         retention=Retention(kept.keep_s, kept.events, kept.bytes),
         on_trouble=on_trouble,
     )
+    hub.on_dropped = lambda count, error: log.error("rows_dropped", count=count, error=error)
     if database.set_aside is not None:
         log.error("store_set_aside", file=str(database.set_aside))
         database.set_aside = None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from keepline.errors import StartError
+from keepline.hub.failures import is_broken, is_of_all
 from keepline.hub.operations import TakeClaim, Transaction, take_claims
 from keepline.hub.schema import NewerFileError, migrate
 
@@ -28,7 +29,6 @@ OPENING_TIMEOUT_S: Final = 5.0  # another process may be writing: the one before
 BUSY_TIMEOUT_S: Final = 0.1  # the writer comes back by itself: waiting here would only hold it up
 OWNER_ONLY: Final = 0o600  # it says who has which device, and what was said to it
 _CACHE_KIB: Final = 512  # more is no faster with 15,000 devices
-_BROKEN: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 class Database:
@@ -41,6 +41,8 @@ class Database:
         """
         self.path = path
         self.set_aside: Path | None = None
+        self.dropped = 0  # rows that can never be written, and why the last of them
+        self.dropped_because: Exception | None = None
         try:
             self._connection = _open(path)
         except (OSError, sqlite3.DatabaseError, NewerFileError) as error:
@@ -83,6 +85,9 @@ class Database:
             if connection.in_transaction:
                 connection.execute("rollback")
             raise
+        if transaction.dropped:
+            self.dropped_because = transaction.dropped[-1]
+            self.dropped += len(transaction.dropped)
         return results
 
     def _begin_anew(self) -> None:
@@ -92,16 +97,11 @@ class Database:
         self._connection = _open(self.path)
 
 
-def is_broken(error: Exception) -> bool:
-    """Return whether the file is damaged, and not merely locked or full."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN
-
-
 def _take(taking: Sequence[TakeClaim], transaction: Transaction) -> Sequence[object]:
     try:
         return take_claims(taking, transaction)
     except Exception as error:
-        if _is_of_all(error):
+        if is_of_all(error):
             raise
         return [_run(each, transaction) for each in taking]  # one of them can never be done
 
@@ -110,15 +110,10 @@ def _run(operation: Operation, transaction: Transaction) -> object:
     try:
         return operation.run(transaction)
     except Exception as error:
-        if _is_of_all(error):
+        if is_of_all(error):
             raise
         error.__traceback__ = None  # it is handed to another thread
         return error
-
-
-def _is_of_all(error: Exception) -> bool:
-    """Return whether the whole transaction has failed, and is to be tried again."""
-    return isinstance(error, sqlite3.OperationalError) or is_broken(error)
 
 
 def _open(path: Path | None) -> sqlite3.Connection:

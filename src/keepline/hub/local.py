@@ -69,7 +69,7 @@ class Elder(Protocol):
 
 
 class LocalHub:
-    """See `port.Hub`. `events_lost` counts events that found no room.
+    """See `port.Hub`. `events_lost` counts events that found no room, or could never be written.
 
     `node` is the name of one life of one process. While an elder leaves there are two on one file:
     what each writes is a transaction of its own, claims are numbered by the file, and one of the
@@ -90,6 +90,8 @@ class LocalHub:
         self.events_lost = 0
         self.keeps_house = True
         self.may_wait: Callable[[], bool] = lambda: False  # whether there is better to do now
+        self.on_dropped: Callable[[int, Exception | None], None] = lambda _count, _error: None
+        self._dropped = database.dropped
         self._elder: Elder | None = None
         self._retention = retention
         self._prune_at = clock.now() + PRUNE_EACH_S
@@ -259,6 +261,7 @@ class LocalHub:
 
     def each_second(self) -> None:
         """Keep windows true when the wall clock is set, and forget what is to be forgotten."""
+        self._count_dropped()
         now, wall = self._clock.now(), self._clock.wall()
         jumped_s = wall - now - self._apart_s
         self._apart_s = wall - now
@@ -269,6 +272,13 @@ class LocalHub:
         if now >= self._prune_at:
             self._prune_at = now + (PRUNE_LATER_S if self.may_wait() else PRUNE_EACH_S)
             self._prune(wall)
+
+    def _count_dropped(self) -> None:
+        count = self._database.dropped - self._dropped
+        if count:
+            self._dropped += count
+            self.events_lost += count
+            self.on_dropped(count, self._database.dropped_because)
 
     def _wall(self) -> float:
         """Return the time in which windows are kept: a jump counts once `each_second` has seen it.

@@ -49,6 +49,7 @@ class Transaction:
         self.connection = connection
         self.events: list[tuple[float, str, str, bytes]] = []
         self.tallies: list[tuple[str | float, ...]] = []
+        self.dropped: list[Exception] = []  # why rows were left out that can never be written
         self._number: int | None = None
 
     def next_number(self) -> int:
@@ -61,11 +62,11 @@ class Transaction:
         return self._number
 
     def finish(self) -> None:
-        """Write what was gathered."""
+        """Write what was gathered; one row that cannot be written costs none of the others."""
         if self._number is not None:
             self.execute("update counter set value = ? where name = 'claims'", (self._number,))
         for statement, rows in (_NEW_EVENTS, self.events), (_TALLIES, self.tallies):
-            statement.write(self.connection, rows)
+            statement.write_possible(self.connection, rows, self.dropped.append)
             rows.clear()
 
 

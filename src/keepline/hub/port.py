@@ -215,7 +215,10 @@ class Hub(Protocol):
         """Return every node that is alive."""
 
     def emit(self, device_id: str, kind: str, data: bytes) -> None:
-        """Note an event; it is written soon. What finds no room is counted in `events_lost`."""
+        """Note an event; it is written soon. What finds no room is counted in `events_lost`.
+
+        So is what can never be written; what was noted beside it is written all the same.
+        """
 
     def tally(self, device_id: str, tally: Tally) -> None:
         """Add a session to its device's totals, as `emit` notes an event."""

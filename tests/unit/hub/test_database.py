@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from keepline.errors import StartError
-from keepline.hub.database import BUSY_TIMEOUT_S, Database, is_broken
+from keepline.hub.database import BUSY_TIMEOUT_S, Database
 from keepline.hub.operations import NoteEvent, ReadEvents, SaveState, TakeClaim, Transaction
 from keepline.hub.port import Claim, Outcome
 
@@ -138,22 +138,6 @@ def test_a_new_file_is_its_owners_alone(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize(
-    ("code", "broken"),
-    [
-        (sqlite3.SQLITE_CORRUPT, True),
-        (sqlite3.SQLITE_NOTADB, True),
-        (sqlite3.SQLITE_CORRUPT | (1 << 8), True),
-        (sqlite3.SQLITE_BUSY, False),
-        (sqlite3.SQLITE_FULL, False),
-    ],
-)
-def test_only_a_damaged_file_is_broken(code: int, broken: bool) -> None:  # noqa: FBT001
-    error = sqlite3.OperationalError("x")
-    error.sqlite_errorcode = code
-    assert is_broken(error) is broken
-
-
 _TABLES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
 
 
@@ -185,3 +169,15 @@ def test_a_claim_that_can_never_be_written_fails_alone(path: Path) -> None:
     assert isinstance(last, Claim)
     assert (first.device_id, last.device_id) == ("a", "b")
     assert first.number < last.number
+
+
+def test_what_is_dropped_is_counted_once_however_often_its_transaction_is_tried(path: Path) -> None:
+    database = Database(path)
+    bad = NoteEvent(1.0, "\ud800", "k", b"")
+    with pytest.raises(sqlite3.OperationalError):
+        database.apply([bad, ReadEvents(0, 1, None), Fails(sqlite3.OperationalError("disk"))])
+    assert database.dropped == 0
+    database.apply([bad, NoteEvent(1.0, "d", "k", b"")])
+    assert database.dropped == 1
+    assert isinstance(database.dropped_because, UnicodeEncodeError)
+    assert count(database) == 1

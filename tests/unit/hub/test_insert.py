@@ -37,3 +37,24 @@ def test_few_rows_take_few_statements() -> None:
         connection.set_trace_callback(seen.append)
         Insert("seen", 1).write(connection, [(number,) for number in range(LARGEST + 9)])
     assert len(seen) == 3
+
+
+def test_a_row_that_cannot_be_written_is_left_out_and_told() -> None:
+    seen = Insert("seen", 1)
+    rows = [(number,) for number in range(LARGEST + 9)]
+    bad = {3, LARGEST + 1, LARGEST + 8}
+    told: list[Exception] = []
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("create table seen (number integer not null)")
+        given = [(None,) if number in bad else (number,) for (number,) in rows]
+        seen.write_possible(connection, given, told.append)
+        found = connection.execute("select number from seen order by rowid").fetchall()
+    assert found == [row for row in rows if row[0] not in bad]
+    assert [type(error) for error in told] == [sqlite3.IntegrityError] * 3
+
+
+def test_an_error_of_the_store_is_nobodys_row() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        nowhere = Insert("nowhere", 1)
+        with pytest.raises(sqlite3.OperationalError):
+            nowhere.write_possible(connection, [(1,)] * LARGEST, pytest.fail)

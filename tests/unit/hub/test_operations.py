@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from keepline.errors import ReplacedError
@@ -120,6 +122,31 @@ def test_a_released_device_has_no_owner(database: Database) -> None:
 def test_events_are_readable_in_the_transaction_that_notes_them(database: Database) -> None:
     [_, read] = run(database, NoteEvent(5.0, "d", "online", b"{}"), ReadEvents(0, 10, None))
     assert read == [Event(1, 5.0, "d", "online", b"{}")]
+
+
+@pytest.mark.parametrize("bad", [None, "\ud800", 1 << 70], ids=["null", "no text", "too large"])
+@pytest.mark.parametrize("others", [0, 7, 40])
+def test_an_event_that_cannot_be_written_costs_none_of_the_others(
+    database: Database, bad: Any, others: int
+) -> None:
+    good = [NoteEvent(5.0, f"d{n}", "online", b"{}") for n in range(others)]
+    half = others // 2
+    noted = run(database, *good[:half], NoteEvent(5.0, "d", bad, b"{}"), *good[half:])
+    assert noted == [None] * (others + 1)
+    [read] = run(database, ReadEvents(0, 100, None))
+    assert [event.device_id for event in cast("list[Event]", read)] == [
+        event.device_id for event in good
+    ]
+    assert database.dropped == 1
+
+
+def test_a_tally_that_cannot_be_written_costs_none_of_the_others(database: Database) -> None:
+    tally = Tally(100.0, 60.0, resumed=False, pings=4, ping_failures=1, pongs=2, rtt_sum_s=0.1)
+    bad = tally._replace(pings=1 << 70)
+    tallies = [AddTally(f"d{n % 3}", bad if n == 4 else tally) for n in range(9)]
+    read = run(database, *tallies, *(ReadTotals(f"d{n}") for n in range(3)))[9:]
+    assert [totals.sessions for totals in cast("list[Totals]", read)] == [3, 2, 3]
+    assert database.dropped == 1
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
