@@ -47,7 +47,9 @@ PLANTED: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
 
 
 # What a mixture drawn for everything has too seldom.
-MIXTURES = {planted.a_window_by_the_wall_clock: Mixture({Fault.WALL_JUMP: 1.0}, 1_000.0)}
+MIXTURES: dict[Callable[[pytest.MonkeyPatch], None], Mixture] = {
+    planted.a_window_by_the_wall_clock: Mixture({Fault.WALL_JUMP: 1.0}, 1_000.0)
+}
 
 
 def found_with(seed: int, mixture: Mixture | None = None) -> str | None:

@@ -8,6 +8,7 @@ from keepline.gateway.isolation import suspensions
 from keepline.gateway.isolation.suspension import Standing
 from keepline.gateway.receiver import Receiver
 from keepline.gateway.session import Session
+from keepline.gateway.throttle import address_key
 from keepline.monitor.alerts.incidents import Incident
 from keepline.monitor.findings import Severity
 from keepline.reasons import CloseReason
@@ -317,7 +318,7 @@ async def test_who_makes_up_ids_has_the_sessions_looked_at_once(
         life.connection.last_activity = world.node.ticker.now + 0.1
     looked: list[object] = []
     parsed: list[str] = []
-    works, key = suspensions._works, suspensions.address_key
+    works, key = suspensions._works, address_key
 
     def look(session: Session, kind: object, since: float) -> bool:
         looked.append(session)
