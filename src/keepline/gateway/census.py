@@ -55,8 +55,9 @@ class Census:
                 self.idle += 1
             elif state is _ACTIVE:
                 self.active += 1
-                last = max(connection.last_activity, connection.last_sent)
-                self.talking += last >= lately and last > session.opened_at
+            # Also of the idle, who may be that since a moment ago.
+            last = max(connection.last_activity, connection.last_sent)
+            self.talking += last >= lately and last > session.opened_at
             heartbeat = connection.heartbeat
             if heartbeat.stage >= SUSPECTED and (verdict := heartbeat.verdict) is not _HEALTHY:
                 self.zombies += verdict is _ZOMBIE

@@ -37,6 +37,18 @@ async def test_who_said_or_was_told_something_lately_talks_and_who_has_only_come
     assert (found[Gauge.ACTIVE_CONNECTIONS], found[Gauge.TALKING_CONNECTIONS]) == (3, 1)
 
 
+async def test_who_talked_lately_and_is_idle_already_has_talked() -> None:
+    world = World(monitor={"interval_s": 5.0}, session={"idle_after_s": 1.0})
+    life = world.connect()
+    world.pass_time(1.0)
+    life.streams(b"opus")
+    world.pass_time(2.0)
+    found = await look_around(world.node)
+    assert (found[Gauge.IDLE_CONNECTIONS], found[Gauge.TALKING_CONNECTIONS]) == (1, 1)
+    world.pass_time(4.0)
+    assert (await look_around(world.node))[Gauge.TALKING_CONNECTIONS] == 0
+
+
 async def test_sessions_are_counted_by_what_the_judge_said() -> None:
     world = World()
     lives = [world.connect(f"device-{number}") for number in range(3)]
