@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -43,5 +44,6 @@ def test_a_file_system_without_locks_is_no_reason_not_to_start(
         raise OSError(errno.ENOLCK, "no locks available")
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
-    with held(tmp_path):
-        pass
+    with held(tmp_path) as descriptor:
+        assert descriptor is not None
+        assert os.path.samestat(os.fstat(descriptor), tmp_path.stat())
