@@ -6,8 +6,11 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
-from typing import IO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from websockets.sync.client import ClientConnection, connect
 
 KEEPLINE = [sys.executable, "-m", "keepline"]
 PORTS = ["--port", "0", "--admin-port", "0"]
@@ -36,3 +39,21 @@ def get(port: object, path: str) -> tuple[int, bytes]:
 def ends(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     output, complaints = process.communicate(timeout=GIVE_UP_AFTER_S)
     return process.returncode, output, complaints
+
+
+@contextmanager
+def device(
+    port: object, device_id: str = "02:00:00:00:00:01", **options: Any
+) -> Iterator[ClientConnection]:
+    """Give a device whose hello was answered; `options` are those of its client."""
+    with connect(
+        f"ws://127.0.0.1:{port}/xiaozhi/v1/",
+        additional_headers={"Authorization": f"Bearer {TOKEN}", "Device-Id": device_id},
+        compression=None,
+        proxy=None,
+        close_timeout=0.1,
+        **options,
+    ) as connection:
+        connection.send('{"type":"hello","version":1,"transport":"websocket"}')
+        assert json.loads(connection.recv(GIVE_UP_AFTER_S))["type"] == "hello"
+        yield connection

@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
-from tests.process.processes import GIVE_UP_AFTER_S, PORTS, TOKEN, Start, ends, get, read_until
+from tests.process.processes import (
+    GIVE_UP_AFTER_S,
+    PORTS,
+    TOKEN,
+    Start,
+    device,
+    ends,
+    get,
+    read_until,
+)
 
 COUNTER = """
 from keepline import Handler
@@ -53,20 +61,6 @@ def served(start: Start, tmp_path: Path) -> Any:
         return process, read_until(process.stderr, "started")
 
     return serve
-
-
-@contextmanager
-def device(port: int, device_id: str = "02:00:00:00:00:01") -> Iterator[ClientConnection]:
-    with connect(
-        f"ws://127.0.0.1:{port}/xiaozhi/v1/",
-        additional_headers={"Authorization": f"Bearer {TOKEN}", "Device-Id": device_id},
-        compression=None,
-        proxy=None,
-        close_timeout=0.1,
-    ) as connection:
-        connection.send('{"type":"hello","version":1,"transport":"websocket"}')
-        assert json.loads(connection.recv(GIVE_UP_AFTER_S))["type"] == "hello"
-        yield connection
 
 
 def count(connection: ClientConnection) -> Any:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
-from tests.process.processes import GIVE_UP_AFTER_S, PORTS, TOKEN, Start, ends, read_until
+from tests.process.processes import GIVE_UP_AFTER_S, PORTS, TOKEN, Start, device, ends, read_until
 
 RESUMES_ONLY = 0.96
 
@@ -29,20 +27,6 @@ def read_all(stream: IO[str] | None, events: set[str]) -> dict[str, dict[str, ob
         if found.keys() == events:
             return found
     raise AssertionError(f"the log ended with no more than {set(found)}")
-
-
-@contextmanager
-def device(port: object, device_id: str) -> Iterator[ClientConnection]:
-    with connect(
-        f"ws://127.0.0.1:{port}/xiaozhi/v1/",
-        additional_headers={"Authorization": f"Bearer {TOKEN}", "Device-Id": device_id},
-        compression=None,
-        proxy=None,
-        close_timeout=0.1,
-    ) as connection:
-        connection.send('{"type":"hello","version":1,"transport":"websocket"}')
-        assert json.loads(connection.recv(GIVE_UP_AFTER_S))["type"] == "hello"
-        yield connection
 
 
 def force(admin_port: object, pressure: float) -> None:

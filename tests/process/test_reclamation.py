@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
-from tests.process.processes import GIVE_UP_AFTER_S, PORTS, TOKEN, Start, ends, read_until
+from tests.process.processes import GIVE_UP_AFTER_S, PORTS, TOKEN, Start, device, ends, read_until
 
 BIG, SMALL = 8, 20  # devices
 FRAMES = 400  # of each big one; of a small one five
@@ -46,21 +45,6 @@ class Slow(Handler):
         else:
             session.send(Custom([message.payload, self.heard]))
 """
-
-
-@contextmanager
-def device(port: object, device_id: str) -> Iterator[ClientConnection]:
-    with connect(
-        f"ws://127.0.0.1:{port}/xiaozhi/v1/",
-        additional_headers={"Authorization": f"Bearer {TOKEN}", "Device-Id": device_id},
-        compression=None,
-        proxy=None,
-        close_timeout=0.1,
-        max_queue=None,
-    ) as connection:
-        connection.send('{"type":"hello","version":1,"transport":"websocket"}')
-        assert json.loads(connection.recv(GIVE_UP_AFTER_S))["type"] == "hello"
-        yield connection
 
 
 def says(connection: ClientConnection, payload: object) -> None:
@@ -110,8 +94,14 @@ def test_the_biggest_lose_audio_first_and_every_message_arrives(
     process = start("serve", "slow:Slow", *PORTS, "--token", TOKEN, *options)
     ports = read_until(process.stderr, "started")
     with ExitStack() as stack:
-        small = [stack.enter_context(device(ports["port"], f"small-{n}")) for n in range(SMALL)]
-        big = [stack.enter_context(device(ports["port"], f"big-{n}")) for n in range(BIG)]
+        small = [
+            stack.enter_context(device(ports["port"], f"small-{n}", max_queue=None))
+            for n in range(SMALL)
+        ]
+        big = [
+            stack.enter_context(device(ports["port"], f"big-{n}", max_queue=None))
+            for n in range(BIG)
+        ]
         for each in small:
             talks(each, MESSAGES)
         for each in big:
