@@ -121,7 +121,7 @@ class Peer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         try:
             await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             sock.close()
             raise
         return cls(sock)
