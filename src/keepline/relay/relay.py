@@ -66,7 +66,9 @@ class Relay:
         self._keys = mask_keys(draw)
         self._places = {each: Place.of(each.url) for each in pool.upstreams}
         self.tls = _trusted(node) if any(p.is_secure for p in self._places.values()) else None
-        self.dials: set[asyncio.Task[None]] = set()
+        self.dials: dict[asyncio.Task[None], Upstream | None] = {}
+        """Connects under way; with the upstream as long as nothing has run that would give it back.
+        """
         self.pool = pool
         self.settings = node.settings.relay
 
@@ -136,13 +138,20 @@ class Relay:
             wait.avoid = None
             session.try_later(wait)
             return
-        task = node.loop.create_task(self._connect(wait, upstream))
-        self.dials.add(task)
-        task.add_done_callback(self.dials.discard)
-        wait.task = task
+        wait.task = task = node.loop.create_task(self._connect(wait, upstream))
+        self.dials[task] = upstream
+        task.add_done_callback(self._on_dialled)
+
+    def _on_dialled(self, task: asyncio.Task[None]) -> None:
+        """A connect has ended, and never began if its device left in the turn in which it came."""
+        upstream = self.dials.pop(task)
+        if upstream is not None:
+            upstream.abandoned()
 
     async def _connect(self, wait: Wait, upstream: Upstream) -> None:
         session = wait.session
+        assert wait.task is not None, "a connect runs in the task of its wait"
+        self.dials[wait.task] = None
         try:
             link = await self._reach(session.introduction, upstream, self.settings.hello_timeout_s)
         except RefusedError as error:
