@@ -88,7 +88,7 @@ class Upstream:
         self.draining = False
         """Takes no new connections; those it has are given back when they can be."""
         self.reachable = True
-        """False while the active check says no: then there are no trials, either."""
+        """False while the active check says no, and it is ejected for that: there are no trials."""
         self.ejected_until: float | None = None
         self.returned_at: float | None = None
         self.latency_s: float | None = None
@@ -254,6 +254,9 @@ class Upstream:
         self._report(Change(self, "ejected", why[:WHY_CHARACTERS], for_s))
 
     def _come_back(self, now: float) -> None:
+        # In a panic also one that its checks say no to is tried: it has to fail them anew.
+        self.reachable = True
+        self._unhealthy_checks = 0
         self.ejected_until = None
         self.returned_at = now
         self._failures = 0

@@ -220,6 +220,19 @@ def test_a_check_that_succeeds_shortens_no_ejection_for_failures() -> None:
     assert upstream.wants_trial(10.0)
 
 
+@pytest.mark.parametrize("well", [True, False])
+def test_one_that_came_back_against_its_checks_is_ejected_by_as_many_as_ever(*, well: bool) -> None:
+    upstream, changes = upstream_with()
+    for _ in range(UNHEALTHY_CHECKS):
+        upstream.checked(0.0, "no connection")
+    upstream.begin()
+    upstream.opened(1.0)
+    for _ in range(UNHEALTHY_CHECKS):
+        upstream.checked(2.0, "" if well else "no connection")
+    assert upstream.is_ejected is not well
+    assert [each.what for each in changes] == ["ejected", "returned", "ejected"][: 2 + (not well)]
+
+
 def test_draining_is_told_once_and_ends_slowly() -> None:
     upstream, changes = upstream_with(slow_start_s=30.0)
     upstream.drain()
