@@ -172,7 +172,9 @@ class Link(asyncio.Protocol):
 
     def _on_event(self, event: Event) -> None:
         device = self.device
-        if isinstance(event, Ping):
+        if self._ending:
+            pass  # a Close was said: nothing is to be said any more (RFC 6455 §5.5.1)
+        elif isinstance(event, Ping):
             self._on_ping(event.data)
         elif isinstance(event, Pong):
             pass  # it was life

@@ -80,6 +80,18 @@ async def test_a_ping_is_answered_and_heard_by_no_device() -> None:
     assert len(life.transport.written) == before
 
 
+async def test_an_upstream_that_was_told_to_close_is_told_nothing_more() -> None:
+    world = Relayed()
+    world.come()
+    voice = world.succeed()
+    voice.link.close("idle")
+    before = voice.frames
+    assert before[-1][0] == Opcode.CLOSE
+    voice.pings(b"are you there?")
+    voice.says_close(1000)
+    assert voice.frames == before
+
+
 async def test_pings_of_an_upstream_that_does_not_read_pile_up_no_answers() -> None:
     world = Relayed()
     world.come()
