@@ -362,6 +362,7 @@ class RelaySession(Session):
         """Go without an upstream until the device says something."""
         self._link = None
         self._listen = None
+        self._speaking = False
         link.close("idle")
 
     # -- from the connection ---------------------------------------------------------------

@@ -328,6 +328,16 @@ async def test_a_relayed_device_talks_until_its_upstream_has_said_all() -> None:
 # -- draining ----------------------------------------------------------------------------
 
 
+async def test_an_answer_that_never_ends_is_over_when_its_upstream_is_given_up() -> None:
+    world = Relayed(relay={"open": "speech", "release_after_s": 60.0, "ping_interval_s": 300.0})
+    life = world.come()
+    voice = world.succeed()
+    voice.says(SPEAK)
+    stay(world, life, 61)
+    assert not session_of(life).upstream
+    assert life.session.talk(world.node.ticker.now) is Talk.SILENT
+
+
 async def test_a_draining_upstream_is_left_when_its_answer_is_over() -> None:
     world = Relayed(session={"idle_after_s": 5.0})
     life = world.come()
