@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from annotated_types import Ge, Gt, Le
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, StringConstraints
 
 from keepline.gateway.governor.actions import BY_WORD, Action
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from keepline.gateway.node import Node
 
 Word = Literal["shrink", "slow", "hold", "shed", "resumes_only", "none"]
+Pressure = Annotated[float, Ge(0), Le(1)]
+While = Annotated[float, Gt(0), Le(2_592_000)]
+Name = Annotated[str, StringConstraints(max_length=200)]
 
 
 class SignalView(BaseModel):
@@ -23,11 +27,23 @@ class SignalView(BaseModel):
     pressure: float
 
 
+class OrderView(BaseModel):
+    """By which pressure an operator has it act, who that is ("" where it was not said), how long.
+
+    `left_s` is None where that is until it is released.
+    """
+
+    pressure: float
+    by: str
+    left_s: float | None
+
+
 class ActionView(BaseModel):
     """What is done from the pressure `low` on, with all its strength from `high` on.
 
     `strength` is None while it is not done, `for_s` how long it has been; `begun` counts its
-    beginnings since the start. One that is not `on` is done in no case.
+    beginnings since the start. One that is not `on` is done in no case; `forced` is None unless
+    somebody overrules the signals for it alone.
     """
 
     action: Word
@@ -35,6 +51,7 @@ class ActionView(BaseModel):
     high: float
     signals: list[str]
     on: bool
+    forced: OrderView | None
     strength: float | None
     for_s: float | None
     begun: int
@@ -60,19 +77,29 @@ class DoorView(BaseModel):
 
 
 class GovernorView(BaseModel):
-    """The answer of `GET /api/governor`; `forced` is None unless somebody overrules the signals."""
+    """The answer of `GET /api/governor`; `forced` is None unless somebody overrules the signals.
+
+    What is forced for one action alone is told with that, and goes first.
+    """
 
     pressure: float
-    forced: float | None
+    forced: OrderView | None
     signals: list[SignalView]
     actions: list[ActionView]
     door: DoorView
 
 
 class Forced(BaseModel):
-    """The pressure to act by, whatever the signals say; None to act by these again."""
+    """The pressure to act by, whatever the signals say; None to act by these again.
 
-    pressure: Annotated[float, Field(ge=0, le=1)] | None
+    Of one `action` alone, or of all without it; for so long, or until it is released. `by` is who
+    says so.
+    """
+
+    pressure: Pressure | None
+    action: Word | None = None
+    for_s: While | None = None
+    by: Name = ""
 
 
 class Switched(BaseModel):
@@ -88,7 +115,7 @@ def governor_view(node: Node) -> GovernorView:
     seen = governor.told().values()
     return GovernorView(
         pressure=round(governor.pressure, 3),
-        forced=governor.forced,
+        forced=_order_view(node, None),
         signals=[
             SignalView(signal=signal, seen=value, pressure=round(pressure, 3))
             for (signal, pressure), value in zip(governor.pressures.items(), seen, strict=True)
@@ -109,8 +136,9 @@ def governor_routes(node: Node) -> APIRouter:
 
     @routes.post("/force")
     async def force(asked: Forced) -> GovernorView:
-        """Have it act as if it was pressed so much, or by its signals again."""
-        node.governor.force(asked.pressure)
+        """Have all or one act as if the node was pressed so much, or by its signals again."""
+        action = None if asked.action is None else BY_WORD[asked.action]
+        node.governor.force(asked.pressure, action, by=asked.by, for_s=asked.for_s)
         return governor_view(node)
 
     @routes.post("/switch")
@@ -120,6 +148,14 @@ def governor_routes(node: Node) -> APIRouter:
         return governor_view(node)
 
     return routes
+
+
+def _order_view(node: Node, action: Action | None) -> OrderView | None:
+    order = node.governor.orders.of(action)
+    if order is None:
+        return None
+    left_s = None if order.until is None else max(0.0, round(order.until - node.clock.now(), 1))
+    return OrderView(pressure=order.pressure, by=order.by, left_s=left_s)
 
 
 def _action_view(node: Node, action: Action) -> ActionView:
@@ -133,6 +169,7 @@ def _action_view(node: Node, action: Action) -> ActionView:
             "high": action.high,
             "signals": [signal.value for signal in action.relieves],
             "on": action not in governor.off,
+            "forced": _order_view(node, action),
             "strength": None if strength is None else round(strength, 3),
             "for_s": None if since is None else round(node.ticker.now - since, 1),
             "begun": governor.begun[action],

@@ -136,14 +136,17 @@ class Deeds:
     def _why_not(self, signal: Signal) -> str:
         """Return why the governor does nothing about what it sees by a signal."""
         governor = self._node.governor
-        lows = [each.low for each in Taken if signal in each.relieves and each not in governor.off]
-        if not lows:
+        due = [each for each in Taken if signal in each.relieves and each not in governor.off]
+        if not due:
             return "what the governor would do is switched off"
-        if governor.forced is not None:
-            return f"an operator has the governor act as at a pressure of {governor.forced:.2f}"
+        forced = governor.orders.pressures()
+        free = [each.low for each in due if each not in forced]
+        if not free:
+            told = " and ".join(f"{each:.2f}" for each in sorted({forced[each] for each in due}))
+            return f"an operator has the governor act as at a pressure of {told}"
         return (
             f"{_read(signal, governor.seen)} are a pressure of {governor.pressures[signal]:.2f},"
-            f" and the governor begins at {min(lows):.2f}"
+            f" and the governor begins at {min(free):.2f}"
         )
 
     # -- everything else -------------------------------------------------------------------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import re
 from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +23,7 @@ from keepline.cli.options import (  # noqa: TC001 - typer reads them
 )
 from keepline.cli.screen import wide_screen
 from keepline.cli.sentences import lasted
+from keepline.cli.typed import me, seconds
 from keepline.errors import StartError
 from keepline.log import clean
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 EACH_S = 2.0
 SHOWN = 10  # of those that are over
 LEAST_WIDTH = 110  # of the tables: a terminal breaks their lines, nothing is left out
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 Watch = Annotated[bool, typer.Option("--watch", help="Show them anew every 2 s, to Ctrl-C.")]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="As in the list.")]
@@ -134,7 +132,7 @@ def ack(
     with advice():
         client = connect(admin_url, config, assignments)
         try:
-            body = {"number": number, "by": _me(), "note": note}
+            body = {"number": number, "by": me(), "note": note}
             found = client.post("/api/alerts/acknowledge", body)
         except NotFoundError as error:
             raise StartError(f"no alert {number} is open", "see: keepline alerts") from error
@@ -154,7 +152,7 @@ def silence(
 ) -> None:
     """Have nobody told of something for a while; it is listed all the same."""
     with advice():
-        body = {"about": about, "kind": kind, "for_s": seconds(for_), "by": _me(), "note": note}
+        body = {"about": about, "kind": kind, "for_s": seconds(for_), "by": me(), "note": note}
         made = connect(admin_url, config, assignments).post("/api/alerts/silence", body)
     typer.echo(f"silence {made['number']} is until {_when(made['until'])}")
 
@@ -175,14 +173,6 @@ def unsilence(
         except NotFoundError as error:
             raise StartError(f"there is no silence {number}", "see: keepline alerts") from error
     typer.echo(f"silence {number} is over")
-
-
-def seconds(text: str) -> float:
-    """Return a time as it is typed. Raises StartError."""
-    found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    if found is None or not int(found[1]):
-        raise StartError(f"{clean(text)} is no time", "--for takes one like 90s, 30m, 2h or 1d")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def sentences_about(alert: dict[str, Any]) -> list[str]:
@@ -277,10 +267,3 @@ def _since(at: str) -> str:
 
 def _when(at: str) -> str:
     return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _me() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may have no name for its user
-        return ""

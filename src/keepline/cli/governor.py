@@ -17,6 +17,8 @@ from keepline.cli.options import (  # noqa: TC001 - typer reads them
     Config,
     TablesAsJson,
 )
+from keepline.cli.sentences import lasted
+from keepline.cli.typed import me, seconds
 from keepline.errors import StartError
 from keepline.log import clean
 from keepline.settings.governor import ACTIONS
@@ -28,6 +30,12 @@ Pressure = Annotated[
     float, typer.Argument(min=0, max=1, help="As if the gateway was pressed so much, 0 to 1.")
 ]
 Which = Annotated[str, typer.Argument(metavar="ACTION", help=f"One of {', '.join(ACTIONS)}.")]
+OneOrAll = Annotated[
+    str, typer.Argument(metavar="[ACTION]", help=f"This one alone, of {', '.join(ACTIONS)}.")
+]
+For = Annotated[
+    str, typer.Option("--for", metavar="TIME", help="How long: 90s, 30m, 2h, 1d. Else for good.")
+]
 
 _SIGNALS: dict[str, tuple[str, Callable[[float], str]]] = {
     "lag": ("loop lag, p95 of 2 s", lambda value: amount("loop_lag_p95_s", value)),
@@ -64,25 +72,36 @@ def show(
 @governor.command()
 def force(
     pressure: Pressure,
+    action: OneOrAll = "",
+    *,
+    for_: For = "",
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """Have it, or one action alone, act by this pressure, whatever its signals say.
+
+    1 has an action done with all its strength, 0 in no case. Until it is released, or --for TIME.
+    """
+    with advice():
+        body = {"pressure": pressure, **_one(action), "by": me()}
+        if for_:
+            body["for_s"] = seconds(for_)
+        _print(connect(admin_url, config, assignments).post("/api/governor/force", body))
+
+
+@governor.command()
+def release(
+    action: OneOrAll = "",
     *,
     admin_url: AdminUrl = None,
     config: Config = None,
     assignments: Assignments = None,
 ) -> None:
-    """Have it act by this pressure, whatever its signals say, until it is released."""
+    """Have it, or one action alone, act by its signals again."""
     with advice():
-        client = connect(admin_url, config, assignments)
-        _print(client.post("/api/governor/force", {"pressure": pressure}))
-
-
-@governor.command()
-def release(
-    *, admin_url: AdminUrl = None, config: Config = None, assignments: Assignments = None
-) -> None:
-    """Have it act by its signals again."""
-    with advice():
-        client = connect(admin_url, config, assignments)
-        _print(client.post("/api/governor/force", {"pressure": None}))
+        body = {"pressure": None, **_one(action), "by": me()}
+        _print(connect(admin_url, config, assignments).post("/api/governor/force", body))
 
 
 @governor.command()
@@ -112,9 +131,20 @@ def enable(
 
 
 def _switch(action: str, client: Any, *, on: bool) -> None:
+    _check(action)
+    _print(client.post("/api/governor/switch", {"action": action, "on": on}))
+
+
+def _one(action: str) -> dict[str, Any]:
+    if not action:
+        return {}
+    _check(action)
+    return {"action": action}
+
+
+def _check(action: str) -> None:
     if action not in ACTIONS:
         raise StartError(f"{clean(action)} is no action", f"there are: {', '.join(ACTIONS)}")
-    _print(client.post("/api/governor/switch", {"action": action, "on": on}))
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -126,7 +156,8 @@ def lines_of(found: dict[str, Any]) -> list[str]:
     forced = found["forced"]
     head = f"pressure {found['pressure']:.2f}"
     if forced is not None:
-        head += f", but it acts as if it was {forced:.2f} (keepline governor release)"
+        ordered = _ordered(forced)
+        head += f", but it acts as if it was {ordered} (keepline governor release)"
     door = found["door"]
     limit = "no limit" if door["limit"] is None else f"at most {door['limit']:.0f}"
     if door["per_turn"] is not None:
@@ -164,4 +195,12 @@ def _action_row(each: dict[str, Any]) -> tuple[str, ...]:
         now = "-"
     else:
         now = f"{100 * each['strength']:.0f} % for {each['for_s']:.0f} s"
+    if each["forced"] is not None:
+        now += f", forced: {_ordered(each['forced'])}"
     return each["action"], f"{each['low']:.2f}", f"{each['high']:.2f}", now, str(each["begun"])
+
+
+def _ordered(order: dict[str, Any]) -> str:
+    by = f" by {clean(order['by'])}" if order["by"] else ""
+    left = "" if order["left_s"] is None else f" for {lasted(order['left_s'])} more"
+    return f"{order['pressure']:.2f}{by}{left}"

@@ -43,12 +43,29 @@ async def test_a_node_in_peace_says_so_with_all_that_it_looks_at() -> None:
 async def test_a_pressure_is_forced_and_released() -> None:
     world = World()
     told = (await asked(world, "POST", "/api/governor/force", json={"pressure": 0.85})).json()
-    assert told["forced"] == 0.85
+    assert told["forced"] == {"pressure": 0.85, "by": "", "left_s": None}
     assert {word for word, each in strengths(told).items() if each is not None} == {
         *("shrink", "slow", "hold"),
     }
     told = (await asked(world, "POST", "/api/governor/force", json={"pressure": None})).json()
     assert told["forced"] is None
+
+
+async def test_one_action_alone_is_forced_for_a_while_and_released() -> None:
+    world = World()
+    body = {"pressure": 1, "action": "shed", "for_s": 600, "by": "anna"}
+    told = (await asked(world, "POST", "/api/governor/force", json=body)).json()
+    assert told["forced"] is None
+    forced = {each["action"]: each["forced"] for each in told["actions"]}
+    assert forced.pop("shed") == {"pressure": 1.0, "by": "anna", "left_s": 600.0}
+    assert set(forced.values()) == {None}
+    assert [word for word, each in strengths(told).items() if each is not None] == ["shed"]
+    world.clock.advance(601)
+    told = (await asked(world, "GET", "/api/governor")).json()
+    assert told["actions"][3]["forced"]["left_s"] == 0.0  # it looks four times a second
+    body = {"pressure": None, "action": "shed"}
+    told = (await asked(world, "POST", "/api/governor/force", json=body)).json()
+    assert told["actions"][3]["forced"] is None
 
 
 async def test_an_action_is_switched_off() -> None:
@@ -63,6 +80,9 @@ async def test_what_is_no_pressure_and_no_action_is_refused() -> None:
     for path, body in (
         ("force", {"pressure": 1.5}),
         ("force", {}),
+        ("force", {"pressure": 1, "action": "sing"}),
+        ("force", {"pressure": 1, "for_s": 0}),
+        ("force", {"pressure": 1, "by": 201 * "a"}),
         ("switch", {"action": "sing", "on": True}),
     ):
         answer = await asked(world, "POST", f"/api/governor/{path}", json=body)

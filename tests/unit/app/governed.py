@@ -9,6 +9,7 @@ from typing import Any, cast
 from keepline.app.deeds import Deeds
 from keepline.clock import ManualClock
 from keepline.gateway.governor.actions import Action, Change
+from keepline.gateway.governor.orders import Orders
 from keepline.gateway.governor.signals import Seen, Signal
 from keepline.gateway.node import Node as RealNode
 from keepline.hub.port import Writing
@@ -35,7 +36,7 @@ class Node:
             seen=PRESSED,
             pressures=dict.fromkeys(Signal, 0.3),
             off=set(),
-            forced=None,
+            orders=Orders(),
             shed=0,
             newcomers=SimpleNamespace(held=0, refused=0),
             on_change=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keepline.app.deeds import DONE, MOST_ENDED, MOST_KNOWN
 from keepline.gateway.governor.actions import Action
+from keepline.gateway.governor.orders import Order
 from tests.unit.app.governed import BETTER, PRESSED, WALL, Node, alert
 
 
@@ -52,8 +53,10 @@ def test_why_the_governor_does_nothing_is_told_with_numbers() -> None:
     ]
     node.governor.off = {Action.SHRINK}
     assert "begins at 0.85" in node.told("memory_bytes")[0]
-    node.governor.forced = 0.0
-    assert "act as at a pressure of 0.00" in node.told("memory_bytes")[0]
+    node.governor.orders.put(Action.HOLD, Order(0.0))
+    assert "begins at 0.90" in node.told("memory_bytes")[0]
+    node.governor.orders.put(None, Order(0.5))
+    assert "act as at a pressure of 0.00 and 0.50" in node.told("memory_bytes")[0]
     node.governor.off = set(Action)
     assert node.told("memory_bytes") == ["nothing, what the governor would do is switched off"]
 

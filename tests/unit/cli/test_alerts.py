@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from keepline.cli import alerts
-from keepline.cli.alerts import seconds
 from keepline.cli.client import NotFoundError
-from keepline.errors import StartError
 from tests.unit.cli.command_line import typed
 
 NOW = datetime.now(UTC)
@@ -96,7 +94,7 @@ class Interface:
 def interface(monkeypatch: pytest.MonkeyPatch) -> Interface:
     made = Interface()
     monkeypatch.setattr(alerts, "connect", lambda *_: made)
-    monkeypatch.setattr(alerts, "_me", lambda: "ann")
+    monkeypatch.setattr(alerts, "me", lambda: "ann")
 
     def wait(_self: Event, _timeout: float) -> None:
         if made.times == 2:
@@ -158,19 +156,6 @@ def test_something_is_silenced_for_a_time_and_let_go(interface: Interface) -> No
     assert (body["about"], body["kind"], body["for_s"]) == ("rtt_p50_s", "anomaly", 7_200)
     assert typed("alerts", "unsilence", "3")[1] == "silence 3 is over\n"
     assert "there is no silence 404" in typed("alerts", "unsilence", "404")[2]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("90s", 90), ("30m", 1_800), ("2h", 7_200), ("1d", 86_400)]
-)
-def test_a_time_is_typed_with_its_unit(text: str, value: int) -> None:
-    assert seconds(text) == value
-
-
-@pytest.mark.parametrize("text", ["", "5", "0s", "-1h", "1.5h", "1w", "٣h", "h"])
-def test_what_is_no_time_is_told(text: str) -> None:
-    with pytest.raises(StartError, match="is no time"):
-        seconds(text)
 
 
 def test_as_json_it_is_the_answer(interface: Interface) -> None:

@@ -25,6 +25,7 @@ PEACE: dict[str, Any] = {
             "high": 0.95,
             "signals": ["lag"],
             "on": True,
+            "forced": None,
             "strength": None,
             "for_s": None,
             "begun": 2,
@@ -35,6 +36,7 @@ PEACE: dict[str, Any] = {
             "high": 0.98,
             "signals": ["memory"],
             "on": False,
+            "forced": None,
             "strength": None,
             "for_s": None,
             "begun": 0,
@@ -53,7 +55,8 @@ PEACE: dict[str, Any] = {
     },
 }
 HOLDS = PEACE["actions"][0] | {"strength": 0.5, "for_s": 12.0}
-PRESSED = PEACE | {"forced": 0.9, "actions": [HOLDS]}
+ORDER = {"pressure": 0.9, "by": "", "left_s": None}
+PRESSED = PEACE | {"forced": ORDER, "actions": [HOLDS]}
 
 
 class Gateway:
@@ -75,6 +78,7 @@ class Gateway:
 def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
     gateway = Gateway()
     monkeypatch.setattr(governor, "connect", lambda *_: gateway)
+    monkeypatch.setattr(governor, "me", lambda: "anna")
     return gateway
 
 
@@ -102,9 +106,37 @@ def test_a_pressure_is_forced_and_released(gateway: Gateway) -> None:
     assert "50 % for 12 s" in shown
     typed("release")
     assert gateway.asked == [
-        ("/api/governor/force", {"pressure": 0.9}),
-        ("/api/governor/force", {"pressure": None}),
+        ("/api/governor/force", {"pressure": 0.9, "by": "anna"}),
+        ("/api/governor/force", {"pressure": None, "by": "anna"}),
     ]
+
+
+def test_one_action_alone_is_forced_for_a_while_and_released(gateway: Gateway) -> None:
+    typed("force", "1", "shed", "--for", "10m")
+    typed("release", "shed")
+    assert gateway.asked == [
+        (
+            "/api/governor/force",
+            {"pressure": 1.0, "action": "shed", "by": "anna", "for_s": 600},
+        ),
+        ("/api/governor/force", {"pressure": None, "action": "shed", "by": "anna"}),
+    ]
+
+
+def test_who_forces_one_action_and_for_how_long_stands_behind_it() -> None:
+    order = {"pressure": 1.0, "by": "anna", "left_s": 61.0}
+    lines = governor.lines_of(PEACE | {"actions": [HOLDS | {"forced": order}]})
+    assert "hold    0.85  0.95  50 % for 12 s, forced: 1.00 by anna for 1 min more  2" in lines
+
+
+@pytest.mark.parametrize(
+    "words", [("force", "1", "sing"), ("release", "sing"), ("force", "1", "--for", "soon")]
+)
+def test_what_cannot_be_forced_is_said_before_anybody_is_asked(
+    gateway: Gateway, words: tuple[str, ...]
+) -> None:
+    assert typed(*words).exit_code != 0
+    assert not gateway.asked
 
 
 def test_an_action_is_switched_off_and_on(gateway: Gateway) -> None:

@@ -53,6 +53,8 @@ class Action(Enum):
 
 BY_WORD: Final = {action.word: action for action in Action}
 
+UNFORCED: Final[Mapping[Action, float]] = {}
+
 
 class Change(NamedTuple):
     """An action begins or ends: its strength before and after, None for not at all, and why."""
@@ -77,27 +79,28 @@ class Ladder:
         pressures: Mapping[Signal, float],
         now: float,
         *,
-        forced: float | None = None,
+        forced: Mapping[Action, float] = UNFORCED,
         off: Collection[Action] = (),
     ) -> list[Change]:
-        """Return what begins and ends. `forced` takes the place of every signal."""
+        """Return what begins and ends. What is `forced` takes the place of the signals."""
         changes = []
         for action in Action:
             signal = max(action.relieves, key=pressures.__getitem__)
-            pressure = pressures[signal] if forced is None else forced
+            is_forced = action in forced
+            pressure = forced[action] if is_forced else pressures[signal]
             before = self.taken.get(action)
             if action in off:
                 after, reason = None, SWITCHED_OFF
             elif pressure >= action.low:
                 after, reason = action.scale(pressure), signal.value
                 self._calm_since.pop(action, None)
-            elif before is None or forced is not None or self._is_over(action, pressure, now):
+            elif before is None or is_forced or self._is_over(action, pressure, now):
                 after, reason = None, CALM
             else:
                 after, reason = 0.0, signal.value
             self._take(action, after)
             if (before is None) != (after is None):
-                if forced is not None and reason != SWITCHED_OFF:
+                if is_forced and reason != SWITCHED_OFF:
                     reason = FORCED
                 changes.append(Change(action, before, after, reason))
         return changes

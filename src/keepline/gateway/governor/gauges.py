@@ -33,7 +33,7 @@ def gauges_of(governor: Governor) -> tuple[Gauge | Tally, ...]:
         Gauge(
             "keepline_governor_forced",
             "1 while an operator overrules the signals.",
-            lambda: float(governor.forced is not None),
+            lambda: float(bool(governor.orders)),
         ),
         Tally(
             "keepline_governor_begun",

@@ -11,6 +11,7 @@ from msgspec import json
 from keepline.gateway.governor.actions import BY_WORD, Action, Ladder
 from keepline.gateway.governor.crowd import Crowd
 from keepline.gateway.governor.newcomers import Newcomers
+from keepline.gateway.governor.orders import Order, Orders
 from keepline.gateway.governor.relief import Relief
 from keepline.gateway.governor.signals import Ranges, Seen, Signal
 from keepline.gateway.governor.turnstile import Turnstile
@@ -36,7 +37,7 @@ QUIET: Final = dict.fromkeys(Signal, 0.0)
 class Governor:
     """The one owner of what is done under pressure; `taken` is what is done now, and how strongly.
 
-    `forced` takes the place of all signals until it is None again; `off` is not done in any case.
+    `orders` take the place of the signals as long as they stand; `off` is not done in any case.
     """
 
     __slots__ = (
@@ -49,10 +50,10 @@ class Governor:
         "backlogs",
         "begun",
         "crowd",
-        "forced",
         "newcomers",
         "off",
         "on_change",
+        "orders",
         "pressures",
         "seen",
         "since",
@@ -74,7 +75,7 @@ class Governor:
         self.crowd = Crowd(node.loop, node.clock.thread_cpu, bounded=settings.enabled)
         self.crowd.on_turn = self._let_in
         self.turnstile = Turnstile(node, self.newcomers, self.crowd)
-        self.forced: float | None = None
+        self.orders = Orders()
         self.off = {BY_WORD[word] for word in settings.disabled}
         if not settings.enabled:
             self.off = set(Action)
@@ -116,12 +117,23 @@ class Governor:
             self._handle = None
         self._resident.close()
 
-    def force(self, pressure: float | None) -> None:
-        """Have the node act as if it was pressed so much; None for as much as it is."""
-        before, self.forced = self.forced, pressure
-        self._node.log.warning("governor_forced", before=before, after=pressure)
-        self._emit("governor_forced", {"before": before, "after": pressure})
-        self.look()
+    def force(
+        self,
+        pressure: float | None,
+        action: Action | None = None,
+        *,
+        by: str = "",
+        for_s: float | None = None,
+    ) -> None:
+        """Have the node act as if it was pressed so much, or do one action as if it was.
+
+        With a pressure of None by its signals again. `for_s` is how long, None for until then; `by`
+        is who says so.
+        """
+        until = None if for_s is None else self._node.clock.now() + for_s
+        order = None if pressure is None else Order(pressure, by, until)
+        self._order(action, order, by=by, for_s=for_s)
+        self._decide()
 
     def switch(self, action: Action, *, on: bool) -> None:
         """Have an action taken when it is due, or in no case."""
@@ -129,20 +141,40 @@ class Governor:
         told = {"action": action.word, "on": on}
         self._node.log.warning("governor_switched", **told)
         self._emit("governor_switched", told)
-        self.look()
+        self._decide()
 
     def look(self) -> None:
         """Look once, and act."""
-        node = self._node
+        for action in self.orders.over(self._node.clock.now()):
+            self._order(action, None, over=True)
+        self._decide()
+        self._relief.look(self.taken.get(Action.SHRINK), self.taken.get(Action.SHED), EACH_S)
+        self._let_in()
+
+    def _decide(self) -> None:
+        """See how pressed the node is, and what is to be done from now on."""
         self.seen = seen = self._see()
         self.pressures = self._ranges.pressures(seen)
         changes = self._ladder.decide(
-            self.pressures, node.ticker.now, forced=self.forced, off=self.off
+            self.pressures,
+            self._node.ticker.now,
+            forced=self.orders.pressures(),
+            off=self.off,
         )
         for change in changes:
             self._on_change(change)
-        self._relief.look(self.taken.get(Action.SHRINK), self.taken.get(Action.SHED), EACH_S)
-        self._let_in()
+
+    def _order(self, action: Action | None, order: Order | None, **told: Any) -> None:
+        before = self.orders.of(action)
+        self.orders.put(action, order)
+        told = {
+            "action": None if action is None else action.word,
+            "before": None if before is None else before.pressure,
+            "after": None if order is None else order.pressure,
+            **told,
+        }
+        self._node.log.warning("governor_forced", **told)
+        self._emit("governor_forced", told)
 
     def _let_in(self) -> None:
         self.turnstile.look(self._node.clock.now())
@@ -184,7 +216,7 @@ class Governor:
             "before": change.before,
             "after": change.after,
             "reason": change.reason,
-            "pressure": round(self.pressure if self.forced is None else self.forced, 3),
+            "pressure": round(self.orders.pressures().get(action, self.pressure), 3),
             **self.told(),
         }
         (node.log.info if change.after is None else node.log.warning)("governor", **told)

@@ -11,6 +11,10 @@ def pressed(**signals: float) -> dict[Signal, float]:
     return {signal: signals.get(signal.value, 0.0) for signal in Signal}
 
 
+def all_at(pressure: float) -> dict[Action, float]:
+    return dict.fromkeys(Action, pressure)
+
+
 def words(ladder: Ladder) -> set[str]:
     return {action.word for action in ladder.taken}
 
@@ -80,11 +84,28 @@ def test_an_action_goes_on_until_it_has_been_calm_for_a_while() -> None:
 
 def test_a_forced_pressure_takes_the_place_of_every_signal_at_once() -> None:
     ladder = Ladder()
-    changes = ladder.decide(pressed(), 0.0, forced=0.96)
+    changes = ladder.decide(pressed(), 0.0, forced=all_at(0.96))
     assert words(ladder) == {"shrink", "slow", "hold", "shed", "resumes_only"}
     assert {change.reason for change in changes} == {"forced"}
-    ladder.decide(pressed(memory=1.0), 0.1, forced=0.0)
+    ladder.decide(pressed(memory=1.0), 0.1, forced=all_at(0.0))
     assert not ladder.taken
+
+
+def test_what_is_forced_alone_leaves_the_others_to_the_signals() -> None:
+    ladder = Ladder()
+    changes = ladder.decide(pressed(memory=0.86), 0.0, forced={Action.SHED: 1.0, Action.HOLD: 0.0})
+    assert changes == [
+        Change(Action.SHRINK, None, 1.0, "memory"),
+        Change(Action.SHED, None, 1.0, "forced"),
+    ]
+
+
+def test_what_is_released_ends_as_it_would_by_its_signals() -> None:
+    ladder = Ladder()
+    ladder.decide(pressed(), 0.0, forced={Action.SHED: 1.0})
+    assert ladder.decide(pressed(), 0.1) == []
+    assert ladder.taken == {Action.SHED: 0.0}
+    assert ladder.decide(pressed(), 0.1 + CALM_S) == [Change(Action.SHED, 0.0, None, "calm")]
 
 
 def test_what_is_switched_off_is_not_done_even_when_forced() -> None:
@@ -92,7 +113,7 @@ def test_what_is_switched_off_is_not_done_even_when_forced() -> None:
     ladder.decide(pressed(memory=0.9), 0.0)
     [change] = ladder.decide(pressed(memory=0.9), 0.1, off={Action.SHED})
     assert change == Change(Action.SHED, 0.0, None, "switched off")
-    ladder.decide(pressed(), 0.2, forced=1.0, off={Action.SHED})
+    ladder.decide(pressed(), 0.2, forced=all_at(1.0), off={Action.SHED})
     assert Action.SHED not in ladder.taken
 
 

@@ -119,6 +119,70 @@ async def test_an_operator_overrules_the_signals_and_releases_them() -> None:
     assert [(each["before"], each["after"]) for each in forced] == [(None, 0.99), (0.99, None)]
 
 
+async def test_one_action_alone_is_forced_on_and_off_and_released() -> None:
+    world = World()
+    governor = world.node.governor
+    governor.force(1.0, Action.SHED, by="anna")
+    assert governor.taken == {Action.SHED: 1.0}
+    assert governor.begun[Action.SHED] == 1
+    [line] = world.logged("governor")
+    assert (line["action"], line["reason"], line["pressure"]) == ("shed", "forced", 1.0)
+    governor.force(0.99)
+    governor.force(0.0, Action.NONE)
+    assert not governor.refuses_all
+    governor.force(None, Action.NONE)
+    assert governor.refuses_all
+    forced = world.logged("governor_forced")
+    told = [(each["action"], each["before"], each["after"], each["by"]) for each in forced]
+    assert told == [
+        ("shed", None, 1.0, "anna"),
+        (None, None, 0.99, ""),
+        ("none", None, 0.0, ""),
+        ("none", 0.0, None, ""),
+    ]
+    events = await world.hub.latest(kind="governor_forced")
+    assert [json.loads(event.data)["action"] for event in events] == ["none", "none", None, "shed"]
+
+
+@pytest.mark.parametrize("action", [Action.SHED, None])
+async def test_what_is_forced_for_a_time_is_over_by_itself(action: Action | None) -> None:
+    world = World()
+    governor = world.node.governor
+    governor.force(1.0, action, for_s=60)
+    world.pass_time(59.5)
+    governor.look()
+    assert Action.SHED in governor.taken
+    world.pass_time(1)
+    governor.look()
+    assert not governor.orders
+    line = world.logged("governor_forced")[-1]
+    assert (line["before"], line["after"], line["over"]) == (1.0, None, True)
+    world.pass_time(3)
+    governor.look()
+    assert not governor.taken
+
+
+async def test_a_time_that_was_given_goes_with_its_order() -> None:
+    world = World()
+    governor = world.node.governor
+    governor.force(1.0, Action.SHED, for_s=1)
+    governor.force(1.0, Action.SHED)
+    world.pass_time(5)
+    governor.look()
+    assert governor.taken == {Action.SHED: 1.0}
+
+
+async def test_who_overrules_it_again_and_again_has_no_more_devices_sent_away() -> None:
+    world = World(session={"idle_after_s": 1})
+    for number in range(100):
+        world.connect(f"device-{number}")
+    world.pass_time(3)
+    for _ in range(20):
+        world.node.governor.force(1.0, Action.SHED)
+    world.node.governor.look()
+    assert world.node.governor.shed == 1
+
+
 async def test_an_action_is_switched_off_and_on() -> None:
     world = World()
     governor = world.node.governor

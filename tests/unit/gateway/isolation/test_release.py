@@ -50,8 +50,10 @@ async def test_the_governor_has_it_done_at_its_full_strength_and_not_before() ->
     queue = queue_of(world, 10, 100)
     governor: Any = world.node.governor
     governor.force(0.8)
+    governor.look()
     assert len(queue) == 11
     governor.force(0.85)
+    governor.look()
     assert len(queue) == 1
 
 
