@@ -209,6 +209,27 @@ async def test_a_port_that_is_taken_is_told_and_nothing_is_left() -> None:
     assert (asyncio.all_tasks(), threading.active_count()) == (tasks, threads)
 
 
+def opened_in(folder: Path) -> list[Path]:
+    opened = [each.readlink() for each in Path("/proc/self/fd").iterdir() if each.exists()]
+    return [each for each in opened if each.is_relative_to(folder)]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="what is open is read from /proc")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"upstream": {"urls": ["wss://voice.example/"]}, "relay": {"ca": __file__}},
+        {"alerts": {"command": ["/nowhere"]}},
+    ],
+)
+async def test_a_gateway_that_cannot_be_built_leaves_its_state_closed(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(StartError) as failed:
+        await gateway(settings={"data_dir": str(tmp_path), **settings}).start()
+    assert not opened_in(tmp_path), failed.value
+
+
 async def test_a_state_is_one_gateways_until_it_has_stopped(tmp_path: Path) -> None:
     settings = {"data_dir": str(tmp_path)}
     async with gateway(settings=settings):

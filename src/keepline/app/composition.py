@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from keepline.admin.former import Former
 from keepline.app.alerting import Alerting
 from keepline.app.estate import NOTHING, check_places
-from keepline.app.memory import LIFE_PREFIX, begin_life, end_life, make_hub
+from keepline.app.memory import LIFE_PREFIX, begin_life, end_life, make_hub, open_database
 from keepline.app.operators import make_admin
 from keepline.app.session_ids import session_ids
 from keepline.app.succession import Succession
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.handler import AnyHandler
-    from keepline.hub.local import LocalHub
+    from keepline.hub.database import Database
     from keepline.monitor.heap import Heap
     from keepline.settings import Settings
 
@@ -61,25 +61,57 @@ class Composition:
         heap: Heap | None,
         estate: Estate | None = None,
     ) -> None:
-        """Build; nothing listens yet. Raises StartError for settings that cannot be run."""
+        """Build; nothing listens yet.
+
+        Raises StartError for settings that cannot be run; then nothing is left open.
+        """
         check_places(estate or NOTHING, settings)
-        clock = SystemClock()
         if authenticator is None:
             settings = with_kept_key(settings, secrets.token_bytes)
+        clock = SystemClock()
         self.log = _make_log(settings, stream, clock)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keepline")
+        self._hub_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
         self._handler_threads = ThreadPoolExecutor(  # none is started before it is needed
             settings.handlers.threads, thread_name_prefix="handler"
         )
-        loop = asyncio.get_running_loop()
-        counters = Counters()
+        self.life = LIFE_PREFIX + secrets.token_hex(4)
+        self._has_started = False
+        database = open_database(settings)
+        try:
+            self._build_node(
+                settings, database, clock, make_handler, authenticator=authenticator, heap=heap
+            )
+            self._build_around(estate, has_admin=has_admin)
+        except BaseException:
+            database.close()
+            raise
+
+    def _build_node(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        make_handler: Callable[[], AnyHandler],
+        *,
+        authenticator: Authenticator | None,
+        heap: Heap | None,
+    ) -> None:
+        """Build what serves devices, and what it remembers them in."""
+        loop, counters, incidents = asyncio.get_running_loop(), Counters(), Incidents()
         self.enrolment = self._make_enrolment(
             settings, counters, clock, judges=authenticator is None
         )
-        incidents = Incidents()
-        self._hub_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
-        self.life = LIFE_PREFIX + secrets.token_hex(4)
-        self.hub = self._make_hub(settings, clock, incidents)
+        self.hub = make_hub(
+            settings,
+            database,
+            self.life,
+            loop=loop,
+            executor=self._hub_thread,
+            clock=clock,
+            log=self.log,
+            incidents=incidents,
+        )
         spread = random.Random()  # noqa: S311 (pings, upstreams; ids come from `secrets`)
         self.upkeep = _make_upkeep(settings, clock, self.log, spread)
         self.node = Node(
@@ -101,13 +133,15 @@ class Composition:
             heap=heap,
             incidents=incidents,
         )
+
+    def _build_around(self, estate: Estate | None, *, has_admin: bool) -> None:
+        """Build what is before, behind and beside the node: who lets in, is told, asks, follows."""
         self.succession = Succession(self, estate)
         self.enrolment.ledger.on_void = self.succession.revoke
         if self.upkeep is not None:
             self.relay = stand_before(self.node, self.upkeep.pool, secrets.token_bytes)
             self.upkeep.on_draining = self.relay.empty
         self.telling = Telling(self.node, self.succession.estate.run)
-        self._has_started = False
         self.sampler = make_sampler(self.node)
         self.gateway = Gateway(self.node)
         self.alerting = Alerting(
@@ -127,18 +161,6 @@ class Composition:
             self.upkeep,
             lambda: self.gateway.certificate_expires_at,
             former=Former(self.succession.ask_elder),
-        )
-
-    def _make_hub(self, settings: Settings, clock: Clock, incidents: Incidents) -> LocalHub:
-        """Return what is remembered. Raises StartError."""
-        return make_hub(
-            settings,
-            self.life,
-            loop=asyncio.get_running_loop(),
-            executor=self._hub_thread,
-            clock=clock,
-            log=self.log,
-            incidents=incidents,
         )
 
     def _make_enrolment(

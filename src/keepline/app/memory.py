@@ -26,8 +26,17 @@ LIFE_PREFIX: Final = "local-"
 LAST_WRITES_S: Final = 5.0  # for what was saved at the end to reach the disk
 
 
+def open_database(settings: Settings) -> Database:
+    """Open the file in `data_dir`, or one that nobody sees and that ends with the process.
+
+    Raises StartError.
+    """
+    return Database(None if settings.data_dir is None else settings.data_dir / FILE_NAME)
+
+
 def make_hub(
     settings: Settings,
+    database: Database,
     life: str,
     *,
     loop: asyncio.AbstractEventLoop,
@@ -36,12 +45,7 @@ def make_hub(
     log: Log,
     incidents: Incidents,
 ) -> LocalHub:
-    """Open the file in `data_dir`, or one that nobody sees and that ends with the process.
-
-    `life` is the name of this process in it, no other has it. Raises StartError.
-    """
-    path = None if settings.data_dir is None else settings.data_dir / FILE_NAME
-    database = Database(path)
+    """Return the hub of an open file; `life` is the name of this process in it, no other has it."""
 
     def on_trouble(trouble: Exception | None) -> None:
         if trouble is None:
