@@ -26,8 +26,8 @@ class FaultView(BaseModel):
 class HandlerView(BaseModel):
     """A class of handlers that has failed: `devices` lately, `failures` and `suspensions` in all.
 
-    `wait_s` is when sessions are begun again, 0 where they are; `addresses` are those from which
-    alone none is.
+    `wait_s` is when sessions are begun again, 0 where they are; `untried` says that nobody has
+    come since to see; `addresses` are those from which alone none is.
     """
 
     handler: str
@@ -36,6 +36,7 @@ class HandlerView(BaseModel):
     failures: int
     suspensions: int
     wait_s: float
+    untried: bool
     addresses: list[str]
 
 
@@ -158,6 +159,7 @@ def handlers_of(node: Node) -> HandlersView:
                 failures=each.failures,
                 suspensions=each.suspensions,
                 wait_s=round(each.wait_s(now), 1),
+                untried=each.is_deserted(now),
                 addresses=addresses[name],
             )
             for name, each in isolation.suspensions

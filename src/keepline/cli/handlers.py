@@ -110,7 +110,8 @@ def _standing(each: dict[str, Any]) -> str:
     wait = f" for {each['wait_s']:.0f} s" if each["wait_s"] else ""
     first, *others = each.get("addresses") or ("",)
     more = f" and {len(others)} more" if others else ""
-    return _GOOD[each["standing"]] + wait + (f", but not {first}{more}" if first else "")
+    standing = "tried with who comes next" if each.get("untried") else _GOOD[each["standing"]]
+    return standing + wait + (f", but not {first}{more}" if first else "")
 
 
 def _table(title: str, head: Row, rows: list[Any]) -> list[str]:

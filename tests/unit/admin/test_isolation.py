@@ -54,8 +54,12 @@ async def test_what_has_failed_is_told_by_class_and_by_handler() -> None:
         "failures": 1,
         "suspensions": 1,
         "wait_s": 30.0,
+        "untried": False,
         "addresses": [],
     }
+    world.pass_time(91.0)
+    [handler] = (await asked(world, "/api/handlers"))["handlers"]
+    assert (handler["standing"], handler["wait_s"], handler["untried"]) == ("probing", 0.0, True)
     assert told["blocked"]["at"] == "app.py:7"
     assert told["blocked"]["lost_s"] == 1.25
 

@@ -102,6 +102,14 @@ def test_what_fails_with_some_addresses_alone_is_told_with_them(
     assert told in run(monkeypatch, QUIET | failing, "handlers")
 
 
+def test_what_nobody_has_come_to_try_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = {"standing": "probing", "wait_s": 0.0, "untried": True}
+    failing = {"handlers": [TROUBLED["handlers"][0] | waits]}
+    assert "tried with who comes next" in run(monkeypatch, QUIET | failing, "handlers")
+    failing = {"handlers": [TROUBLED["handlers"][0] | waits | {"untried": False}]}
+    assert "being tried" in run(monkeypatch, QUIET | failing, "handlers")
+
+
 def test_who_grows_is_told_with_what_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     told = run(monkeypatch, GROWING, "leaks")
     assert "device-1  40     2       100           tasks" in told

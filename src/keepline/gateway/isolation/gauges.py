@@ -33,10 +33,7 @@ def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
         Gauge(
             "keepline_handler_suspended",
             "1 for a class of handlers of which no session is begun, or a few to see.",
-            lambda: {
-                name: float(each.standing(node.ticker.now) is not Standing.SERVING)
-                for name, each in isolation.suspensions
-            },
+            lambda: _suspended(node),
             label="handler",
         ),
         Gauge(
@@ -54,6 +51,15 @@ def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
             lambda: sum(each.suspensions for _, each in isolation.suspensions),
         ),
     )
+
+
+def _suspended(node: Node) -> dict[str, float]:
+    """Return 0 also for what nobody comes to try: nobody is refused because of it."""
+    now = node.ticker.now
+    return {
+        name: float(each.standing(now) is not Standing.SERVING and not each.is_deserted(now))
+        for name, each in node.isolation.suspensions
+    }
 
 
 def _strays(isolation: Isolation) -> dict[str, float]:

@@ -82,7 +82,7 @@ class Suspension(Generic[P]):
         return self._until is None and not self._failed and now >= self._works_until
 
     def is_deserted(self, now: float) -> bool:
-        """Whether it could be tried for so long, and nobody came who would."""
+        """Whether it could be tried for so long, and nobody came who would: no failure counts."""
         if self._until is None or now < self._until + self._limits.failing_within_s:
             return False
         return not self._probes and not self.devices(now)

@@ -33,13 +33,14 @@ MOST_ADDRESSES: Final = 1_024
 class Suspensions:
     """Keyed by what makes handlers: a class, or the callable that failed to make one."""
 
-    __slots__ = ("_by_address", "_by_kind", "_kinds", "_node")
+    __slots__ = ("_by_address", "_by_kind", "_kinds", "_node", "_untried")
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._by_kind: dict[object, Suspension[Session]] = {}
         self._by_address: dict[tuple[object, str], Suspension[Session]] = {}
         self._kinds: set[object] = set()  # of the sessions that have been begun
+        self._untried: set[object] = set()  # of what is deserted, those of which that was told
 
     def __iter__(self) -> Iterator[tuple[str, Suspension[Session]]]:
         """Yield what has ever failed, with its name."""
@@ -120,6 +121,7 @@ class Suspensions:
         for kind, suspension in self._by_kind.items():
             if _is_proved(suspension, now):
                 self._tell_resumed(kind)
+            self._see_deserted(kind, suspension, now)
         for (kind, origin), suspension in list(self._by_address.items()):
             if _is_proved(suspension, now) or suspension.is_deserted(now):
                 suspension.proved()
@@ -127,6 +129,18 @@ class Suspensions:
             suspension.devices(now)
             if suspension.is_idle(now):
                 del self._by_address[kind, origin]
+
+    def _see_deserted(self, kind: object, suspension: Suspension[Session], now: float) -> None:
+        """Tell once that nobody has come to try a class: nobody is refused, and nothing is known.
+
+        Unlike an address it is not let in again by that: when all who were away for the same cause
+        come back at once, a few are begun and not a tenth of them.
+        """
+        if not suspension.is_deserted(now):
+            self._untried.discard(kind)
+        elif kind not in self._untried:
+            self._untried.add(kind)
+            self._tell_over(kind, "handler_untried")
 
     # -- parts -----------------------------------------------------------------------------
 
@@ -201,14 +215,18 @@ class Suspensions:
         if origin:
             self._tell_of_addresses(name)
         else:
-            fact = Fact(f"{name} fails: no session is begun", limits.failing_devices)
+            told = f"{name} fails: no session is begun, or a few to see"
+            fact = Fact(told, limits.failing_devices)
             self._node.incidents.raised(Incident.HANDLER_SUSPENDED, fact, name)
 
     def _tell_resumed(self, kind: object, origin: str = "") -> None:
+        self._tell_over(kind, "handler_resumed", origin)
+
+    def _tell_over(self, kind: object, event: str, origin: str = "") -> None:
         name = kind_of(kind)
         fields = {"handler": name, **({"address": origin} if origin else {})}
-        self._node.log.warning("handler_resumed", **fields)
-        self._node.hub.emit("", "handler_resumed", json.encode(fields))
+        self._node.log.warning(event, **fields)
+        self._node.hub.emit("", event, json.encode(fields))
         if origin:
             self._tell_of_addresses(name)
         else:

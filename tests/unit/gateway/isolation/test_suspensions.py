@@ -5,7 +5,7 @@ import pytest
 from keepline.errors import RefusedError, SuspendedError
 from keepline.gateway.identity import Identity
 from keepline.gateway.isolation import suspensions
-from keepline.gateway.isolation.suspension import Standing
+from keepline.gateway.isolation.suspension import PROBES, Standing
 from keepline.gateway.receiver import Receiver
 from keepline.gateway.session import Session
 from keepline.gateway.throttle import address_key
@@ -267,6 +267,52 @@ async def test_an_address_from_which_nobody_comes_back_is_forgotten_with_its_inc
     assert resumed(world) == ["203.0.113.7"]
     assert world.node.incidents.problems(world.node.ticker.now) == []
     assert not world.node.isolation.suspensions._by_address
+
+
+def untried(world: World) -> int:
+    """Return how often it was told that nobody came to try a class."""
+    return len(world.logged("handler_untried"))
+
+
+async def test_a_class_that_nobody_comes_to_try_is_no_alert_any_more_and_tried_by_who_comes() -> (
+    None
+):
+    world = World(isolation=LIMITS)
+    world.connect()
+    fail(world, "one", "two")
+    world.pass_time(89.0)
+    world.node.each_second()
+    assert world.node.incidents.problems(world.node.ticker.now)
+    for _ in range(3):
+        world.pass_time(1.0)
+        world.node.each_second()
+    assert world.node.incidents.problems(world.node.ticker.now) == []
+    assert untried(world) == 1
+    assert (await world.hub.latest(kind="handler_untried"))[0].device_id == ""
+    assert resumed(world) == []  # nobody has seen it work
+    assert standing(world) is Standing.PROBING
+    for number in range(PROBES):
+        assert is_open(world)
+        world.connect(f"probe-{number}")
+    assert not is_open(world)
+
+
+async def test_a_class_that_fails_when_it_is_tried_at_last_is_an_alert_again() -> None:
+    world = World(isolation=LIMITS)
+    world.connect()
+    fail(world, "one", "two")
+    world.pass_time(91.0)
+    world.node.each_second()
+    fail(world, "one")
+    world.node.each_second()
+    assert untried(world) == 1
+    fail(world, "two")
+    assert standing(world) is Standing.SUSPENDED
+    assert world.node.incidents.problems(world.node.ticker.now)
+    world.pass_time(91.0)
+    world.node.each_second()
+    assert untried(world) == 2
+    assert world.node.incidents.problems(world.node.ticker.now) == []
 
 
 async def test_of_the_addresses_one_that_is_served_is_forgotten_first(
