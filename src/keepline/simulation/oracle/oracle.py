@@ -148,6 +148,8 @@ class Oracle:
     @_noted
     def began(self, puppet: Puppet, session: Session, restored: bytes | None) -> None:
         account = self.accounts[session.device_id]
+        if account.puppet is not None:  # whose `closed` may be yet to come
+            self._excuse(account, account.puppet.session.connection.lifecycle.reason)
         account.puppet = puppet
         self.wards[puppet] = Ward(puppet, self._timeline.now)
         outcome = session.outcome.value
@@ -255,9 +257,13 @@ class Oracle:
         if account.puppet is not puppet:
             return
         account.states.ended(self._timeline.now)
-        if reason.cause in _LEFT_NOTHING:
+        self._excuse(account, reason)
+
+    def _excuse(self, account: Account, reason: CloseReason | None) -> None:
+        """Owe nothing that a session did not leave because of how it ended."""
+        if reason is not None and reason.cause in _LEFT_NOTHING:
             account.states.excuse()
-        if reason.cause == "revoked":
+        if reason is not None and reason.cause == "revoked":
             account.messages.excuse()
 
     # -- told by sockets -------------------------------------------------------------------
