@@ -46,7 +46,8 @@ class Upgrades:
         self._watching: Line | None = None  # who asked for the upgrade that is under way
         self._heir: Line | None = None
         self._parting = False  # what the heir is to go on with is being written
-        self._starting: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[None] | None = None  # until the heir is ready, or has ended
+        self._may_take_over = False  # the heir; not once its upgrade is being undone
         self._held: set[asyncio.Task[None]] = set()  # what is done for the heir
         self._gathered = Gathered()
         self._progress: asyncio.TimerHandle | None = None
@@ -55,11 +56,12 @@ class Upgrades:
     async def over(self, stop: asyncio.Event) -> bool:
         """Return when this process is to leave: told to `stop`, or, True, replaced by another.
 
-        An upgrade that has not come so far when it is told to stop is undone.
+        An upgrade that has not come so far when it is told to stop is undone, to its end.
         """
         await _first(stop.wait(), self.handed_over.wait())
         if self._starting is not None and not self.handed_over.is_set():
-            self._starting.cancel()
+            if self._may_take_over:
+                self._starting.cancel()
             await asyncio.wait({self._starting})
         if not self.handed_over.is_set():
             return False
@@ -75,7 +77,7 @@ class Upgrades:
         """Say that this process is gone now, and hear nobody any more."""
         if self._progress is not None:
             self._progress.cancel()
-        if self._watching is not None:
+        if self._watching is not None and self.handed_over.is_set():
             self._watching.say({"told": "done"})
         self._stop_listening()
         for each in tuple(self._lines):
@@ -135,6 +137,7 @@ class Upgrades:
         program = message.get("program")
         patience_s = min(float(message.get("patience_s") or 0), MOST_PATIENCE_S)
         self._watching = who
+        self._may_take_over = True
         self._starting = self._loop.create_task(
             self._start(who, None if program is None else str(program), patience_s)
         )
@@ -154,22 +157,27 @@ class Upgrades:
 
     async def _start(self, who: Line, program: str | None, patience_s: float) -> None:
         """Start the heir and wait until it has taken over; else undo it and say why."""
-        log = self._node.log
         try:
             successor = Successor(command_line(program))
         except StartError as error:
-            self._starting = self._watching = None
+            self._watching = None
             _refuse(who, error.problem, error.hint)
-            return
+        else:
+            await self._see_through(who, successor, patience_s)
+        self._may_take_over = False
+        self._starting = None
+
+    async def _see_through(self, who: Line, successor: Successor, patience_s: float) -> None:
+        log = self._node.log
         try:
             log.info("upgrade_begins", successor=successor.pid)
             who.say({"told": "starting", "pid": successor.pid})
             why = await self._wait(who, successor, patience_s)
         except asyncio.CancelledError:
             why = "this gateway was told to stop meanwhile"
-        self._starting = None
         if self.handed_over.is_set():
             return
+        self._may_take_over = False
         self._watching = None
         await successor.end()
         log.error("upgrade_undone", why=why)
@@ -192,7 +200,7 @@ class Upgrades:
     # -- the heir --------------------------------------------------------------------------
 
     def _bequeath(self, who: Line, message: Message) -> None:
-        if message.get("version") != line.VERSION or self._starting is None or self._heir:
+        if message.get("version") != line.VERSION or not self._may_take_over or self._heir:
             _refuse(who, "nobody has asked for it", "use `keepline upgrade`")
             return
         assert self._control is not None
@@ -204,7 +212,7 @@ class Upgrades:
         """The heir is ready: it accepts from where it is told so on, and this process leaves."""
         try:
             await self._succession.part()
-            is_taken = self._starting is not None and heir.say({"told": "yours"})
+            is_taken = self._may_take_over and heir.say({"told": "yours"})
         except Exception as error:  # noqa: BLE001 (who was about to leave goes on: a fence)
             self._node.isolation.faults.of_ours(error, "hand_over_failed")
             is_taken = False

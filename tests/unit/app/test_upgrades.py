@@ -122,7 +122,7 @@ async def test_alerts_are_written_before_an_heir_is_told_and_taken_back_where_it
     held = os.open(tmp_path, os.O_RDONLY)
     parting = Parting(held)
     upgrades = Upgrades(cast("Any", parting), world.node, line.listen(held))
-    upgrades._starting = cast("Any", object())
+    upgrades._may_take_over = True
     heard: list[line.Message] = []
 
     def say(message: line.Message) -> bool:
@@ -137,7 +137,7 @@ async def test_alerts_are_written_before_an_heir_is_told_and_taken_back_where_it
     assert parting.done == ["part"]
     assert {each["told"] for each in heard} <= {"failed"}
     if not is_wanted:
-        upgrades._starting = None
+        upgrades._may_take_over = False
     parting.written.set()
     await settle()
     assert parting.done == done
@@ -152,7 +152,7 @@ async def test_a_gateway_that_cannot_part_goes_on_and_can_be_upgraded_later(tmp_
     held = os.open(tmp_path, os.O_RDONLY)
     parting = Parting(held)
     upgrades = Upgrades(cast("Any", parting), world.node, line.listen(held))
-    upgrades._starting = cast("Any", object())
+    upgrades._may_take_over = True
     heir: Any = SimpleNamespace(say=lambda _: True, pid=7)
     upgrades._heir = heir
     parting.error = ZeroDivisionError()
@@ -166,6 +166,50 @@ async def test_a_gateway_that_cannot_part_goes_on_and_can_be_upgraded_later(tmp_
     upgrades._on_message(heir, {"ask": "take_over"})
     await settle()
     assert parting.done == ["part", "stay", "part", "hand over"]
+    upgrades.close()
+    upgrades.leave_no_file()
+    os.close(held)
+
+
+class Stubborn:
+    """A new process that does not get ready, and ends when a test says so."""
+
+    ended = asyncio.Event()
+    pid = 7
+
+    def __init__(self, _command: list[str]) -> None:
+        self.ended.clear()
+
+    def status(self) -> None:
+        return None
+
+    async def end(self) -> None:
+        await self.ended.wait()
+
+
+async def test_a_gateway_that_stops_waits_until_the_heir_that_it_gave_up_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keepline.app.upgrades.Successor", Stubborn)
+    world = World()
+    held = os.open(tmp_path, os.O_RDONLY)
+    succession: Any = SimpleNamespace(elder=None, directory=held)
+    upgrades = Upgrades(succession, world.node, line.listen(held))
+    told: list[line.Message] = []
+    who: Any = SimpleNamespace(say=told.append, is_open=True)
+    asked = {"ask": "upgrade", "version": line.VERSION, "patience_s": 0}
+    upgrades._on_message(who, asked)
+    await settle()  # it was not ready in no time, and is being ended
+    upgrades._on_message(who, asked)
+    assert [each.get("why") for each in told] == [None, "an upgrade is under way"]
+    stop = asyncio.Event()
+    stop.set()
+    over = asyncio.create_task(upgrades.over(stop))
+    await settle()
+    assert not over.done()
+    Stubborn.ended.set()
+    assert await over is False
+    assert told[-1]["why"] == "the new process was not ready within 0 s"
     upgrades.close()
     upgrades.leave_no_file()
     os.close(held)
