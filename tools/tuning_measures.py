@@ -127,13 +127,13 @@ def heard(frames: int, pause_s: float, each_s: float, every_s: float) -> tuple[i
 
 def learned_frames() -> list[int]:
     """Return how much room there is, pause after pause of 8 s in speech of 30."""
-    inboxes, found, dropped = Inboxes(64), [64], 0
+    inboxes, found = Inboxes(64), [64]
     for _ in range(4):
         lost, _ = heard(inboxes.frames, 8.0, QUICK_S, 100.0)
-        dropped += lost
-        inboxes.lost_by("the only device")
-        inboxes.note(dropped, depth=64)
-        inboxes.note(dropped, depth=0, alone=True)
+        for _ in range(lost):
+            inboxes.lost_by("the only device", waited_s=8.0)
+        inboxes.note(depth=64)
+        inboxes.note(depth=0, alone=True)
         found.append(inboxes.frames)
     return found
 

@@ -50,12 +50,13 @@ class Call(NamedTuple):
 
 
 class Inbox(Backlog[Call]):
-    """The calls that wait for the one under way."""
+    """The calls that wait for the one under way; the first had to wait from `since` on."""
 
-    __slots__ = ("interruptions",)
+    __slots__ = ("interruptions", "since")
 
-    def __init__(self, limits: InboxLimits, audio_frames: int) -> None:
+    def __init__(self, limits: InboxLimits, audio_frames: int, now: float) -> None:
         self.interruptions = 0
+        self.since = now
         super().__init__(
             audio_limit=audio_frames,
             control_limit=limits.control_messages,
@@ -169,13 +170,15 @@ class Calls(Receiver):
         inbox = self._inbox
         if inbox is None:
             node = self._node
-            inbox = self._inbox = Inbox(node.settings.inbox, node.knobs.inboxes.frames)
+            room = node.knobs.inboxes.frames
+            inbox = self._inbox = Inbox(node.settings.inbox, room, node.ticker.now)
             node.governor.backlogs.add(inbox)
         done = inbox.put(call, size_bytes, audio=audio)
         inbox.interruptions += call.interrupts
         if done is Put.DROPPED_AUDIO:
-            self._node.counters.inbox_audio_dropped += 1
-            self._node.knobs.inboxes.lost_by(self.device_id)
+            node = self._node
+            node.counters.inbox_audio_dropped += 1
+            node.knobs.inboxes.lost_by(self.device_id, node.ticker.now - inbox.since)
         elif done is Put.OVERFLOW:
             self.close(CloseReason.INBOX_OVERFLOW)
 

@@ -13,7 +13,10 @@ SLOW: Final = 3
 """Who loses audio in so many samples in a row has not paused, but is slower than speech."""
 
 SEVERAL: Final = 2
-"""So many sessions have to lose audio at a time: one that bursts tells nothing of handlers."""
+"""So many sessions have to lose audio at a time: one alone may have a handler like no other."""
+
+FRAME_S: Final = 0.02
+"""Of speech a frame is as long at least (60 ms in stock firmware): sooner only a burst fills it."""
 
 
 class Inboxes:
@@ -21,18 +24,19 @@ class Inboxes:
 
     A handler that pauses, for a model's answer, say, and is quick again loses nothing where there
     is room for what is said meanwhile. One that is always slower than speech loses as much whatever
-    there is room for, and is only the later.
+    there is room for, and is only the later. What bursts, as after a hole in a radio link, says
+    nothing about handlers.
     """
 
-    __slots__ = ("_base", "_dropped", "_lately", "_losers", "_lost", "frames", "reason")
+    __slots__ = ("_base", "_just_lost", "_lately", "_losers", "_lost", "frames", "reason")
 
     def __init__(self, base: int) -> None:
         self.frames = base
         self.reason = ""
         self._base = base
-        self._dropped = 0
+        self._just_lost = 0  # since the last sample
         self._lately = 0  # so many samples in a row had losses
-        self._lost = 0  # in them
+        self._lost = 0  # in them, up to the last sample
         self._losers: set[str] = set()  # in them, up to `SEVERAL`
 
     @property
@@ -40,23 +44,24 @@ class Inboxes:
         """How many there may be at the most."""
         return WIDEST * self._base
 
-    def lost_by(self, device_id: str) -> None:
-        """A frame of that device was dropped."""
+    def lost_by(self, device_id: str, waited_s: float) -> None:
+        """A frame of that device was dropped; something has waited in its inbox for so long."""
+        if waited_s < self.frames * FRAME_S:
+            return
+        self._just_lost += 1
         if len(self._losers) < SEVERAL:
             self._losers.add(device_id)
 
-    def note(
-        self, dropped: int, depth: float, *, alone: bool = False, given_up: bool = False
-    ) -> None:
-        """So many frames were dropped since the start, and so much waits in an inbox on average.
+    def note(self, depth: float, *, alone: bool = False, given_up: bool = False) -> None:
+        """A sample was taken: so much waits in an inbox on average.
 
-        Who is `alone` is everybody. Where some were `given_up` for want of memory, that says
-        nothing about handlers.
+        Who is `alone` is everybody. Where some was `given_up` for want of memory, inboxes are empty
+        for that, and not since handlers have caught up.
         """
-        lost, self._dropped = dropped - self._dropped, dropped
+        lost, self._just_lost = self._just_lost, 0
         if given_up:
             self._begin_anew()
-        elif lost > 0:
+        elif lost:
             self._lately += 1
             self._lost += lost
             if self._lately >= SLOW and self.frames > self._base:

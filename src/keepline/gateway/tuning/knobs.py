@@ -93,14 +93,13 @@ class Knobs:
                 self._moved[what] = Moved(now, now, now, now)
 
     def on_sample(self) -> None:
-        """See what was lost since the last time, and what waits where something does."""
+        """See what was lost since the last time, and what waits where anything does."""
         node, governor = self._node, self._node.governor
         inboxes = node.seldom.inboxes.values()
         depth = sum(map(len, inboxes)) / max(1, len(inboxes))
         shrunk, self._shrunk = self._shrunk, governor.begun[Action.SHRINK]
         given_up = shrunk != self._shrunk or Action.SHRINK in governor.taken
-        dropped, alone = node.counters.inbox_audio_dropped, len(node.registry) == 1
-        self.inboxes.note(dropped, depth, alone=alone, given_up=given_up)
+        self.inboxes.note(depth, alone=len(node.registry) == 1, given_up=given_up)
 
     def _cost(self, _before: float, _after: float) -> str:
         return f"samples take {100 * self.pace.share:.2g} % of a core, {100 * pace.MOST:g} at most"

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from keepline.gateway.tuning.inboxes import SEVERAL, SLOW, WIDEST, Inboxes
+from keepline.gateway.tuning.inboxes import FRAME_S, SEVERAL, SLOW, WIDEST, Inboxes
 
 BASE = 64
+LONG_S = 60.0
 
 
 class Handlers:
@@ -12,18 +13,19 @@ class Handlers:
 
     def __init__(self) -> None:
         self.inboxes = Inboxes(BASE)
-        self.dropped = 0
 
-    def lose(self, frames: int, samples: int = 1, devices: int = 2) -> int:
+    def lose(
+        self, frames: int, samples: int = 1, devices: int = 2, waited_s: float = LONG_S
+    ) -> int:
+        """Have so many frames of each device be lost in each sample."""
         for _ in range(samples):
-            self.dropped += frames
-            for number in range(devices):
-                self.inboxes.lost_by(f"device-{number}")
-            self.inboxes.note(self.dropped, BASE)
+            for number in range(frames * devices):
+                self.inboxes.lost_by(f"device-{number % devices}", waited_s)
+            self.inboxes.note(BASE)
         return self.inboxes.frames
 
     def catch_up(self, depth: float = 0, *, alone: bool = False) -> int:
-        self.inboxes.note(self.dropped, depth, alone=alone)
+        self.inboxes.note(depth, alone=alone)
         return self.inboxes.frames
 
 
@@ -34,7 +36,7 @@ def test_where_nothing_is_lost_there_is_what_the_settings_say() -> None:
 
 def test_a_pause_that_cost_audio_gives_more_room_once_it_is_over() -> None:
     handlers = Handlers()
-    assert handlers.lose(20) == BASE
+    assert handlers.lose(10) == BASE
     assert handlers.catch_up() == 96
     assert "20 frames were lost" in handlers.inboxes.reason
 
@@ -42,8 +44,7 @@ def test_a_pause_that_cost_audio_gives_more_room_once_it_is_over() -> None:
 def test_what_was_given_up_for_want_of_memory_says_nothing_of_handlers() -> None:
     handlers = Handlers()
     handlers.lose(1)
-    handlers.dropped += 50
-    handlers.inboxes.note(handlers.dropped, 0, given_up=True)
+    handlers.inboxes.note(0, given_up=True)
     assert handlers.catch_up() == BASE
     handlers.lose(1, devices=1)
     assert handlers.catch_up() == BASE
@@ -81,11 +82,27 @@ def test_who_has_not_caught_up_is_given_no_more_room(depth: float) -> None:
     assert handlers.catch_up(depth) == BASE
 
 
-def test_one_device_that_bursts_does_not_move_the_room_of_others() -> None:
+def test_one_device_that_loses_audio_does_not_move_the_room_of_others() -> None:
     handlers = Handlers()
     for _ in range(5):
         handlers.lose(500, devices=1)
         assert handlers.catch_up() == BASE
+
+
+def test_devices_that_burst_together_move_the_room_of_nobody() -> None:
+    handlers = Handlers()
+    for waited_s in (0.0, 1.0, BASE * FRAME_S - 0.01):
+        handlers.lose(500, devices=9, waited_s=waited_s)
+        assert handlers.catch_up() == BASE
+    handlers.lose(1, waited_s=BASE * FRAME_S)
+    assert handlers.catch_up() == 96
+
+
+def test_bursts_after_one_another_do_not_take_room_from_handlers_that_pause() -> None:
+    handlers = Handlers()
+    handlers.lose(1)
+    assert handlers.catch_up() == 96
+    assert handlers.lose(500, samples=20, waited_s=0.1) == 96
 
 
 def test_the_only_device_there_is_stands_for_all() -> None:

@@ -84,12 +84,19 @@ async def test_what_looking_at_all_sessions_takes_has_it_done_less_often() -> No
     assert "% of a core, 1 at most" in change["reason"]
 
 
+def speak(world: World, *lives: Life, apart_s: float = 0.06) -> None:
+    """Have each say more than there is room for, at the pace of speech."""
+    for _ in range(10):
+        for life in lives:
+            life.streams(b"frame")
+        world.pass_time(apart_s)
+
+
 async def test_a_handler_that_pauses_is_given_room_for_what_is_said_meanwhile() -> None:
     handler = Slow()
     world = World(make_handler=lambda: handler, inbox={"audio_frames": 4})
     life = world.connect()
-    for _ in range(10):
-        life.streams(b"frame")
+    speak(world, life)
     assert world.counters.inbox_audio_dropped == 5
     world.node.each_second()
     world.node.knobs.on_sample()
@@ -110,12 +117,10 @@ async def test_a_handler_that_pauses_is_given_room_for_what_is_said_meanwhile() 
     await settle()
 
 
-async def lose_and_catch_up(lives: list[Life]) -> None:
+async def lose_and_catch_up(world: World, *lives: Life, apart_s: float = 0.06) -> None:
     """Say more than there is room for, while a sample is taken, and have all of it heard."""
-    for life in lives:
-        for _ in range(10):
-            life.streams(b"frame")
-    lives[0].connection.node.knobs.on_sample()
+    speak(world, *lives, apart_s=apart_s)
+    world.node.knobs.on_sample()
     for life in lives:
         cast("Slow", life.handler).go.set()
     await settle()
@@ -124,7 +129,7 @@ async def lose_and_catch_up(lives: list[Life]) -> None:
 async def test_a_little_that_waits_in_each_of_many_inboxes_keeps_none_from_its_room() -> None:
     world = World(Slow, inbox={"audio_frames": 4})
     *busy, one, two = [world.connect(f"device-{number}") for number in range(8)]
-    await lose_and_catch_up([one, two])
+    await lose_and_catch_up(world, one, two)
     for life in busy:
         life.streams(b"heard at once")
         life.streams(b"waits")
@@ -135,12 +140,21 @@ async def test_a_little_that_waits_in_each_of_many_inboxes_keeps_none_from_its_r
     await settle()
 
 
-async def test_of_several_devices_one_that_bursts_does_not_move_the_room_of_all() -> None:
+async def test_of_several_devices_one_that_loses_audio_does_not_move_the_room_of_all() -> None:
     world = World(Slow, inbox={"audio_frames": 4})
     world.connect("quiet")
-    await lose_and_catch_up([world.connect("bursts")])
+    await lose_and_catch_up(world, world.connect("loses"))
     world.node.knobs.on_sample()
     assert world.counters.inbox_audio_dropped == 5
+    assert world.node.knobs.inboxes.frames == 4
+
+
+async def test_devices_that_burst_together_do_not_move_the_room_of_all() -> None:
+    world = World(Slow, inbox={"audio_frames": 4})
+    lives = [world.connect(f"device-{number}") for number in range(3)]
+    await lose_and_catch_up(world, *lives, apart_s=0.0)
+    world.node.knobs.on_sample()
+    assert world.counters.inbox_audio_dropped == 3 * 5
     assert world.node.knobs.inboxes.frames == 4
 
 
