@@ -24,7 +24,7 @@ test: $(VENV)/.test  ## run every test but the long ones
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 soak: $(VENV)/.test  ## run the long tests
-	$(BIN)/pytest -m soak -o faulthandler_timeout=1800 $(ARGS)
+	$(BIN)/pytest -m soak -vv --durations=0 -o faulthandler_timeout=1800 $(ARGS)
 
 bench: $(VENV)/.bench  ## measure Keepline beside its peers
 	$(BIN)/python -m bench $(ARGS)
