@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from keepline.app.composition import Composition
 from keepline.app.operators import metrics_of
 from keepline.handlers.echo import Echo
-from keepline.monitor.metrics import Gauge, Tally
+from keepline.monitor.exposition import ShownCounter, ShownGauge
 from keepline.settings import Settings
 from tools.generated import renewed, run
 from tools.metrics_uses import PARTS
@@ -21,7 +21,7 @@ from tools.metrics_uses import PARTS
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from keepline.monitor.metrics import Metrics
+    from keepline.monitor.exposition import Metrics
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 DOCUMENT = {"upstream": {"urls": ["ws://voice.example/"]}, "auth": {"token": "x" * 32}}
@@ -64,7 +64,7 @@ async def _families() -> list[Family]:
     said = {
         each.name: {each.label: each.values}
         for each in metrics.shown
-        if isinstance(each, Gauge | Tally) and each.label is not None
+        if isinstance(each, ShownGauge | ShownCounter) and each.label is not None
     }
     return [
         Family(each.name, each.type, each.documentation, said.get(each.name) or _labels(each))

@@ -27,7 +27,7 @@ from keepline.gateway.governor.gauges import gauges_of as gauges_of_governor
 from keepline.gateway.isolation.gauges import gauges_of as gauges_of_isolation
 from keepline.monitor.alerts.gauges import gauges_of as gauges_of_alerts
 from keepline.monitor.exposed import shown_of
-from keepline.monitor.metrics import Gauge, Metrics, Shown, Spread, Tally
+from keepline.monitor.exposition import Metrics, Shown, ShownCounter, ShownGauge, ShownHistogram
 from keepline.relay.upstreams.gauges import gauges_of as gauges_of_upstreams
 from keepline.version import __version__
 
@@ -84,7 +84,7 @@ def metrics_of(
     """Return all that a scrape of `node` is shown."""
     shown = (
         *gauges_of(node),
-        Gauge(
+        ShownGauge(
             "keepline_certificate_expiry_timestamp_seconds",
             "Until when the certificate of the devices' port is good, in Unix time.",
             certificate_expires_at,
@@ -118,57 +118,59 @@ def gauges_of(node: Node) -> tuple[Shown, ...]:
         *enrolment,
         *gauges_of_drain(node.drain),
         *_shown_of_hub(node.hub),
-        Gauge("keepline_ready", "1 while devices may be sent here.", lambda: readiness_of(node)[0]),
-        Gauge("keepline_sessions", "Live sessions.", lambda: len(node.registry)),
-        Gauge(
+        ShownGauge(
+            "keepline_ready", "1 while devices may be sent here.", lambda: readiness_of(node)[0]
+        ),
+        ShownGauge("keepline_sessions", "Live sessions.", lambda: len(node.registry)),
+        ShownGauge(
             "keepline_sessions_limit",
             "How many sessions there may be.",
             lambda: node.settings.server.max_connections,
         ),
-        Gauge(
+        ShownGauge(
             "keepline_admissions",
             "Handshakes under way.",
             lambda: len(node.arrivals.admissions),
         ),
-        Gauge(
+        ShownGauge(
             "keepline_admissions_limit",
             "How many handshakes may be under way.",
             lambda: node.settings.server.max_admissions,
         ),
-        Gauge(
+        ShownGauge(
             "keepline_cleanups",
             "Cleanups under way.",
             lambda: len(node.cleanups) + len(node.departures),
         ),
-        Gauge(
+        ShownGauge(
             "keepline_held_peers",
             "Devices and addresses that are held up for coming too often.",
             node.arrivals.flapping.count_held,
             label="kind",
             values=KINDS,
         ),
-        Gauge(
+        ShownGauge(
             "keepline_mass_suspicion",
             "1 while so many devices are silent that our own side is suspected.",
             lambda: node.breaker.tripped,
         ),
-        Gauge("keepline_deadlines", "Deadlines armed in the wheel.", lambda: node.wheel.armed),
+        ShownGauge("keepline_deadlines", "Deadlines armed in the wheel.", lambda: node.wheel.armed),
     )
 
 
 def _shown_of_hub(hub: Hub) -> tuple[Shown, ...]:
     return (
-        Gauge(
+        ShownGauge(
             "keepline_hub_up",
             "1 while what is to be remembered can be written.",
             lambda: not hub.writing().is_down,
         ),
-        Tally(
+        ShownCounter(
             "keepline_hub_events_lost",
             "Events that are not remembered, as too many waited to be written.",
             lambda: hub.writing().events_lost,
         ),
-        Spread(
+        ShownHistogram(
             "keepline_hub_write_duration_seconds",
             "Time of a write from its asking to its commit.",
             lambda: hub.writing().latency,
@@ -176,16 +178,16 @@ def _shown_of_hub(hub: Hub) -> tuple[Shown, ...]:
     )
 
 
-def _gauges_of_enrolment(enrolment: Enrolment) -> tuple[Gauge, ...]:
+def _gauges_of_enrolment(enrolment: Enrolment) -> tuple[ShownGauge, ...]:
     return (
-        Gauge(
+        ShownGauge(
             "keepline_enrolled_devices",
             "Devices that somebody vouched for, and those that are revoked.",
             enrolment.ledger.count_by_state,
             label="state",
             values=("enrolled", "revoked"),
         ),
-        Gauge(
+        ShownGauge(
             "keepline_waiting_devices",
             "Devices that wait to be approved.",
             lambda: len(enrolment.waiting),

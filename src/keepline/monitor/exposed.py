@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from keepline.monitor.exposition import ShownCounter, ShownGauge
 from keepline.monitor.gauges import Gauge
-from keepline.monitor.metrics import Gauge as Shown
-from keepline.monitor.metrics import Tally
 from keepline.monitor.process.reading import HUB, LOG, LOOP
 from keepline.monitor.rates import unattributed_share
 from keepline.monitor.rings import MINUTE_S
@@ -14,6 +13,7 @@ from keepline.monitor.rings import MINUTE_S
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from keepline.monitor.exposition import Shown
     from keepline.monitor.metrics import Counters
     from keepline.monitor.process.reading import Reading
     from keepline.monitor.sampler import Sampler
@@ -25,35 +25,40 @@ _THREADS: Final = (LOOP, HUB, LOG, "other")
 
 # A value of a reading is a series; those by other names than ours are what every program has, by
 # the names that dashboards know.
-_READINGS: Final[tuple[tuple[type[Shown | Tally], str, str, Value], ...]] = (
+_READINGS: Final[tuple[tuple[type[ShownGauge | ShownCounter], str, str, Value], ...]] = (
     (
-        Shown,
+        ShownGauge,
         "keepline_memory_limit_bytes",
         "What the control group or the machine allows the process.",
         lambda reading: reading.memory_limit_bytes,
     ),
     (
-        Shown,
+        ShownGauge,
         "keepline_memory_proportional_bytes",
         "Memory of the process with shared pages counted in part, at most a minute old.",
         lambda reading: reading.pss_bytes,
     ),
-    (Tally, "process_cpu_seconds", "CPU time of all threads.", lambda reading: reading.cpu_s),
     (
-        Shown,
+        ShownCounter,
+        "process_cpu_seconds",
+        "CPU time of all threads.",
+        lambda reading: reading.cpu_s,
+    ),
+    (
+        ShownGauge,
         "process_resident_memory_bytes",
         "Resident memory.",
         lambda reading: reading.memory_bytes,
     ),
-    (Shown, "process_open_fds", "Open descriptors.", lambda reading: reading.descriptors),
+    (ShownGauge, "process_open_fds", "Open descriptors.", lambda reading: reading.descriptors),
     (
-        Shown,
+        ShownGauge,
         "process_max_fds",
         "How many descriptors may be open.",
         lambda reading: reading.descriptor_limit,
     ),
     (
-        Shown,
+        ShownGauge,
         "process_start_time_seconds",
         "When the process began, in Unix time.",
         lambda reading: reading.started_at,
@@ -61,38 +66,38 @@ _READINGS: Final[tuple[tuple[type[Shown | Tally], str, str, Value], ...]] = (
 )
 
 
-def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
+def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown, ...]:
     """Return what is read at each scrape; without a value, a series is not there."""
     return (
-        Shown(
+        ShownGauge(
             "keepline_sessions_by_state",
             "Live sessions at the latest sample, by state.",
             _several(sampler, {"active": Gauge.ACTIVE_CONNECTIONS, "idle": Gauge.IDLE_CONNECTIONS}),
             label="state",
             values=("active", "idle"),
         ),
-        Shown(
+        ShownGauge(
             "keepline_sessions_by_health",
             "Live sessions at the latest sample, by what the heartbeat makes of them.",
             lambda: _by_health(sampler),
             label="health",
             values=("healthy", "suspicious", "zombie"),
         ),
-        Shown(
+        ShownGauge(
             "keepline_queue_depth",
             "What waits at the latest sample, by queue.",
             _several(sampler, {queue: Gauge(f"{queue}_depth") for queue in _QUEUES}),
             label="queue",
             values=_QUEUES,
         ),
-        Shown(
+        ShownGauge(
             "keepline_queue_bytes",
             "Bytes that wait at the latest sample, by queue.",
             _several(sampler, {queue: Gauge(f"{queue}_bytes") for queue in _QUEUES}),
             label="queue",
             values=_QUEUES,
         ),
-        Tally(
+        ShownCounter(
             "keepline_cpu_seconds",
             "CPU time by group of threads, at the latest sample.",
             _Cpu(sampler).read,
@@ -100,17 +105,17 @@ def shown_of(sampler: Sampler, counters: Counters) -> tuple[Shown | Tally, ...]:
             values=_THREADS,
         ),
         *(kind(name, help_, _reading(sampler, value)) for kind, name, help_, value in _READINGS),
-        Shown(
+        ShownGauge(
             "keepline_loop_lag_max_seconds",
             "By how much the loop's tick was late at most, in the last minute.",
             lambda: worst_lag_s(sampler),
         ),
-        Shown(
+        ShownGauge(
             "keepline_disconnects_unattributed_ratio",
             "Share of disconnects whose cause nobody knows.",
             lambda: unattributed_share(counters.disconnects) or 0.0,
         ),
-        Tally(
+        ShownCounter(
             "keepline_samples_missed",
             "Samples that were not taken, since the one before was not through.",
             lambda: sampler.missed,

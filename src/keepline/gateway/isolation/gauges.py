@@ -5,38 +5,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from keepline.gateway.isolation.suspension import Standing
-from keepline.monitor.metrics import Gauge, Tally
+from keepline.monitor.exposition import ShownCounter, ShownGauge
 
 if TYPE_CHECKING:
     from keepline.gateway.isolation.isolation import Isolation
     from keepline.gateway.node import Node
+    from keepline.monitor.exposition import Shown
 
 KINDS: Final = ("task", "thread")
 
 
-def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
+def gauges_of(node: Node) -> tuple[Shown, ...]:
     """Return the gauges and tallies of one node."""
     isolation = node.isolation
     return (
-        Gauge(
+        ShownGauge(
             "keepline_handler_calls_under_way",
             "Sessions whose handler awaits something.",
             lambda: len(isolation.deadlines),
         ),
-        Gauge(
+        ShownGauge(
             "keepline_stray_calls",
             "Tasks and threads that go on although their session has gone.",
             lambda: _strays(isolation),
             label="kind",
             values=KINDS,
         ),
-        Gauge(
+        ShownGauge(
             "keepline_handler_suspended",
             "1 for a class of handlers of which no session is begun, or a few to see.",
             lambda: _suspended(node),
             label="handler",
         ),
-        Gauge(
+        ShownGauge(
             "keepline_handler_suspended_addresses",
             "Addresses from which a class of handlers is suspended, and not from elsewhere.",
             lambda: {
@@ -45,7 +46,7 @@ def gauges_of(node: Node) -> tuple[Gauge | Tally, ...]:
             },
             label="handler",
         ),
-        Tally(
+        ShownCounter(
             "keepline_handler_suspensions",
             "Times that a class of handlers failed with too many devices.",
             lambda: sum(each.suspensions for _, each in isolation.suspensions),

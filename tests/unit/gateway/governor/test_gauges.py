@@ -5,7 +5,7 @@ from typing import Any
 from keepline.gateway.governor.actions import Action
 from keepline.gateway.governor.batch import FIRST
 from keepline.gateway.governor.gauges import gauges_of
-from keepline.monitor.metrics import Metrics
+from keepline.monitor.exposition import Metrics
 from tests.unit.gateway.fakes import World
 
 

@@ -8,8 +8,9 @@ from keepline.monitor.alerts.alert import Problem, What
 from keepline.monitor.alerts.alerts import Alerts
 from keepline.monitor.alerts.book import Book
 from keepline.monitor.alerts.gauges import gauges_of
+from keepline.monitor.exposition import Metrics
 from keepline.monitor.findings import Severity
-from keepline.monitor.metrics import Counters, Deliveries, Metrics
+from keepline.monitor.metrics import Counters, Deliveries
 from keepline.settings.alerts import Alerts as Settings
 
 WALL = 1_000.0

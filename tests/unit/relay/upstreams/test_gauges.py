@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from keepline.monitor.metrics import Counters, Metrics
+from keepline.monitor.exposition import Metrics
+from keepline.monitor.metrics import Counters
 from keepline.relay.upstreams.gauges import gauges_of
 from tests.unit.relay.upstreams.pools import eject, pool_of
 
