@@ -81,6 +81,12 @@ class Addresses:
         place = self._places.get(address_key(address))
         return 0 if place is None else place.connections
 
+    def is_half_crowded(self, address: str) -> bool:
+        """Return whether half of the handshakes are under way there that may be."""
+        place = self._places.get(address_key(address)) if self.bounds(address) else None
+        most = self._most_arriving
+        return place is not None and most is not None and 2 * place.arriving > most
+
     def upgraded(self, address: str) -> None:
         """One that had entered is no handshake any more; who never entered changes nothing."""
         place = self._places.get(address_key(address))

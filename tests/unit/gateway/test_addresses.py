@@ -141,3 +141,20 @@ def test_of_an_address_that_never_entered_no_upgrade_is_counted() -> None:
     addresses.upgraded(FAR)
     addresses.enter(FAR, 0.0)
     refused(addresses, FAR)
+
+
+def test_an_address_is_half_crowded_beyond_half_of_its_handshakes_and_unbounded_ones_never() -> (
+    None
+):
+    addresses = Addresses(Server(handshakes_per_address=4))
+    for _ in range(2):
+        addresses.enter(FAR, 0.0)
+    assert not addresses.is_half_crowded(FAR)
+    addresses.enter(FAR, 0.0)
+    assert addresses.is_half_crowded(FAR)
+    addresses.upgraded(FAR)
+    assert not addresses.is_half_crowded(FAR)
+    for _ in range(9):
+        addresses.enter("127.0.0.1", 0.0)
+    assert not addresses.is_half_crowded("127.0.0.1")
+    assert not Addresses(Server(handshakes_per_address=None)).is_half_crowded(FAR)

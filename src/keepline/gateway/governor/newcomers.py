@@ -127,19 +127,34 @@ class Newcomers:
 
         Raises RefusedError 503, or ConnectionResetError when the device leaves meanwhile.
         """
-        if Action.NONE in self._taken:
-            raise self.refusal()
-        if self.rank(request) <= Rank.RESUMING:
-            return
-        if Action.RESUMES_ONLY in self._taken:
-            raise self.refusal()
+        self.check(request)
         strength = self._taken.get(Action.HOLD)
+        if strength is None or self.rank(request) <= Rank.RESUMING:
+            return
         reconnect = self._node.profiles.shown(request).reconnect
-        if strength is None or reconnect == "never":
+        if reconnect == "never":
             return  # each connect of these is a person who speaks
-        if reconnect == "backoff" or self._holding >= self._node.settings.governor.held:
+        if reconnect == "backoff" or not self._has_room_for(request):
             raise self.refusal()
         await self._hold(door, deadline, max(LEAST_STRENGTH, strength))
+        self.check(request)
+
+    def check(self, request: Request) -> None:
+        """Raise RefusedError 503 where it may not come in at all.
+
+        Asked again of who has waited: so many may that letting them in would take the memory that
+        is left.
+        """
+        self._node.arrivals.check_open()
+        only_resumes = Action.RESUMES_ONLY in self._taken
+        if Action.NONE in self._taken or (only_resumes and self.rank(request) > Rank.RESUMING):
+            raise self.refusal()
+
+    def _has_room_for(self, request: Request) -> bool:
+        """Return whether it may be held: half of each room is for others, whose users speak."""
+        settings, addresses = self._node.settings, self._node.arrivals.addresses
+        most = min(settings.governor.held, settings.server.max_admissions // 2)
+        return self._holding < most and not addresses.is_half_crowded(request.address)
 
     def refusal(self) -> RefusedError:
         """Return the refusal, counted."""

@@ -26,7 +26,7 @@ SOONEST_IDLE: Final = 0.1
 """Of `session.idle_after_s`, at full strength."""
 
 SHED_PER_S: Final = 0.01
-"""Of all sessions, at full strength."""
+"""Of all sessions, at full strength; where nobody is idle no more than that is made up for."""
 
 AWAY_S: Final = 30.0
 """Who is sent away and understands it is told to come back after this, or up to twice as long."""
@@ -53,9 +53,11 @@ class Relief:
             return
         if shrink is not None and shrink >= 1.0:
             release_biggest(self._node)
-        if shed is not None:
-            self._owed += len(self._node.registry) * SHED_PER_S * shed * for_s
-        may_shed = 0 if shed is None else ceil(self._owed)
+        may_shed = 0
+        if shed:
+            most = len(self._node.registry) * SHED_PER_S
+            self._owed = min(self._owed + most * shed * for_s, most)
+            may_shed = ceil(self._owed)
         for session in self._next_ones():
             if may_shed and self._sheds(session):
                 may_shed -= 1
@@ -80,8 +82,10 @@ class Relief:
     def _sheds(self, session: Session) -> bool:
         """Send an idle device away, if that keeps it away; True if it goes."""
         connection = session.connection
+        if connection.lifecycle.state is not State.IDLE:
+            return False
         comes_back = return_of(session)
-        if connection.lifecycle.state is not State.IDLE or comes_back is Return.BY_ITSELF:
+        if comes_back is Return.BY_ITSELF:
             return False
         if comes_back is Return.TOLD and connection.outbox is None:
             after_s = AWAY_S * (1 + self._node.random.random())

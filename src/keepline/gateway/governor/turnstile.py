@@ -7,6 +7,7 @@ from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
+from keepline.errors import RefusedError
 from keepline.gateway.governor.batch import MOST
 from keepline.gateway.governor.crowd import Step
 from keepline.gateway.governor.limit import Limit
@@ -97,8 +98,8 @@ class Turnstile:
     async def wait(self, door: Door, request: Request) -> Turn:
         """Return a turn as soon as there is one.
 
-        Raises RefusedError 503 for who waits too long, or would, or ConnectionResetError when the
-        device leaves meanwhile.
+        Raises RefusedError 503 for who waits too long, or would, or may not come in any more, or
+        ConnectionResetError when the device leaves meanwhile.
         """
         turn: asyncio.Future[Turn] = self._node.loop.create_future()
         self._room.enter(turn, self._newcomers.rank(request), self._node.clock.now())
@@ -106,7 +107,7 @@ class Turnstile:
         self.waited += 1
         door.judging = asyncio.current_task()
         try:
-            return await turn
+            begun = await turn
         except asyncio.CancelledError:
             self._room.leave(turn)
             if turn.done() and not turn.cancelled() and turn.exception() is None:
@@ -117,6 +118,12 @@ class Turnstile:
             raise ConnectionResetError("left while it waited to be judged") from None
         finally:
             door.judging = None
+        try:
+            self._newcomers.check(request)
+        except RefusedError:
+            with begun:
+                raise
+        return begun
 
     def end(self, began: float) -> None:
         """One was judged; who is next comes when the loop has gone round."""

@@ -83,12 +83,12 @@ class Tuning:
         except (HubDownError, DecodeError) as error:
             node.log.warning("tuning_unreadable", error=error)
             return
-        ahead_s = self._ahead_s()
+        ahead_s, now = self._ahead_s(), node.ticker.now
         found = {
             prefix: Known(
                 each.lo_s,
                 inf if each.hi_s is None else each.hi_s,
-                node.ticker.now if each.since is None else each.since - ahead_s,
+                now if each.since is None else min(now, each.since - ahead_s),  # clocks are set
             )
             for prefix, each in known.items()
         }

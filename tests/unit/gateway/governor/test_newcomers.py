@@ -7,6 +7,7 @@ import pytest
 
 from keepline.errors import HubDownError, RefusedError
 from keepline.gateway.governor import newcomers
+from keepline.gateway.governor.actions import Action
 from keepline.gateway.governor.newcomers import STILL_TALKING_S
 from keepline.gateway.governor.room import Rank
 from keepline.lifecycle.states import State
@@ -104,6 +105,71 @@ async def test_stock_firmware_is_never_held() -> None:
     world = pressed(0.94)
     assert (await comes(world, "stock-1")).at == 10.0
     assert world.node.governor.newcomers.held == 0
+
+
+@pytest.mark.parametrize("action", [*Action, None])
+@pytest.mark.parametrize("pressure", [0.0, 0.5, 0.86, 0.96, 1.0])
+async def test_stock_firmware_passes_in_the_same_moment_or_is_refused_in_it(
+    pressure: float, action: Action | None
+) -> None:
+    world = World(profiles=PROFILES)
+    world.node.governor.force(pressure, action)
+    coming = world.node.governor.newcomers.hold(
+        cast("Any", Door()), asks("stock-1"), cast("Any", Deadline())
+    )
+    with pytest.raises((StopIteration, RefusedError)):
+        coming.send(None)  # it awaits nothing
+    assert world.node.governor.newcomers.held == 0
+
+
+@pytest.mark.parametrize(
+    "governor", [{"pressure": 0.99}, {"pressure": 1.0, "action": Action.RESUMES_ONLY}]
+)
+async def test_who_was_held_is_let_in_no_more_than_who_comes_then(governor: Any) -> None:
+    world = pressed(0.94, **QUICK)
+    held = asyncio.ensure_future(comes(world, "fixed-1"))
+    await settle()
+    world.node.governor.force(**governor)
+    with pytest.raises(RefusedError) as refused:
+        await held
+    assert refused.value.reason is CloseReason.OVERLOADED
+
+
+async def test_who_was_held_while_the_node_begins_to_leave_is_told_that() -> None:
+    world = pressed(0.94, **QUICK)
+    held = asyncio.ensure_future(comes(world, "fixed-1"))
+    await settle()
+    world.node.drain.start("stop", binding=True)
+    with pytest.raises(RefusedError) as refused:
+        await held
+    assert refused.value.reason is CloseReason.DRAINING
+
+
+async def test_those_who_are_held_leave_half_of_the_room_to_who_speaks() -> None:
+    world = World(profiles=PROFILES, server={"port": 0, "max_admissions": 4})
+    world.node.governor.force(0.94)
+    held = [asyncio.ensure_future(comes(world, f"fixed-{number}")) for number in range(2)]
+    await settle()
+    with pytest.raises(RefusedError):
+        await comes(world, "fixed-3")
+    await comes(world, "stock-1")
+    for each in held:
+        each.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+
+
+async def test_those_who_are_held_leave_half_of_their_address_to_who_speaks() -> None:
+    world = World(profiles=PROFILES, server={"port": 0, "handshakes_per_address": 4})
+    world.node.governor.force(0.94)
+    for _ in range(3):
+        world.node.arrivals.addresses.enter("203.0.113.7", world.node.ticker.now)
+    coming = world.node.governor.newcomers.hold(
+        cast("Any", Door()),
+        device_request(headers={"device-id": "fixed-1"}, address="203.0.113.7"),
+        cast("Any", Deadline()),
+    )
+    with pytest.raises(RefusedError):
+        await coming
 
 
 async def test_who_comes_back_at_a_fixed_pace_is_held_and_its_deadline_waits() -> None:

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from keepline.gateway.governor import relief
 from keepline.gateway.governor.relief import Relief
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire.messages import Hello
-from tests.unit.gateway.fakes import Life, World
+from tests.unit.gateway.fakes import Life, World, settle
 
 TOLD = Hello(features={"reconnect": True})
 
@@ -61,6 +64,62 @@ async def test_a_little_of_it_adds_up() -> None:
     for _ in range(40):
         looks(world, shed=0.5, for_s=0.25)
     assert world.node.governor.shed == 1  # a twentieth in ten seconds, and the first at once
+
+
+async def test_what_could_not_be_done_while_nobody_was_idle_is_not_made_up_for() -> None:
+    world = World(session={"idle_after_s": 10})
+    for number in range(200):
+        world.connect(f"device-{number}")
+    for _ in range(600):
+        looks(world, shed=1.0)
+    world.pass_time(12)
+    looks(world, shed=1.0)
+    assert world.node.governor.shed == 2
+
+
+async def test_while_it_is_about_to_end_nobody_is_sent_away() -> None:
+    world = World(session={"idle_after_s": 10})
+    for number in range(200):
+        world.connect(f"device-{number}")
+    looks(world, shed=1.0)
+    world.pass_time(12)
+    looks(world, shed=0.0)
+    assert world.node.governor.shed == 0
+
+
+async def test_a_node_without_devices_has_nobody_to_send_away() -> None:
+    world = World()
+    for _ in range(3):
+        looks(world, shrink=1.0, shed=1.0)
+    assert world.node.governor.shed == 0
+
+
+async def test_who_has_gone_since_the_round_began_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relief, "LOOKS", 1)
+    world = World(session={"idle_after_s": 1})
+    lives = [world.connect(f"device-{number}") for number in range(3)]
+    looks(world, shed=0.0)  # one of them, and the round goes on
+    world.pass_time(3)
+    for life in lives[1:]:
+        life.loses_tcp()
+    await settle()
+    for _ in range(2):
+        looks(world, shed=1.0)
+    assert world.node.governor.shed == 0
+    looks(world, shed=1.0)
+    assert lives[0].connection.lifecycle.reason is CloseReason.SHED
+
+
+async def test_who_understands_no_hint_is_sent_none_and_the_close_says_what_it_can() -> None:
+    world = World(session={"idle_after_s": 1})
+    life = world.connect()
+    world.pass_time(3)
+    heard = len(life.heard)
+    looks(world, shed=1.0)
+    assert len(life.heard) == heard
+    assert life.transport.close_code == 1013  # try again later
 
 
 async def test_who_understands_it_is_told_when_to_come_back() -> None:

@@ -146,6 +146,35 @@ async def test_a_turn_is_not_lost_with_who_left_as_it_got_it() -> None:
     assert turnstile.judging == 0
 
 
+async def test_who_has_waited_is_refused_where_nobody_is_let_in_any_more_and_keeps_no_turn() -> (
+    None
+):
+    world = world_of(least=1)
+    turnstile = world.node.governor.turnstile
+    visitors = [Visitor(turnstile) for _ in range(2)]
+    await settle()
+    world.node.governor.force(1.0)
+    visitors[0].go.set()
+    with pytest.raises(RefusedError) as refused:
+        await visitors[1].task
+    assert refused.value.reason is CloseReason.OVERLOADED
+    await settle()
+    assert (turnstile.judging, len(turnstile)) == (0, 0)
+
+
+async def test_who_waits_while_the_node_begins_to_leave_is_told_that_when_its_turn_comes() -> None:
+    world = world_of(least=1)
+    visitors = [Visitor(world.node.governor.turnstile) for _ in range(2)]
+    await settle()
+    world.node.drain.start("stop", binding=True)
+    visitors[0].go.set()
+    with pytest.raises(RefusedError) as refused:
+        await visitors[1].task
+    assert refused.value.reason is CloseReason.DRAINING
+    await settle()
+    assert world.node.governor.turnstile.judging == 0
+
+
 @virtual
 async def test_a_storm_before_an_authenticator_far_away_costs_a_second_and_no_refusal() -> None:
     turnstile = World(clock=LoopClock()).node.governor.turnstile

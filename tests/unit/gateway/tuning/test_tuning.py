@@ -199,6 +199,15 @@ async def test_what_was_learned_is_known_after_a_restart() -> None:
     assert Behind(heir, "device-2").pings_in(300) <= 4
 
 
+async def test_what_was_learned_before_the_clock_was_set_back_is_not_of_the_future() -> None:
+    world = learning()
+    kept = {ADDRESS: {"lo_s": 15, "hi_s": 43, "since": world.clock.wall() + 400 * 86_400}}
+    world.hub.keep_memo(MEMO, json.dumps(kept).encode())
+    await tuning_of(world).recall()
+    [learned] = tuning_of(world).learned()
+    assert learned.since == pytest.approx(world.clock.wall())
+
+
 async def test_every_change_is_in_some_event_however_many_there_are() -> None:
     world = learning()
     tuning = tuning_of(world)
