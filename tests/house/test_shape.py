@@ -18,8 +18,10 @@ UNIT_TESTS = ROOT / "tests" / "unit"
 TESTED_ELSEWHERE = {
     "src/keepline/app/composition.py": "tests/gateway/test_embedding.py",
     "src/keepline/app/faults.py": "tests/process/test_signals.py",
+    "src/keepline/app/fleet.py": "tests/process/test_fleet_command.py",
     "src/keepline/app/gateway.py": "tests/gateway/test_embedding.py",
     "src/keepline/app/process.py": "tests/process",
+    "src/keepline/app/signals.py": "tests/process/test_signals.py",
     "src/keepline/app/telling.py": "tests/gateway/test_telling.py",
     "src/keepline/app/succession.py": "tests/process/test_upgrade.py",
     "src/keepline/app/upgrades.py": "tests/process/test_upgrade.py",

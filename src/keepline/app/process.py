@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from keepline.app import service
+from keepline.app.descriptors import wanted_descriptors
 from keepline.app.faults import log_faults
 from keepline.app.gateway import Gateway
-from keepline.fleet.endpoint import trusted
+from keepline.app.signals import STOP_SIGNALS, StopSignals
 from keepline.fleet.runner import run_fleet
 from keepline.gateway.mistakes import report_unawaited
 from keepline.gateway.sockets import allow_descriptors
@@ -26,10 +27,8 @@ from keepline.monitor.heap import Heap, pace
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine, Sequence
-    from types import FrameType
 
     from keepline.app.estate import Estate
-    from keepline.fleet.plan import Plan
     from keepline.fleet.report import Report
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.handler import AnyHandler
@@ -40,11 +39,8 @@ if TYPE_CHECKING:
 DEMO_RAMP_PER_S = 2.0
 FORCED_END_S = 5.0
 HURRIED_END_S = 3.0  # for cleanups, once every connection was dropped, and for what they save
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-MOST_ORDERS = 2  # to stop, and to hurry
 THREAD_TURN_S = 0.001
 """For so long a thread's Python may keep the loop waiting, and every frame; 5 ms are usual."""
-OTHER_DESCRIPTORS = 256  # operators, logs, and what the handlers open
 
 
 def serve(
@@ -82,61 +78,22 @@ def demo(
     return _run(_demo(settings, devices, announce, on_progress))
 
 
-def simulate(
-    plan: Plan,
-    on_progress: Callable[[Report], None],
-    on_code: Callable[[str, str], None],
-) -> Report:
-    """Run simulated devices until their time is over, or SIGTERM or SIGINT; return their report.
-
-    `on_code` is told device and code of who has to be approved. Raises StartError.
-    """
-    plan.check()
-    plan.check_descriptors(allow_descriptors(plan.descriptors))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_simulate(plan, on_progress, on_code))
-
-
-async def _simulate(
-    plan: Plan,
-    on_progress: Callable[[Report], None],
-    on_code: Callable[[str, str], None],
-) -> Report:
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
-    return await run_fleet(
-        plan.url,
-        devices=plan.devices,
-        token=plan.token,
-        seconds=plan.seconds,
-        seed=plan.seed,
-        ramp_per_s=plan.ramp_per_s,
-        on_progress=on_progress,
-        habits=plan.habits,
-        faults=plan.faults,
-        ota=plan.ota,
-        tls=trusted(plan.ca),
-        may_visit=plan.may_visit,
-        on_code=on_code,
-        stop=stop,
-    )
-
-
 async def _serve(gateway: Gateway, announce: Announce | None) -> int:
-    orders = Orders(asyncio.get_running_loop())
+    signals = StopSignals(asyncio.get_running_loop())
     await _start(gateway)
-    orders.on_hangup(gateway)
-    gateway.node.drain.on_ended = orders.stop.set  # whoever has asked for it
+    signals.on_hangup(gateway)
+    gateway.node.drain.on_ended = signals.stop.set  # whoever has asked for it
     if announce is not None:
         announce(gateway)
     service.tell("READY=1")
+    is_replaced = False
     if gateway.upgrades is None:
-        await orders.stop.wait()
-    elif await gateway.upgrades.over(orders.stop):
-        return await _stop(gateway, orders)
-    service.tell("STOPPING=1")
-    return await _stop(gateway, orders)
+        await signals.stop.wait()
+    else:
+        is_replaced = await gateway.upgrades.over(signals.stop)
+    if not is_replaced:  # else the service goes on, in another process
+        service.tell("STOPPING=1")
+    return await _stop(gateway, signals)
 
 
 async def _demo(
@@ -146,9 +103,9 @@ async def _demo(
     on_progress: Callable[[Report], None],
 ) -> int:
     gateway = _gateway(settings, Echo)
-    orders = Orders(asyncio.get_running_loop())
+    signals = StopSignals(asyncio.get_running_loop())
     await _start(gateway)
-    gateway.node.drain.on_ended = orders.stop.set
+    gateway.node.drain.on_ended = signals.stop.set
     announce(gateway)
     fleet = asyncio.create_task(
         run_fleet(
@@ -161,10 +118,10 @@ async def _demo(
             on_progress=on_progress,
         )
     )
-    asked = asyncio.create_task(orders.stop.wait())
+    asked = asyncio.create_task(signals.stop.wait())
     await asyncio.wait({fleet, asked}, return_when=asyncio.FIRST_COMPLETED)
     failure = fleet.exception() if fleet.done() else None
-    status = await _stop(gateway, orders)
+    status = await _stop(gateway, signals)
     for task in (fleet, asked):
         task.cancel()
     await asyncio.gather(fleet, asked, return_exceptions=True)
@@ -196,8 +153,7 @@ def _gateway(
 
 async def _start(gateway: Gateway) -> None:
     """Start, with a process that allows it and is not looked through for garbage."""
-    server = gateway.settings.server
-    wanted = server.max_connections + server.max_admissions + OTHER_DESCRIPTORS
+    wanted = wanted_descriptors(gateway.settings.server)
     allowed = allow_descriptors(wanted)
     pace()
     sys.setswitchinterval(THREAD_TURN_S)
@@ -214,11 +170,11 @@ async def _start(gateway: Gateway) -> None:
     gateway.log.info("started", port=gateway.port, admin_port=gateway.admin_port)
 
 
-async def _stop(gateway: Gateway, orders: Orders) -> int:
+async def _stop(gateway: Gateway, signals: StopSignals) -> int:
     """Stop, in a hurry when it was asked for twice; return the exit status."""
     gateway.log.info("stopping", connections=len(gateway.sessions))
     stopping = asyncio.create_task(gateway.stop())
-    hurry = asyncio.create_task(orders.hurry.wait())
+    hurry = asyncio.create_task(signals.hurry.wait())
     await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
     hurry.cancel()
     if not stopping.done():
@@ -228,38 +184,14 @@ async def _stop(gateway: Gateway, orders: Orders) -> int:
     return 0 if stopping.done() else 1
 
 
-class Orders:
-    """What signals ask for: the first to stop, the second to hurry, the third to end at once."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.stop = asyncio.Event()
-        self.hurry = asyncio.Event()
-        self._loop = loop
-        self._count = 0
-        # Not the loop's own way: a handler that blocks the loop would keep the process, too.
-        for number in STOP_SIGNALS:
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._count += 1
-        if self._count > MOST_ORDERS:
-            os._exit(128 + number)
-        order = self.stop if self._count == 1 else self.hurry
-        self._loop.call_soon_threadsafe(order.set)
-
-    def on_hangup(self, gateway: Gateway) -> None:
-        """Let SIGHUP load the certificate anew; where there is none it does nothing."""
-
-        def reload() -> None:
-            if not gateway.reload_certificate():
-                gateway.log.info("hangup_ignored")
-
-        self._loop.add_signal_handler(signal.SIGHUP, reload)
+def runner() -> asyncio.Runner:
+    """Return what runs our loop in a process of our own."""
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 
 def _run(main: Coroutine[object, object, int]) -> int:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        status = runner.run(main)
+    with runner() as running:
+        status = running.run(main)
         _end_the_process_with(status)
     return status
 

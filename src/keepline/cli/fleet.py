@@ -79,7 +79,7 @@ def fleet(
         shares = {"die": die, "hang_up": hang_up, "slow_reader": slow_readers}
         wrong = with_shares(read_faults(faults), shares | {"bad_input": bad_input}, every)
         # `keepline version` need not wait for these.
-        from keepline.app.process import simulate  # noqa: PLC0415
+        from keepline.app.fleet import simulate  # noqa: PLC0415
         from keepline.cli.fleet_screen import make_screen, tell  # noqa: PLC0415
         from keepline.fleet.habits import habits_of  # noqa: PLC0415
         from keepline.fleet.plan import Plan  # noqa: PLC0415
