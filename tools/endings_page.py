@@ -114,7 +114,8 @@ MEANINGS: dict[CloseReason, Meaning] = {
         "memory of the process and of the handler: `keepline leaks`",
     ),
     R.SHED: Meaning(
-        "it was idle, and the node was pressed for memory: it was told when to come back",
+        "it was idle, and the node was pressed for memory; it was told when to come back, where it"
+        " understands that",
         "`keepline governor`; memory of the process and its limit",
     ),
     R.INTERNAL_ERROR: Meaning(

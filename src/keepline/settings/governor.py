@@ -22,7 +22,8 @@ class Governor(Section):
     Each signal is 0 up to its `…_lo…` and 1 from its `…_hi…` on: the loop's lateness (p95 of two
     seconds), this process's share of its memory limit, bytes in queues, and for how long more than
     32 have been waiting to be judged. `disabled` names actions that are not taken. A device that
-    comes back at a fixed pace is held for up to `hold_s`, `held` of them at once. `judged_least`
+    comes back at a fixed pace is held for up to `hold_s`, `held` of them at once, but no more than
+    half of the handshakes that `server` allows, in all and of one address. `judged_least`
     to `judged_most` requests are judged at once; the others wait, for `wait_s` at most: who would
     wait longer is refused at once.
     """
