@@ -166,31 +166,35 @@ class Deliverer:
                 self._forget_the_old()
                 if self._waiting:
                     await self._deliver(self._take())
-        except Exception as error:  # noqa: BLE001 (a fault of ours costs deliveries, not devices)
-            self._log.error(f"{self._name}_failed", error=error)
         finally:
             self._task = None
 
     async def _deliver(self, delivery: Delivery) -> None:
-        """Try until it is taken, refused too often, or too old. Cancelled, it is given up."""
-        tries = 0
+        """Have it taken, or give it up, also when cancelled."""
+        is_taken = False
         try:
-            while True:
-                answer = await self._try(delivery)
-                tries += 1
-                if not answer.problem:
-                    self._on_taken(delivery)
-                    return
-                self._on_failure(answer)
-                too_old = self._clock.now() - delivery.since > self._terms.waiting_s
-                refused = answer.refused and tries >= REFUSED_TRIES
-                if too_old or refused or self._stopping.is_set():
-                    break
-                await self._pause(max(answer.retry_after_s, self._back_off_s(tries)))
-        except asyncio.CancelledError:
-            self._give_up(delivery)
-            raise
-        self._give_up(delivery)
+            is_taken = await self._tried(delivery)
+        except Exception as error:  # noqa: BLE001 (a fault of ours costs a delivery, not devices)
+            self._log.error(f"{self._name}_failed", error=error)
+        finally:
+            if not is_taken:
+                self._give_up(delivery)
+
+    async def _tried(self, delivery: Delivery) -> bool:
+        """Try until it is taken; False once it was refused too often, is too old, or we stop."""
+        tries = 0
+        while True:
+            answer = await self._try(delivery)
+            tries += 1
+            if not answer.problem:
+                self._on_taken(delivery)
+                return True
+            self._on_failure(answer)
+            too_old = self._clock.now() - delivery.since > self._terms.waiting_s
+            refused = answer.refused and tries >= REFUSED_TRIES
+            if too_old or refused or self._stopping.is_set():
+                return False
+            await self._pause(max(answer.retry_after_s, self._back_off_s(tries)))
 
     async def _try(self, delivery: Delivery) -> Answer:
         self._counts.tries += 1

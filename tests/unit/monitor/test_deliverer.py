@@ -259,6 +259,25 @@ async def test_as_many_wait_as_may(make: Make, sent: int, dropped: int) -> None:
     assert (len(sender.deliverer), sender.counts.dropped) == (min(sent, 10), dropped)
 
 
+async def test_a_fault_of_ours_costs_one_delivery_which_is_counted_and_told(
+    make: Make, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged, faults = Deliverer._judged, [ZeroDivisionError()]
+
+    def faulty(deliverer: Deliverer, response: httpx.Response) -> object:
+        if faults:
+            raise faults.pop()
+        return judged(deliverer, response)
+
+    monkeypatch.setattr(Deliverer, "_judged", faulty)
+    sender = make(batch=2)
+    sender.sends(1, 2, 3)
+    await eventually(lambda: sender.counts.delivered == 1)
+    assert len(sender.logged("webhook_failed")) == 1
+    assert sender.counts.dropped == 2
+    assert [each.document["dropped"] for each in endpoint.received] == [0, 2]
+
+
 async def test_what_has_waited_too_long_is_dropped_and_told(make: Make, endpoint: Endpoint) -> None:
     clock = ManualClock()
     endpoint.heads = ["500 Oops"]
