@@ -18,6 +18,12 @@ PACED: Final = "background_thread:true,narenas:1,dirty_decay_ms:3000,muzzy_decay
 """It gives back by itself, little by little, what nobody has used for three seconds."""
 
 
+def installed_jemalloc() -> Path | None:
+    """Return where it is, None where it is not."""
+    places = (folder / JEMALLOC for folder in FOLDERS)
+    return next((place for place in places if place.exists()), None)
+
+
 def use_system_allocator() -> None:
     """Start this process anew on an allocator of the system's, if it can give memory back.
 
@@ -30,8 +36,8 @@ def use_system_allocator() -> None:
     if "PYTHONMALLOC" in os.environ or not hasattr(ctypes.CDLL(None), "malloc_trim"):
         return
     chosen = {"PYTHONMALLOC": "malloc"}
-    installed = [folder / JEMALLOC for folder in FOLDERS if (folder / JEMALLOC).exists()]
-    if installed and "LD_PRELOAD" not in os.environ:
-        chosen |= {"LD_PRELOAD": str(installed[0]), "MALLOC_CONF": PACED}
+    jemalloc = installed_jemalloc()
+    if jemalloc is not None and "LD_PRELOAD" not in os.environ:
+        chosen |= {"LD_PRELOAD": str(jemalloc), "MALLOC_CONF": PACED}
     environment = {**chosen, **os.environ}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606

@@ -14,6 +14,7 @@ from keepline.cli import (
     bans,
     capacity,
     devices,
+    doctor,
     drain,
     enrolment,
     events,
@@ -60,6 +61,7 @@ for commands in (
     backup,
     upgrade,
     grace,
+    doctor,
 ):
     commands.register(app)
 

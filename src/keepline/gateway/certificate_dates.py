@@ -1,4 +1,4 @@
-"""Until when a certificate is good, read out of its file: `ssl` tells that of a peer's only."""
+"""From when to when a certificate is good, out of its file: `ssl` tells that of a peer alone."""
 
 from __future__ import annotations
 
@@ -21,25 +21,35 @@ _BEFORE_DATES: Final = 3  # serial number, algorithm, issuer (RFC 5280 §4.1)
 
 def expires_at(pem: str) -> float | None:
     """Return in Unix time when the first certificate of a chain ends, None where none is read."""
+    dates = validity(pem)
+    return None if dates is None else dates[1]
+
+
+def validity(pem: str) -> tuple[float, float] | None:
+    """Return from when to when the first certificate is good, as `expires_at` does."""
     found = _PEM.search(pem)
     if found is None:
         return None
     try:
-        return _not_after(ssl.PEM_cert_to_DER_cert(found[0]))
+        return _dates(ssl.PEM_cert_to_DER_cert(found[0]))
     except (ValueError, IndexError):
         return None
 
 
-def _not_after(der: bytes) -> float:
+def _dates(der: bytes) -> tuple[float, float]:
     [(_, certificate)] = _parts(der)
     [(_, signed), *_] = _parts(certificate)
     fields = [part for part in _parts(signed) if part[0] != _VERSION]
     tag, dates = fields[_BEFORE_DATES]
     if tag != _SEQUENCE:
         raise ValueError("no dates where they belong")
-    [_, (tag, end)] = _parts(dates)
+    begin, end = _parts(dates)
+    return _moment(*begin), _moment(*end)
+
+
+def _moment(tag: int, encoded: bytes) -> float:
     # UTCTime has two digits for the year, and means 1950 to 2049 (RFC 5280 §4.1.2.5).
-    text = end.decode("ascii")
+    text = encoded.decode("ascii")
     if tag == _UTC_TIME:
         text = ("19" if text >= "50" else "20") + text
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()

@@ -28,11 +28,7 @@ def with_kept_key(settings: Settings, draw: Callable[[int], bytes]) -> Settings:
     each device has a token of its own, and none is void after a restart. Other settings are
     returned as they are. `draw` returns that many random bytes. Raises StartError.
     """
-    auth = settings.auth
-    names_none = auth.mode == "auto" and auth.token is None and not (auth.keys or auth.key_file)
-    if not names_none or auth.insecure or only_this_machine(settings):
-        return settings
-    if settings.data_dir is None:
+    if settings.data_dir is None or not keeps_key(settings):
         return settings
     path = settings.data_dir / KEY_FILE
     try:
@@ -44,8 +40,16 @@ def with_kept_key(settings: Settings, draw: Callable[[int], bytes]) -> Settings:
             "give --data a directory that this user may write",
         ) from error
     read_key_file(path)  # says what is wrong with it
-    signed = auth.model_copy(update={"mode": "signed", "key_file": path})
+    signed = settings.auth.model_copy(update={"mode": "signed", "key_file": path})
     return settings.model_copy(update={"auth": signed})
+
+
+def keeps_key(settings: Settings) -> bool:
+    """Return whether `with_kept_key` signs with a key of its own."""
+    auth = settings.auth
+    names_none = auth.mode == "auto" and auth.token is None and not (auth.keys or auth.key_file)
+    is_asked_for = names_none and not auth.insecure and not only_this_machine(settings)
+    return is_asked_for and settings.data_dir is not None
 
 
 def _make(path: Path, secret: str, draft: Path) -> None:

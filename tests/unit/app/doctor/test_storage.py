@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from keepline.app.doctor.diagnosis import Standing
+from keepline.app.doctor.storage import file_system, state
+from keepline.settings.given import settings_from
+from tests.unit.app.doctor.machine import write
+
+
+def mounted(root: Path, *mounts: tuple[Path, str]) -> Path:
+    lines = [f"36 35 8:1 / {at} rw,noatime shared:1 - {kind} dev rw\n" for at, kind in mounts]
+    return write(root, "proc/self/mountinfo", "".join(lines))
+
+
+def kept(path: Path) -> Path:
+    path.mkdir(mode=0o700)
+    return path
+
+
+def test_nothing_kept_is_fine_on_this_machine_and_a_loss_elsewhere(tmp_path: Path) -> None:
+    assert state(settings_from(), tmp_path).standing is Standing.OK
+    open_to_all = settings_from(server={"host": "0.0.0.0"})
+    assert state(open_to_all, tmp_path).standing is Standing.WARNING
+
+
+@pytest.mark.parametrize(
+    ("kind", "standing"),
+    [("ext4", "ok"), ("tmpfs", "problem"), ("overlay", "warning"), ("fuse.sshfs", "warning")],
+)
+def test_it_is_told_what_state_is_kept_on(tmp_path: Path, kind: str, standing: str) -> None:
+    root = mounted(tmp_path / "root", (Path("/"), "ext4"), (tmp_path, kind))
+    settings = settings_from({"data_dir": kept(tmp_path / "s")})
+    assert state(settings, root).standing == standing
+
+
+def test_a_directory_that_is_not_there_yet_is_judged_by_where_it_will_be(tmp_path: Path) -> None:
+    root = mounted(tmp_path / "root", (tmp_path, "tmpfs"))
+    settings = settings_from({"data_dir": tmp_path / "a/b"})
+    assert "in memory" in state(settings, root).found
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_directory_that_cannot_be_written_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
+    settings = settings_from({"data_dir": kept(tmp_path / "s")})
+    diagnosis = state(settings, tmp_path)
+    assert (diagnosis.standing, "Permission denied" in diagnosis.found) == (Standing.PROBLEM, True)
+
+
+def test_a_directory_that_others_can_look_into_is_told(tmp_path: Path) -> None:
+    directory = kept(tmp_path / "s")
+    directory.chmod(0o755)
+    settings = settings_from({"data_dir": directory})
+    assert state(settings, tmp_path).advice == f"chmod 700 {directory}"
+
+
+@pytest.mark.parametrize(
+    ("free_mib", "standing"), [(9_000, "ok"), (500, "warning"), (9, "problem")]
+)
+def test_a_disk_that_is_nearly_full_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_mib: int, standing: str
+) -> None:
+    free = SimpleNamespace(f_bavail=free_mib, f_frsize=1 << 20)
+    monkeypatch.setattr(os, "statvfs", lambda _: free)
+    settings = settings_from({"data_dir": kept(tmp_path / "s")})
+    assert state(settings, tmp_path).standing == standing
+
+
+def test_of_two_mounts_on_one_place_the_later_is_seen_and_none_is_no_kind(tmp_path: Path) -> None:
+    root = mounted(tmp_path / "root", (Path("/"), "overlay"), (tmp_path, "a"), (tmp_path, "b"))
+    assert file_system(tmp_path / "x", root) == "b"
+    assert file_system(tmp_path, tmp_path / "nowhere") == ""
