@@ -262,6 +262,15 @@ async def test_the_newest_events_come_first_and_page_by_page(under: Under) -> No
     assert await under.hub.latest(chosen[-1].id, device_id="device-0", kind="offline") == []
 
 
+async def test_a_claim_that_nobody_waited_for_can_save_and_be_given_back(under: Under) -> None:
+    claims = [await under.hub.claim("device", f"session-{number}") for number in range(3)]
+    with pytest.raises(ReplacedError):
+        await under.hub.save(claims[1], b"older")
+    await under.hub.save(claims[2], b"newest")
+    await under.hub.release(claims[2], None, WINDOW_S)
+    assert (await under.hub.claim("device", "session-9")).state == b"newest"
+
+
 async def test_many_logins_of_one_device_leave_one_holder(under: Under) -> None:
     async def log_in(number: int) -> int:
         claim = await under.hub.claim("device", f"session-{number}")
@@ -387,6 +396,15 @@ async def test_numbers_go_on_after_a_restart(open_hub: Open) -> None:
 
 
 @pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+async def test_numbers_go_on_after_a_kill_in_which_no_claim_was_written(open_hub: Open) -> None:
+    before = await open_hub()
+    claims = [await before.hub.claim(f"device-{n}", "session-1") for n in range(20)]
+    after = await open_hub()
+    newer = await after.hub.claim("device-0", "session-2")
+    assert newer.number > max(claim.number for claim in claims)
+
+
+@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
 async def test_a_life_that_is_over_cannot_save_over_the_next(open_hub: Open) -> None:
     before = await open_hub()
     older = await before.hub.claim("device", "session-1")
@@ -418,6 +436,7 @@ async def test_a_row_is_written_over_and_rows_outside_what_is_kept_are_forgotten
 
 async def test_nothing_waits_once_all_is_written(under: Under) -> None:
     await under.hub.claim("device", "session-1")
+    await under.hub.events()
     writing = under.hub.writing()
     assert (writing.waiting, writing.waiting_bytes) == (0, 0)
     assert writing.waited_s >= 0

@@ -11,11 +11,12 @@ from typing import Any, Self
 import pytest
 
 from keepline.clock import ManualClock
-from keepline.errors import HubDownError
+from keepline.errors import HubDownError, ReplacedError
 from keepline.hub import writer
 from keepline.hub.backup import back_up
 from keepline.hub.database import Database
 from keepline.hub.local import PRUNE_EACH_S, PRUNE_LATER_S, LocalHub, Retention
+from keepline.hub.numbers import BLOCK
 from keepline.hub.operations import PRUNE_ROWS
 from keepline.hub.port import Outcome
 from tests.hub.stand_ins import CountingNode
@@ -47,6 +48,15 @@ class Opened:
     def unlock(self) -> None:
         self._other.execute("rollback")
 
+    def forget_numbers(self) -> None:
+        self._other.execute("update counter set value = 0")
+
+    async def all_written(self) -> None:
+        assert await self.hub._writer.flush(30.0) == 0
+
+    async def leave_something(self, device_id: str) -> None:
+        await self.hub.save(await self.hub.claim(device_id, "session-0"), b"state")
+
     async def __aenter__(self) -> Self:
         await self.hub.start(CountingNode(), 60.0)
         return self
@@ -67,6 +77,7 @@ async def test_a_locked_file_costs_a_device_its_memory_but_not_its_connection(
     tmp_path: Path,
 ) -> None:
     async with Opened(tmp_path / "keepline.db") as opened:
+        await opened.leave_something("device")
         opened.lock()
         claim = await opened.hub.claim("device", "session-1")
         assert claim.provisional
@@ -74,16 +85,70 @@ async def test_a_locked_file_costs_a_device_its_memory_but_not_its_connection(
         opened.unlock()
 
 
-async def test_a_provisional_claim_saves_when_the_store_is_back(tmp_path: Path) -> None:
+async def test_a_device_that_left_nothing_waits_for_no_file(tmp_path: Path) -> None:
     async with Opened(tmp_path / "keepline.db") as opened:
         opened.lock()
+        claims = [await opened.hub.claim("device", f"session-{number}") for number in (1, 2)]
+        assert [claim.provisional for claim in claims] == [False, False]
+        opened.unlock()
+        await opened.hub.save(claims[1], b"state")
+        with pytest.raises(ReplacedError):
+            await opened.hub.save(claims[0], b"older")
+
+
+async def test_what_was_kept_in_a_former_life_is_found_by_the_first_claim(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as former:
+        await former.leave_something("device")
+    async with Opened(tmp_path / "keepline.db") as opened:
         claim = await opened.hub.claim("device", "session-1")
-        saving = asyncio.ensure_future(opened.hub.save(claim, b"state"))
+        assert (claim.outcome, claim.state) == (Outcome.RESUMED, b"state")
+
+
+async def test_more_devices_than_a_block_has_numbers_come_in_order(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        numbers = []
+        for number in range(2 * BLOCK):
+            numbers.append((await opened.hub.claim("device", f"session-{number}")).number)
+            if number % 500 == 0:
+                await opened.all_written()
+        assert numbers == list(range(1, 2 * BLOCK + 1))
+
+
+async def test_when_no_number_is_left_the_file_gives_one_above_all(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        at_once = [(await opened.hub.claim("d", f"session-{n}")).number for n in range(BLOCK)]
+        by_the_file = (await opened.hub.claim("d", "session-a")).number
+        opened.hub.each_second()
+        await opened.all_written()
+        again = (await opened.hub.claim("d", "session-b")).number
+        assert at_once == list(range(1, BLOCK + 1))
+        assert by_the_file > BLOCK
+        assert again > by_the_file
+
+
+async def test_numbers_go_on_when_the_file_is_a_new_one(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        numbers = []
+        for number in range(2 * BLOCK):
+            numbers.append((await opened.hub.claim("device", f"session-{number}")).number)
+            if number == BLOCK // 4:
+                opened.forget_numbers()
+            if number % 500 == 0:
+                await opened.all_written()
+        assert numbers == sorted(set(numbers))
+
+
+async def test_a_provisional_claim_saves_when_the_store_is_back(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        await opened.leave_something("device")
+        opened.lock()
+        claim = await opened.hub.claim("device", "session-1")
+        saving = asyncio.ensure_future(opened.hub.save(claim, b"newer"))
         await asyncio.sleep(0.05)
         assert not saving.done()  # nothing is acknowledged that is not kept
         opened.unlock()
         await saving
-        assert (await opened.hub.claim("device", "session-2")).state == b"state"
+        assert (await opened.hub.claim("device", "session-2")).state == b"newer"
         assert opened.troubles == ["database is locked", "None"]
 
 

@@ -61,6 +61,8 @@ async def begin(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Begin]:
     async def begin(name: str, elder: Life | None = None) -> Life:
         life = Life(name, tmp_path / "keepline.db", clock)
         lives.append(life)
+        if elder is not None:
+            elder.hub.share()  # as a process does before it lets its heir begin
         await life.hub.start(life.node, WINDOW_S, elder)
         return life
 
@@ -83,12 +85,25 @@ async def test_the_heir_leaves_to_a_living_process_what_it_holds(begin: Begin) -
 
 async def test_numbers_grow_over_both(begin: Begin) -> None:
     elder = await begin("first")
+    numbers = [(await elder.hub.claim("device-0", "session-0")).number]
     heir = await begin("second", elder)
-    numbers = []
     for number in range(10):
         hub = (elder, heir)[number % 2].hub
         numbers.append((await hub.claim(f"device-{number % 3}", f"session-{number}")).number)
-    assert numbers == list(range(1, 11))
+    await heir.hub.outlive(WINDOW_S)
+    numbers.append((await heir.hub.claim("device-0", "session-10")).number)
+    assert numbers == sorted(set(numbers))
+
+
+async def test_a_process_whose_heir_came_to_nothing_finds_what_that_has_kept(begin: Begin) -> None:
+    elder = await begin("first")
+    heir = await begin("second", elder)
+    claim = await heir.hub.claim("device", "session-1")
+    await heir.hub.release(claim, b"state", WINDOW_S)
+    await elder.hub.be_alone()
+    again = await elder.hub.claim("device", "session-2")
+    assert (again.outcome, again.state) == (Outcome.RESUMED, b"state")
+    assert again.number > claim.number
 
 
 async def test_an_older_claim_can_neither_save_nor_release(begin: Begin) -> None:
@@ -169,7 +184,7 @@ async def test_devices_hop_between_two_writers_and_no_session_is_forgotten(begin
     # Some are still on one process while the others have long gone over.
     early = [live(f"early-{number}", 3) for number in range(DEVICES)]
     await asyncio.gather(*early, *(live(f"late-{number}", 12) for number in range(DEVICES)))
-    assert sorted(numbers) == list(range(1, 2 * DEVICES * SESSIONS_EACH + 1))
+    assert len(set(numbers)) == len(numbers) == 2 * DEVICES * SESSIONS_EACH
     assert {count for _, count in heir.node.sessions.values()} == {SESSIONS_EACH}
     assert len(heir.node.sessions) == 2 * DEVICES
     assert len(await heir.hub.events(limit=10_000)) == 2 * DEVICES * SESSIONS_EACH

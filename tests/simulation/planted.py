@@ -23,6 +23,8 @@ from keepline.lifecycle.heartbeat import Heartbeat
 from keepline.lifecycle.states import TABLE, Effect, Event, State
 
 if TYPE_CHECKING:
+    import asyncio
+
     import pytest
 
     from keepline.gateway.node import Node
@@ -65,17 +67,13 @@ def a_cleanup_that_never_comes(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_number_that_is_given_twice(patch: pytest.MonkeyPatch) -> None:
-    """Every transaction begins with the number that the last one ended with."""
-    real = Transaction.next_number
+    """Of a block that is given away one number is written down."""
+    real = Transaction.take_numbers
 
-    def next_number(self: Transaction) -> int:
-        is_first = self._number is None
-        number = real(self)
-        if is_first and number > 1:
-            self._number = number = number - 1
-        return number
+    def take_numbers(self: Transaction, count: int, *, above: int = 0) -> int:
+        return real(self, min(count, 1), above=above)
 
-    patch.setattr(Transaction, "next_number", next_number)
+    patch.setattr(Transaction, "take_numbers", take_numbers)
 
 
 def a_fence_that_is_not_there(patch: pytest.MonkeyPatch) -> None:
@@ -240,8 +238,8 @@ def a_snapshot_that_undoes_a_save(patch: pytest.MonkeyPatch) -> None:
     """What an idle session gave is written over what it saved after that. It was so once."""
     real = Memory.overtaken
 
-    def overtaken(self: Memory, session: Session) -> bool:
-        real(self, session)
+    def overtaken(self: Memory, session: Session, answer: asyncio.Future[bytes | None]) -> bool:
+        real(self, session, answer)
         return False
 
     patch.setattr(Memory, "overtaken", overtaken)

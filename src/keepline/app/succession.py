@@ -12,7 +12,7 @@ from keepline.app.elder import Elder
 from keepline.app.estate import NOTHING
 from keepline.app.memory import LAST_WRITES_S, outlive
 from keepline.app.upgrades import Upgrades
-from keepline.errors import StartError
+from keepline.errors import HubDownError, StartError
 from keepline.gateway.holder import NodeHolder
 from keepline.gateway.sockets import adopt
 from keepline.lifecycle.wheel import TICK_S
@@ -107,9 +107,13 @@ class Succession:
     # -- for the heir ----------------------------------------------------------------------
 
     def bequest(self) -> tuple[dict[str, object], list[int]]:
-        """Return what an heir is told and given: sockets of devices and operators, directory."""
+        """Return what an heir is told and given: sockets of devices and operators, directory.
+
+        It writes to our file from now on.
+        """
         assert self.directory is not None
         composition = self._composition
+        composition.hub.share()
         devices = composition.gateway.sockets
         admin = None if composition.admin is None else composition.admin.socket
         told = {
@@ -134,6 +138,11 @@ class Succession:
         """Go on as before: there is no heir after all."""
         self._composition.sampler.stay()
         self._composition.alerting.alerts.stay()
+
+    async def survive(self) -> None:
+        """The heir has ended, and nobody else writes to our file any more."""
+        with contextlib.suppress(HubDownError):
+            await self._composition.hub.be_alone()
 
     def hand_over(self) -> None:
         """Accept no device any more, and leave to the heir what one of the two is to do."""

@@ -180,6 +180,7 @@ class Upgrades:
         self._may_take_over = False
         self._watching = None
         await successor.end()
+        self._hold(self._succession.survive())
         log.error("upgrade_undone", why=why)
         _refuse(who, why, "its lines in the gateway's log say more; the gateway goes on as before")
 

@@ -1,6 +1,6 @@
 """A session's claim and ids in one integer: 64 bytes for each session, where three take 208.
 
-The claim's number would be worse than its size: it is made by the hub's thread, and each one that
+The claim's number would be worse than its size where it is made by the hub's thread: each one that
 stays keeps a page of that thread's memory from being given back.
 """
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from keepline.errors import StartError
 from keepline.hub.failures import is_broken, is_of_all
-from keepline.hub.operations import TakeClaim, Transaction, take_claims
+from keepline.hub.operations import NOTES, TakeClaim, Transaction, take_claims
 from keepline.hub.schema import NewerFileError, migrate
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Database:
             transaction = Transaction(connection)
             results: list[object] = []
             for kind, some in groupby(operations, type):
+                if kind not in NOTES:
+                    transaction.write_owners()
                 if kind is TakeClaim:
                     results += _take(cast("list[TakeClaim]", list(some)), transaction)
                 else:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 from keepline.errors import HubDownError
 from keepline.hub.known import ReadKnown
 from keepline.hub.memos import KeepMemo, ReadMemo
+from keepline.hub.numbers import Numbers
 from keepline.hub.operations import (
     PRUNE_ROWS,
     AddTally,
     FindOwner,
     HandBack,
+    NoteClaim,
     NoteEvent,
     Prune,
     ReadEvents,
@@ -26,7 +28,8 @@ from keepline.hub.operations import (
 )
 from keepline.hub.port import Claim, Whereabouts, Writing, carry, check_size
 from keepline.hub.rows import KeepRows, ReadRows
-from keepline.hub.writer import Writer
+from keepline.hub.traces import FindTraces, Traces
+from keepline.hub.writer import ALL, Writer
 
 if TYPE_CHECKING:
     import asyncio
@@ -101,6 +104,9 @@ class LocalHub:
         self._loop = loop
         self._executor = executor
         self._writer = Writer(database, loop=loop, executor=executor, on_trouble=on_trouble)
+        self._numbers = Numbers(self._writer.ask)
+        self._traces = Traces()
+        self._is_shared = False
         self._holder: Holder | None = None
         self._apart_s = clock.wall() - clock.now()
 
@@ -125,6 +131,8 @@ class LocalHub:
         living = "" if elder is None else elder.name
         now = self._wall()
         taken = self._writer.ask(TakeOver(living, now, now + window_s))
+        if elder is None:
+            await self.be_alone()
         return cast("int", await taken)
 
     async def outlive(self, window_s: float) -> int:
@@ -132,13 +140,38 @@ class LocalHub:
         self._elder = None
         now = self._wall()
         taken = self._writer.ask(TakeOver(self._node, now, now + window_s))
+        await self.be_alone()
         return cast("int", await taken)
+
+    async def be_alone(self) -> None:
+        """No other process claims devices in this file: claims are numbered here from now on.
+
+        And of whom nothing is kept is known, so that such a claim has to wait for nothing. Raises
+        HubDownError, and leaves it to the file then.
+        """
+        self._is_shared = False
+        await self._writer.ask(FindTraces(self._traces))
+        if not self._is_shared:
+            await self._numbers.begin()
+
+    def share(self) -> None:
+        """Another process will claim devices, too: only the file knows what is next, and is kept.
+
+        To be called before that process begins.
+        """
+        self._is_shared = True
+        self._numbers.share()
 
     async def claim(self, device_id: str, session_id: str) -> Claim:
         """Make this node's session the holder; see `port.Hub`."""
         if self._elder is not None:
             await self._elder.give_up(device_id)
-        taking = TakeClaim(device_id, self._node, session_id, self._wall())
+        number, now = self._numbers.take(), self._wall()
+        if number and device_id not in self._traces:
+            noted = NoteClaim(device_id, number, self._node, session_id, now)
+            if self._writer.note(noted, ALL):
+                return Claim(device_id, session_id, number)
+        taking = TakeClaim(device_id, self._node, session_id, now, number)
         try:
             return cast("Claim", await self._writer.ask(taking, patient=False))
         except HubDownError:
@@ -147,6 +180,7 @@ class LocalHub:
     async def save(self, claim: Claim, state: bytes) -> None:
         """Keep a state; see `port.Hub`."""
         check_size(state)
+        self._traces.leave(claim.device_id)
         now = self._wall()
         await self._writer.ask(SaveState(claim.device_id, claim.session_id, now, state))
 
@@ -156,6 +190,8 @@ class LocalHub:
         """Give a device back; see `port.Hub`."""
         if isinstance(state, bytes):
             check_size(state)
+        if state:
+            self._traces.leave(claim.device_id)
         now = self._wall()
         releasing = ReleaseClaim(claim.device_id, claim.session_id, now, now + window_s, state)
         try:
@@ -262,6 +298,7 @@ class LocalHub:
     def each_second(self) -> None:
         """Keep windows true when the wall clock is set, and forget what is to be forgotten."""
         self._count_dropped()
+        self._numbers.each_second()
         now, wall = self._clock.now(), self._clock.wall()
         jumped_s = wall - now - self._apart_s
         self._apart_s = wall - now

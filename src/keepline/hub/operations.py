@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from keepline.errors import ReplacedError
 from keepline.hub.insert import Insert
@@ -41,12 +41,14 @@ _TALLIES: Final = Insert(
 class Transaction:
     """What the operations of one transaction share: the next number, and what is only noted.
 
-    That is written when all else is done, or when somebody wants to read it.
+    That is written when all else is done, or when somebody wants to read it; who has a device, as
+    soon as anything else than a note follows.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.execute = connection.execute
         self.connection = connection
+        self.owners: list[tuple[object, ...]] = []
         self.events: list[tuple[float, str, str, bytes]] = []
         self.tallies: list[tuple[str | float, ...]] = []
         self.dropped: list[Exception] = []  # why rows were left out that can never be written
@@ -54,20 +56,33 @@ class Transaction:
 
     def next_number(self) -> int:
         """Return the number of the next claim."""
+        return self.take_numbers(1) + 1
+
+    def take_numbers(self, count: int, *, above: int = 0) -> int:
+        """Give so many numbers away, all of them above `above`; return the one before the first."""
         if self._number is None:
             (self._number,) = self.execute(
                 "select value from counter where name = 'claims'"
             ).fetchone()
-        self._number += 1
-        return self._number
+        before: int = max(self._number, above)
+        self._number = before + count
+        return before
+
+    def write_owners(self) -> None:
+        """Write who has which device since."""
+        self._write(_OWNERS, self.owners)
 
     def finish(self) -> None:
         """Write what was gathered; one row that cannot be written costs none of the others."""
         if self._number is not None:
             self.execute("update counter set value = ? where name = 'claims'", (self._number,))
-        for statement, rows in (_NEW_EVENTS, self.events), (_TALLIES, self.tallies):
-            statement.write_possible(self.connection, rows, self.dropped.append)
-            rows.clear()
+        self.write_owners()
+        self._write(_NEW_EVENTS, self.events)
+        self._write(_TALLIES, self.tallies)
+
+    def _write(self, statement: Insert, rows: list[tuple[Any, ...]]) -> None:
+        statement.write_possible(self.connection, rows, self.dropped.append)
+        rows.clear()
 
 
 class Operation(Protocol):
@@ -81,13 +96,28 @@ class Operation(Protocol):
         """Do it; it may be done again after a transaction that failed."""
 
 
+class NoteClaim(NamedTuple):
+    """Give the device, of which nothing is kept, to a session; nobody waits for that."""
+
+    device_id: str
+    number: int
+    node: str
+    session_id: str
+    at: float
+    size_bytes: int = 200
+
+    def run(self, transaction: Transaction) -> None:
+        transaction.owners.append(self[:5])
+
+
 class TakeClaim(NamedTuple):
-    """Give the device to a session, under the next number, and look for its state."""
+    """Give the device to a session, and look for its state; without a `number` under the next."""
 
     device_id: str
     node: str
     session_id: str
     at: float
+    number: int = 0
     size_bytes: int = 200
 
     def run(self, transaction: Transaction) -> Claim:
@@ -112,7 +142,7 @@ class TakeClaim(NamedTuple):
 
 def take_claims(taking: Sequence[TakeClaim], transaction: Transaction) -> list[Claim]:
     """Take all, in order: who come together are written, and looked for, together."""
-    numbers = [transaction.next_number() for _ in taking]
+    numbers = [each.number or transaction.next_number() for each in taking]
     owners = [
         (each.device_id, number, each.node, each.session_id, each.at)
         for each, number in zip(taking, numbers, strict=True)
@@ -318,6 +348,10 @@ class ReadLatest(NamedTuple):
             f"{_EVENTS}{terms} order by id desc limit ?", (0, *chosen.values(), self.limit)
         )
         return [Event(*row) for row in rows]
+
+
+NOTES: Final = (NoteClaim, NoteEvent, AddTally)
+"""What changes nothing but the transaction, until somebody has to see it."""
 
 
 class TakeOver(NamedTuple):

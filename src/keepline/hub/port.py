@@ -169,7 +169,7 @@ class Hub(Protocol):
         Of two sessions on one node the node itself knows both: what the older one has in memory,
         or is just giving back, is newer than the state that comes with the claim. A store that
         cannot be asked costs a device its memory, not its connection: the claim is provisional
-        then.
+        then. It need not be written yet when this returns; what follows is done behind it.
         """
 
     async def save(self, claim: Claim, state: bytes) -> None:

@@ -33,6 +33,10 @@ LATENCY_BOUNDS_S: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 PATIENCE_S: Final = 2.0
 """A device waits 10 s for its hello, an operator not much longer for an answer."""
 
+EVENTS: Final = 0.75
+"""The share of what may wait that is for what can be missed: events, which are told to nobody."""
+
+ALL: Final = 1.0
 
 # Since when on the loop's clock, what it takes, and who wants to know what came of it.
 _Waiting: TypeAlias = "tuple[float, int, Operation, asyncio.Future[object] | None]"
@@ -41,8 +45,7 @@ _Waiting: TypeAlias = "tuple[float, int, Operation, asyncio.Future[object] | Non
 class Writer:
     """The one that writes. `trouble` is the error of the last transaction, None when it went well.
 
-    At most `most_waiting` operations of `most_bytes` in all wait; a quarter of that is kept free
-    from events, which are told to nobody and can be missed.
+    At most `most_waiting` operations of `most_bytes` in all wait, of events a part of that.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class Writer:
         changes nothing for the operation: it will be done.
         """
         future: asyncio.Future[object] = self._loop.create_future()
-        if not self._take(operation, future, share=1.0):
+        if not self._take(operation, future, ALL):
             raise HubDownError(f"no room: {len(self._waiting)} writes wait already")
         if not patient:
             self._impatient.append((self._loop.time() + PATIENCE_S, future))
@@ -98,9 +101,9 @@ class Writer:
                 self._watch = self._loop.call_later(PATIENCE_S, self._lose_patience)
         return future
 
-    def note(self, operation: Operation) -> bool:
+    def note(self, operation: Operation, share: float = EVENTS) -> bool:
         """Take one that nobody waits for; False when there is no room."""
-        return self._take(operation, None, share=0.75)
+        return self._take(operation, None, share)
 
     async def look(self, read: Operation) -> object:
         """Run a read behind everything asked for before it. Raises HubDownError."""
@@ -127,7 +130,7 @@ class Writer:
         self._idle.set()
 
     def _take(
-        self, operation: Operation, future: asyncio.Future[object] | None, *, share: float
+        self, operation: Operation, future: asyncio.Future[object] | None, share: float
     ) -> bool:
         """Have it wait, unless as much waits already; `share` is of what may."""
         size_bytes = operation.size_bytes

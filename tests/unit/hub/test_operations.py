@@ -6,9 +6,11 @@ import pytest
 
 from keepline.errors import ReplacedError
 from keepline.hub.database import Database
+from keepline.hub.numbers import BLOCK, TakeNumbers
 from keepline.hub.operations import (
     AddTally,
     FindOwner,
+    NoteClaim,
     NoteEvent,
     Operation,
     Prune,
@@ -44,6 +46,36 @@ def test_claims_of_one_transaction_have_numbers_of_their_own(database: Database)
     taken = run(database, *(TakeClaim("d", "node", f"s{n}", 1.0) for n in range(3)))
     assert [each.number for each in taken if isinstance(each, Claim)] == [1, 2, 3]
     assert claim(database, "d", "s4").number == 4
+
+
+def test_a_claim_that_is_only_noted_is_there_for_whoever_asks_next(database: Database) -> None:
+    noted = [NoteClaim("d", number, "node", f"s{number}", 1.0) for number in (5, 6)]
+    event = NoteEvent(1.0, "d", "online", b"{}")
+    *_, refused, saved, owner = run(
+        database,
+        noted[0],
+        event,
+        noted[1],
+        SaveState("d", "s5", 2.0, b"older"),
+        SaveState("d", "s6", 2.0, b"state"),
+        FindOwner("d"),
+    )
+    assert isinstance(refused, ReplacedError)
+    assert saved is None
+    assert owner == ("node", 6, "s6", 1.0)
+
+
+def test_a_claim_that_can_never_be_written_costs_no_other(database: Database) -> None:
+    run(database, NoteClaim("\ud800", 1, "node", "s1", 1.0), NoteClaim("d", 2, "node", "s2", 1.0))
+    assert run(database, FindOwner("d")) == [("node", 2, "s2", 1.0)]
+    assert database.dropped == 1
+
+
+def test_numbers_of_a_block_are_given_to_nobody_else(database: Database) -> None:
+    before, again = run(database, TakeNumbers(0), TakeNumbers(0))
+    assert (before, again) == (0, BLOCK)
+    assert run(database, TakeNumbers(10 * BLOCK)) == [10 * BLOCK]
+    assert claim(database, "d", "s1").number == 11 * BLOCK + 1
 
 
 def test_what_is_saved_between_two_claims_is_what_the_second_finds(database: Database) -> None:

@@ -105,7 +105,7 @@ class Oracle:
         self._trace = trace
         self._window_s = settings.hub.resume_window_s
         self._numbers = 0
-        self._latest_claim = 0
+        self._latest_claims: dict[str, int] = {}
         self._holders: dict[str, str] = {}
 
     def found(self, violation: ViolationError) -> None:
@@ -312,11 +312,12 @@ class Oracle:
         self._holders[claim.device_id] = claim.session_id
         if claim.provisional:
             return  # it is taken as soon as the store can be asked
-        if claim.number <= self._latest_claim:
+        latest = self._latest_claims.get(claim.device_id, 0)
+        if claim.number <= latest:
             raise ViolationError(
-                "fencing", f"{claim.device_id} was given {claim.number} after {self._latest_claim}"
+                "fencing", f"{claim.device_id} was given {claim.number} after {latest}"
             )
-        self._latest_claim = claim.number
+        self._latest_claims[claim.device_id] = claim.number
 
     def handed_back(self, claim: Claim, session_id: str) -> None:
         """A claim has come to nothing: the session before has the device."""
