@@ -49,7 +49,7 @@ class Memory:
     until that has come to something or to nothing.
     """
 
-    __slots__ = ("_claiming", "_hub", "_log", "_overtaken", "_parting", "_registry", "_window_s")
+    __slots__ = ("_claiming", "_expected", "_hub", "_log", "_parting", "_registry", "_window_s")
 
     def __init__(self, hub: Hub, settings: HubSettings, log: Log, registry: Registry) -> None:
         self._hub = hub
@@ -58,7 +58,8 @@ class Memory:
         self._window_s = settings.resume_window_s
         self._claiming: Counter[str] = Counter()  # by device: asked for, and no session opened yet
         self._parting: dict[str, Record | tuple[str, ...]] = {}
-        self._overtaken: dict[Calls, bool] = {}  # whose snapshot is on its way here
+        # By session: its snapshots that are on their way here, and which were overtaken.
+        self._expected: dict[Calls, dict[asyncio.Future[bytes | None], bool]] = {}
 
     def __len__(self) -> int:
         """How many records are on their way to the hub."""
@@ -126,25 +127,28 @@ class Memory:
 
         Raises ReplacedError, HubDownError, or ValueError for what is too large.
         """
-        if session in self._overtaken:
-            self._overtaken[session] = True
+        expected = self._expected.get(session, {})
+        expected.update((answer, True) for answer in list(expected) if answer.done())
+        await self.keep(session, snapshot)
+
+    async def keep(self, session: Session, snapshot: bytes) -> None:
+        """As `save`, for a snapshot that was asked for: it is older than those given after it."""
         state = _encode(Record(snapshot, within_bounds(session.undelivered())))
         if len(state) > STATE_BYTES:  # a snapshot this large leaves no room beside it
             state = _encode(Record(snapshot))
         await self._hub.save(claim_of(session), state)
 
-    def expect(self, session: Calls) -> None:
-        """A snapshot was asked for and is to be saved: from when it is given until `overtaken`."""
-        self._overtaken[session] = False
+    def expect(self, session: Calls, answer: asyncio.Future[bytes | None]) -> None:
+        """A snapshot is asked for and to be kept, unless it was `overtaken` by then."""
+        self._expected.setdefault(session, {})[answer] = False
 
-    def given(self, session: Calls) -> None:
-        """The handler has given its snapshot: what it saved before is older."""
-        if session in self._overtaken:
-            self._overtaken[session] = False
-
-    def overtaken(self, session: Calls) -> bool:
+    def overtaken(self, session: Calls, answer: asyncio.Future[bytes | None]) -> bool:
         """Return whether the handler has saved something since: that is newer, and stays."""
-        return self._overtaken.pop(session, False)
+        expected = self._expected[session]
+        is_overtaken = expected.pop(answer)
+        if not expected:
+            del self._expected[session]
+        return is_overtaken
 
     def leave(self, session: Session, record: Record | None) -> None:
         """Give a device back; None leaves what was saved before."""

@@ -37,7 +37,7 @@ FAILED: Final = frozenset(
 )
 
 
-def ask_for_snapshot(session: Calls) -> Promised:
+def ask_for_snapshot(session: Calls, question: _Question | None = None) -> Promised:
     """Have the handler's `snapshot` called in its turn; return what it returns, or a promise of it.
 
     None at once from a handler that has no `snapshot`, that failed, or whose last calls are being
@@ -45,7 +45,7 @@ def ask_for_snapshot(session: Calls) -> Promised:
     """
     if session.connection.lifecycle.state in GONE:
         return None
-    return _ask(session)
+    return _ask(session, question)
 
 
 def part(session: Session, reason: CloseReason) -> Parting | None:
@@ -85,16 +85,17 @@ class Parting(NamedTuple):
 async def save_snapshot(session: Session) -> None:
     """Save a snapshot of a session that goes on; what cannot be kept now is told in the log."""
     node = session.connection.node
-    node.memory.expect(session)
+    question = _Question(node)
+    node.memory.expect(session, question.answer)
     try:
-        promise = ask_for_snapshot(session)
+        promise = ask_for_snapshot(session, question)
         state = promise if promise is None or isinstance(promise, bytes) else await kept(promise)
     finally:
-        is_overtaken = node.memory.overtaken(session)
+        is_overtaken = node.memory.overtaken(session, question.answer)
     if state is None or is_overtaken:
         return
     try:
-        await session.save(state)
+        await node.memory.keep(session, state)
     except HubError as error:
         node.log.warning("state_not_saved", device_id=session.device_id, error=error)
 
@@ -133,10 +134,10 @@ def _has_something(older: Session) -> bool:
     return _may_be_asked(older) or bool(older.undelivered())
 
 
-def _ask(session: Calls) -> Promised:
+def _ask(session: Calls, question: _Question | None = None) -> Promised:
     if not _may_be_asked(session):
         return None
-    question = _Question(session.connection.node)
+    question = question or _Question(session.connection.node)
     session.deliver(question.snapshot)
     answer = question.answer
     return answer.result() if answer.done() and not answer.cancelled() else answer
@@ -212,7 +213,7 @@ class _Question:
         try:
             state = session.handler.snapshot()
             if state is None or isinstance(state, bytes) or not isinstance(state, Awaitable):
-                self._give(session, self._checked(session, state))
+                self._give(self._checked(session, state))
                 return None
         except BaseException:
             self._break()
@@ -221,7 +222,7 @@ class _Question:
 
     async def _await(self, session: Calls, state: Awaitable[bytes | None]) -> None:
         try:
-            self._give(session, self._checked(session, await state))
+            self._give(self._checked(session, await state))
         finally:
             self._break()
 
@@ -243,11 +244,10 @@ class _Question:
         )
         return None
 
-    def _give(self, session: Calls, state: bytes | None) -> None:
+    def _give(self, state: bytes | None) -> None:
         if threading.get_ident() != self._node.loop_thread:
-            self._node.loop.call_soon_threadsafe(self._give, session, state)
+            self._node.loop.call_soon_threadsafe(self._give, state)
         elif not self.answer.done():
-            self._node.memory.given(session)
             self.answer.set_result(state)
 
     def _break(self) -> None:

@@ -1,0 +1,90 @@
+"""Snapshots that a session gives while it goes on, beside what its handler saves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from keepline.reasons import CloseReason
+from tests.unit.gateway.fakes import World, settle
+from tests.unit.gateway.test_memory import Keeping, come
+
+
+class Counting(Keeping):
+    """Saves how much it has heard, once it may."""
+
+    heard = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+
+    async def text(self, session: Any, message: Any) -> None:  # type: ignore[override]
+        await self.go.wait()
+        self.heard += 1
+        await session.save(b"%d" % self.heard)
+
+    def snapshot(self) -> bytes | None:
+        return b"%d" % self.heard
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_what_is_saved_right_after_snapshots_of_an_idle_session_is_not_undone_by_them(
+    times: int,
+) -> None:
+    world = World(Counting)
+    life = await come(world)
+    life.says('{"type":"listen","state":"detect","text":"first"}')
+    for _ in range(times):
+        life.session.tell_idle()  # its snapshot is taken between the two
+        await settle()
+    life.says('{"type":"listen","state":"detect","text":"second"}')
+    life.handler.go.set()  # type: ignore[attr-defined]
+    for _ in range(5):
+        await settle()
+    life.session.close(CloseReason.HANDLER_FAILED)
+    life.loses_tcp()
+    assert (await come(world)).handler.calls[0] == ("restore", b"2")
+    assert not world.node.memory._expected
+
+
+async def test_of_two_snapshots_that_were_asked_for_at_once_the_later_one_is_kept() -> None:
+    class Growing(Counting):
+        def idle(self, session: Any) -> None:
+            self.heard += 1
+
+    world = World(Growing)
+    life = await come(world)
+    life.says('{"type":"listen","state":"detect","text":"first"}')
+    for _ in range(2):
+        life.session.tell_idle()
+        await settle()
+    life.handler.go.set()  # type: ignore[attr-defined]
+    for _ in range(5):
+        await settle()
+    life.session.close(CloseReason.HANDLER_FAILED)
+    life.loses_tcp()
+    assert (await come(world)).handler.calls[0] == ("restore", b"3")
+
+
+async def test_a_snapshot_of_an_idle_session_is_newer_than_what_was_saved_before_it() -> None:
+    go = asyncio.Event()
+
+    class Saving(Keeping):
+        async def text(self, session: Any, message: Any) -> None:  # type: ignore[override]
+            await go.wait()
+            await session.save(b"older")
+
+    world = World(Saving)
+    life = await come(world)
+    life.says('{"type":"listen","state":"detect","text":"first"}')
+    life.session.tell_idle()  # its snapshot waits for the call that saves
+    await settle()
+    go.set()
+    for _ in range(5):
+        await settle()
+    life.session.close(CloseReason.HANDLER_FAILED)
+    life.loses_tcp()
+    assert (await come(world)).handler.calls[0] == ("restore", b"state")
