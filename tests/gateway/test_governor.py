@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
+from keepline.gateway.governor.actions import Action
 from keepline.gateway.identity import Identity
 from keepline.wire.handshake import Request
 from tests.conftest import RunningGateway
@@ -95,3 +97,29 @@ async def test_a_slow_authenticator_is_asked_for_so_many_at_once_and_the_rest_is
     statuses = sorted([(await each)[0] for each in asking])
     assert statuses == [101, 101, 503, 503, 503]
     await eventually(lambda: gateway.node.governor.turnstile.judging == 0)
+
+
+async def test_those_who_are_held_keep_nobody_out_who_speaks(start_gateway: Any) -> None:
+    gateway = await start_gateway(profiles=FIXED, server={"port": 0, "max_admissions": 4})
+    gateway.node.governor.force(1.0, Action.HOLD)
+    async with AsyncExitStack() as stack:
+        for number in range(2):
+            peer = await stack.enter_async_context(tcp(gateway.port))
+            await peer.send(request(Device_Id=f"kitchen-{number}"))
+        await eventually(lambda: len(gateway.node.governor.newcomers) == 2)
+        assert (await status_of(gateway, "kitchen-2"))[0] == 503
+        async with talk(gateway.port, "stock"):
+            assert len(gateway.node.governor.newcomers) == 2
+
+
+async def test_who_is_held_when_the_gateway_stops_is_told_so_at_once(start_gateway: Any) -> None:
+    gateway = await start_gateway(profiles=FIXED, governor={"hold_s": 9})
+    gateway.node.governor.force(1.0, Action.HOLD)
+    async with tcp(gateway.port) as kitchen:
+        await kitchen.send(request(Device_Id="kitchen-1"))
+        await eventually(lambda: len(gateway.node.governor.newcomers) == 1)
+        await gateway.gateway.stop()
+        assert (await kitchen.answer())[0] == 503
+    assert len(gateway.node.governor.newcomers) == 0
+    [refused] = gateway.logged("device_refused")
+    assert refused["cause"] == "draining"
