@@ -186,8 +186,8 @@ def _check_tasks(life: Life) -> None:
             owned.add(session._worker)  # noqa: SLF001
         if session._beside is not None:  # noqa: SLF001
             owned |= session._beside.tasks  # noqa: SLF001
-    if node.draining:
-        return  # the stop has tasks of its own, and is looked at when it is over
+    if not life.is_ready:
+        return  # a stop has tasks of its own, and is looked at when it is over
     owned |= life.own
     unowned = [
         task for task in life.loop.tasks if not (task in owned or task.done() or task.cancelling())
