@@ -6,7 +6,7 @@ import asyncio
 from inspect import isawaitable
 from typing import TYPE_CHECKING, TypeAlias
 
-from keepline.monitor.notifiers.line import Line
+from keepline.monitor.notifiers.notice_queue import NoticeQueue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ class Callbacks:
     def __init__(self, *, timeout_s: float, log: Log) -> None:
         self._called: list[OnAlert] = []
         self._log = log
-        self._line = Line("callback", self._call_all, timeout_s=timeout_s, log=log)
+        self._queue = NoticeQueue("callback", self._call_all, timeout_s=timeout_s, log=log)
 
     def add(self, callback: OnAlert) -> None:
         """Have `callback` called from now on."""
@@ -32,11 +32,11 @@ class Callbacks:
     def tell(self, notice: Notice) -> None:
         """Have them called, in the next turn."""
         if self._called:
-            self._line.put(notice)
+            self._queue.put(notice)
 
     async def stop(self, within_s: float) -> None:
         """Let them finish within the time."""
-        await self._line.stop(within_s)
+        await self._queue.stop(within_s)
 
     async def _call_all(self, notice: Notice) -> None:
         await asyncio.gather(*(self._call(each, notice) for each in self._called))

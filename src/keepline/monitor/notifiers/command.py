@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from keepline.errors import StartError
-from keepline.monitor.notifiers.line import Line
+from keepline.monitor.notifiers.notice_queue import NoticeQueue
 from keepline.monitor.notifiers.words import document
 
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ class Command:
             )
         self._argv = (program, *argv[1:])
         self._node = node
-        self._line = Line("command", self._run, timeout_s=timeout_s, log=log)
+        self._queue = NoticeQueue("command", self._run, timeout_s=timeout_s, log=log)
 
     def tell(self, notice: Notice) -> None:
         """Have the command run, when it is its turn."""
-        self._line.put(notice)
+        self._queue.put(notice)
 
     async def stop(self, within_s: float) -> None:
         """Let it finish within the time."""
-        await self._line.stop(within_s)
+        await self._queue.stop(within_s)
 
     async def _run(self, notice: Notice) -> None:
         process = await asyncio.create_subprocess_exec(

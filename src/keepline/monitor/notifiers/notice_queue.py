@@ -19,7 +19,7 @@ END_S: Final = 1.0
 """For what was cancelled to end; what ignores that holds nobody up any longer."""
 
 
-class Line:
+class NoticeQueue:
     """One task tells while notices wait, each within `timeout_s`; what `tell` raises is logged.
 
     `dropped` counts what found no room, or no time at the end.

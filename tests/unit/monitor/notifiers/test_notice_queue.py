@@ -10,8 +10,8 @@ import pytest
 from keepline.clock import ManualClock
 from keepline.log import Log
 from keepline.monitor.alerts.alert import Notice
-from keepline.monitor.notifiers import line
-from keepline.monitor.notifiers.line import MOST_WAITING, Line
+from keepline.monitor.notifiers import notice_queue
+from keepline.monitor.notifiers.notice_queue import MOST_WAITING, NoticeQueue
 from tests.unit.monitor.notifiers.notices import notice
 from tests.waiting import eventually
 
@@ -25,7 +25,7 @@ class Slow:
         self.lines = StringIO()
         self.fails = False
         log = Log(self.lines, ManualClock(), style="json")
-        self.line = Line("slow", self._tell, timeout_s=timeout_s, log=log)
+        self.queue = NoticeQueue("slow", self._tell, timeout_s=timeout_s, log=log)
 
     async def _tell(self, told: Notice) -> None:
         if self.fails:
@@ -35,7 +35,7 @@ class Slow:
 
     def put(self, *numbers: int) -> None:
         for number in numbers:
-            self.line.put(notice(number=number))
+            self.queue.put(notice(number=number))
 
     def logged(self) -> list[dict[str, object]]:
         return [json.loads(each) for each in self.lines.getvalue().splitlines()]
@@ -53,9 +53,9 @@ async def test_notices_are_told_in_order_one_at_a_time() -> None:
 async def test_the_oldest_goes_when_too_many_wait_and_it_is_told_at_the_end() -> None:
     slow = Slow()
     slow.put(*range(MOST_WAITING + 5))
-    assert (len(slow.line), slow.line.dropped) == (MOST_WAITING, 5)
+    assert (len(slow.queue), slow.queue.dropped) == (MOST_WAITING, 5)
     slow.go.set()
-    await slow.line.stop(5)
+    await slow.queue.stop(5)
     assert slow.heard == list(range(5, MOST_WAITING + 5))
     assert slow.logged()[-1]["count"] == 5
 
@@ -78,14 +78,14 @@ async def test_who_takes_too_long_or_fails_costs_one_notice() -> None:
 async def test_an_end_waits_no_longer_than_it_may() -> None:
     slow = Slow()
     slow.put(1, 2)
-    await slow.line.stop(0.02)
+    await slow.queue.stop(0.02)
     assert slow.heard == []
-    assert slow.line.dropped == 2
+    assert slow.queue.dropped == 2
     assert len(asyncio.all_tasks()) == 1
 
 
 async def test_who_cannot_be_ended_holds_up_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "END_S", 0.02)
+    monkeypatch.setattr(notice_queue, "END_S", 0.02)
     go = asyncio.Event()
 
     async def ignores(_told: Notice) -> None:
@@ -94,7 +94,7 @@ async def test_who_cannot_be_ended_holds_up_no_end(monkeypatch: pytest.MonkeyPat
                 await go.wait()
 
     log = Log(StringIO(), ManualClock(), style="json")
-    stubborn = Line("stubborn", ignores, timeout_s=60.0, log=log)
+    stubborn = NoticeQueue("stubborn", ignores, timeout_s=60.0, log=log)
     stubborn.put(notice())
     await asyncio.sleep(0)
     await asyncio.wait_for(stubborn.stop(0.02), 5.0)
