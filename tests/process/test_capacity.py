@@ -25,6 +25,7 @@ KIB = 1_024
 HELD_KIB = 128  # by each session of the handler below
 KERNEL_KIB = 4
 WITHIN = 0.15
+MOST_AWAY = 0.15  # of the time; a core that is shared by more is no limit that can be forecast
 
 HANDLER = f"""
 import time
@@ -228,6 +229,12 @@ def test_the_number_in_the_settings_ends_it_where_it_was_forecast(
     assert not gateway.more(1)
 
 
+def waited_s(pid: int) -> float:
+    """Return how long its loop could have run while others had the cores."""
+    found = Path(f"/proc/{pid}/schedstat")
+    return int(found.read_text().split()[1]) / 1e9 if found.exists() else 0.0
+
+
 @pytest.mark.soak
 def test_cpu_ends_where_it_was_forecast(filled: Callable[..., Filled]) -> None:
     """Needs a core that is nobody else's; each device has a frame every 60 ms, of 1 ms."""
@@ -237,12 +244,16 @@ def test_cpu_ends_where_it_was_forecast(filled: Callable[..., Filled]) -> None:
     while used < 0.8:
         assert gateway.more(4)
         began, before_s = time.monotonic(), cpu_s(gateway.process.pid)
+        waited_before_s = waited_s(gateway.process.pid)
         for turn in range(80):
             for device in gateway.devices:
                 device.sendall(frame)
             time.sleep(max(0.0, began + 0.06 * (turn + 1) - time.monotonic()))
         # Of the time it was meant to take: a machine that is busy elsewhere sends late.
         used = (cpu_s(gateway.process.pid) - before_s) / (80 * 0.06)
+        away = (waited_s(gateway.process.pid) - waited_before_s) / (80 * 0.06)
+        if away > MOST_AWAY:
+            pytest.skip(f"its core was another's for {away:.0%} of the time")
         if found is None and len(gateway.devices) >= 16:
             found = gateway.forecast()
     assert found is not None
