@@ -15,10 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from keepline.wire.frames import Opcode, encode_masked
 from tests.conftest import DEVICE_ID, TOKEN
+from tests.waiting import PATIENCE_S, within
 
 KEY = bytes((0x12, 0x34, 0x56, 0x78))
 HELLO = '{"type":"hello","version":1,"transport":"websocket"}'
-PATIENCE_S = 5.0  # how long a test waits for what should come at once
 
 
 def identity(device_id: str = DEVICE_ID, token: str | None = TOKEN) -> dict[str, str]:
@@ -174,7 +174,7 @@ class Peer:
         """Read until TCP is gone; return how it went: `fin` or `rst`."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(within_s):
+            async with within(within_s):
                 while True:
                     data = await loop.sock_recv(self._socket, 65_536)
                     if not data:

@@ -19,7 +19,7 @@ from tests.conftest import RunningGateway
 from tests.gateway.callback_server import OK, TOKEN, Asker, Server, answer, says
 from tests.gateway.peers import Peer, identity, request, talk, tcp
 from tests.gateway.test_admission import refusal
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 
 @pytest_asyncio.fixture
@@ -201,15 +201,14 @@ async def test_a_body_without_end_is_left(make: Make, server: Server) -> None:
 
 async def test_a_server_that_says_nothing_is_given_up(make: Make, server: Server) -> None:
     server.hold = asyncio.Event()
-    await make(callback_timeout_s=0.05).cannot_ask()
+    await make(callback_timeout_s=0.5).cannot_ask()
     await eventually(lambda: server.left == 1)
 
 
 async def test_a_server_that_drips_is_given_up_in_the_same_time(make: Make, server: Server) -> None:
     server.response, server.drip_s = says(), 0.02
-    started = asyncio.get_running_loop().time()
-    await make(callback_timeout_s=0.1).cannot_ask()
-    assert asyncio.get_running_loop().time() - started < 1.0
+    async with within(1.0):
+        await make(callback_timeout_s=0.1).cannot_ask()
 
 
 async def test_a_server_that_is_not_there_lets_nobody_in(make: Make) -> None:

@@ -19,7 +19,7 @@ from keepline.reasons import CloseReason
 from tests.conftest import RunningGateway
 from tests.gateway.peers import HELLO, Peer, heard, live, request, talk, tcp, text
 from tests.unit.gateway.fakes import Recorder
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 Start = Callable[..., Any]
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -170,14 +170,12 @@ async def test_stopping_ends_five_hundred_that_ignore_it_in_parallel(
     start_gateway: Start,
 ) -> None:
     gateway = await start_gateway()
-    loop = asyncio.get_running_loop()
     peers: list[Peer] = []
     for first in range(0, 500, 50):
         batch = range(first, first + 50)
         peers += await asyncio.gather(*(Peer.live(gateway.port, f"device-{n}") for n in batch))
-    started = loop.time()
-    await gateway.gateway.stop()
-    assert loop.time() - started < 2.0
+    async with within(20.0):  # a second each, one after the other, would be eight minutes
+        await gateway.gateway.stop()
     assert nothing_left(gateway)
     assert gateway.counters.disconnects[CloseReason.SERVER_SHUTDOWN] == 500
     assert [await peer.close_code() for peer in peers] == [1001] * 500
@@ -213,7 +211,8 @@ async def test_stopping_refuses_who_is_half_way_in(gateway: RunningGateway) -> N
             assert "Retry-After: 10" in head
             assert await peer.end() == "fin"
             peer.close()
-        await asyncio.wait_for(stopping, 2.0)
+        async with within(2.0):
+            await stopping
     assert nothing_left(gateway)
 
 
@@ -241,7 +240,8 @@ async def test_who_knocks_while_we_stop_never_hangs(gateway: RunningGateway) -> 
             except (ConnectionError, AssertionError):
                 pass
             peer.close()
-        await asyncio.wait_for(stopping, 5.0)
+        async with within(5.0):
+            await stopping
     assert nothing_left(gateway)
 
 

@@ -99,9 +99,8 @@ async def test_nothing_is_left_of_a_gateway_that_has_stopped(tmp_path: Path) -> 
     await live_and_stop()  # what is loaded once stays
     tasks, threads, before = asyncio.all_tasks(), threading.active_count(), descriptors()
     await live_and_stop()
-    await asyncio.sleep(0.05)
-    assert asyncio.all_tasks() == tasks
-    assert (threading.active_count(), descriptors()) == (threads, before)
+    await eventually(lambda: asyncio.all_tasks() == tasks)
+    await eventually(lambda: (threading.active_count(), descriptors()) == (threads, before))
     left = set(os.listdir(tmp_path))  # noqa: PTH208 (a look, and no file is opened)
     assert not {name for name in left if name.endswith(("-wal", "-shm", ".sock", ".tmp"))}
 

@@ -16,8 +16,8 @@ from keepline.gateway.session import Session
 from keepline.gateway.threads import ThreadedSession
 from keepline.reasons import CloseReason
 from keepline.wire.messages import Abort, Custom, DeviceMessage, Listen, Stt
-from tests.gateway.peers import HELLO, PATIENCE_S, dial, heard, talk
-from tests.waiting import eventually
+from tests.gateway.peers import HELLO, dial, heard, talk
+from tests.waiting import PATIENCE_S, eventually
 
 Start = Callable[..., Any]
 DETECT = '{"type":"listen","state":"detect","text":"hello"}'
@@ -171,16 +171,15 @@ async def test_a_hello_is_answered_while_the_older_handler_hangs(start_gateway: 
         async def text(self, session: Session, message: DeviceMessage) -> None:  # type: ignore[override]
             await asyncio.Event().wait()
 
-    bounds = {"snapshot_timeout_s": 0.2, "closed_timeout_s": 0.2}
+    bounds = {"snapshot_timeout_s": 1.5, "closed_timeout_s": 0.2}
     gateway = await start_gateway(Hanging, session=bounds)
     async with talk(gateway.port) as older:
         await older.send(DETECT)
         await eventually(lambda: gateway.counters.messages_in == 1)
-        began = time.monotonic()
         async with dial(gateway.port) as newer:
             await newer.send(HELLO)
             assert (await heard(newer))["type"] == "hello"
-            assert time.monotonic() - began < 0.2
+            assert not gateway.logged("snapshot_too_late")
             await eventually(lambda: gateway.logged("snapshot_too_late"))
 
 
@@ -208,10 +207,13 @@ class Blocking(Handler[ThreadedSession]):
 
     threaded = True
 
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
     def text(self, session: ThreadedSession, message: DeviceMessage) -> None:
-        time.sleep(0.3)
+        went = self.go.wait(PATIENCE_S)
         speech = session.speak(self.packets(), "Hello")
-        session.send(Custom([speech.cancelled, threading.current_thread().name]))
+        session.send(Custom([went, speech.cancelled, threading.current_thread().name]))
 
     def packets(self) -> Iterator[bytes]:
         for frame in FRAMES[:8]:
@@ -220,16 +222,16 @@ class Blocking(Handler[ThreadedSession]):
 
 
 async def test_a_handler_in_a_thread_blocks_itself_alone(start_gateway: Start) -> None:
-    gateway = await start_gateway(Blocking)
+    handler = Blocking()
+    gateway = await start_gateway(lambda: handler)
     async with talk(gateway.port, "one") as device, talk(gateway.port, "other") as other:
         await device.send(DETECT)
-        began = time.monotonic()
+        await eventually(lambda: gateway.counters.messages_in == 1)
         await (await other.ping())
-        assert time.monotonic() - began < 0.2
+        handler.go.set()
         said = await everything_until(device, "stop")
         assert [part for part in said if type(part) is bytes] == FRAMES[:8]
         customs = [part for part in said if isinstance(part, dict) and part["type"] == "custom"]
         payload = customs[0]["payload"] if customs else (await heard(device))["payload"]
-        assert payload[0] is False
-        assert payload[1].startswith("handler")
-    assert gateway.counters.loop_stalls == 0
+        assert payload[:2] == [True, False]  # it was let go by what the loop did meanwhile
+        assert payload[2].startswith("handler")

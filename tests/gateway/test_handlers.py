@@ -13,6 +13,7 @@ import pytest
 import keepline
 from keepline.gateway.handler import Handler
 from keepline.gateway.session import Session
+from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire.messages import Custom, DeviceMessage
 from tests.conftest import DEVICE_ID, RunningGateway
@@ -129,7 +130,8 @@ async def test_a_failure_in_any_call_leaves_nothing_behind(start_gateway: Start,
     async with live(gateway.port) as peer:
         await peer.send(audio(b"x"))
         if name in ("idle", "woken"):
-            await asyncio.sleep(0.4)
+            lifecycle = session_of(gateway).connection.lifecycle
+            await eventually(lambda: lifecycle.state is not State.ACTIVE)
             await peer.send(audio(b"x"))
         if name == "draining":
             session_of(gateway).tell_draining()
@@ -147,12 +149,9 @@ async def test_a_closed_that_hangs_is_cut_at_its_bound(start_gateway: Start) -> 
             await asyncio.Event().wait()
 
     gateway = await start_gateway(Hanging, session=QUICK)
-    loop = asyncio.get_running_loop()
     async with live(gateway.port) as peer:
         peer.fin()
-        started = loop.time()
-        await eventually(lambda: not gateway.node.registry, within_s=2.0)
-        assert loop.time() - started < 1.0
+        await eventually(lambda: not gateway.node.registry, within_s=1.0)
     assert len(gateway.logged("handler_too_slow_to_end")) == 1
 
 

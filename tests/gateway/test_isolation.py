@@ -22,7 +22,7 @@ from keepline.reasons import CloseReason
 from keepline.wire.messages import Custom, Stt
 from tests.conftest import RunningGateway
 from tests.gateway.peers import Peer, heard, live, request, talk, text
-from tests.waiting import eventually
+from tests.waiting import eventually, within
 
 Start = Callable[..., Any]
 WELL, ILL = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
@@ -36,6 +36,8 @@ def custom(payload: object) -> str:
 
 class Obedient(Handler):
     """Does to itself what its device says, and echoes everything else."""
+
+    was_seen = threading.Event()
 
     def text(self, session: Session, message: object) -> object:  # type: ignore[override]
         assert isinstance(message, Custom)
@@ -72,7 +74,8 @@ class Obedient(Handler):
             session.send(Stt("and so on"))
 
     def blocks(self, session: Session) -> None:
-        time.sleep(2.0)
+        assert self.was_seen.wait(10.0)  # while it blocks
+        time.sleep(1.2)
 
     def is_greedy(self, session: Session) -> None:
         raise MemoryError
@@ -91,7 +94,8 @@ async def two(gateway: RunningGateway) -> AsyncIterator[tuple[ClientConnection, 
 async def check(well: ClientConnection) -> None:
     """It hears an answer, and soon."""
     await well.send(custom("hello"))
-    assert (await asyncio.wait_for(heard(well), 2.0))["payload"] == "hello"
+    async with within(2.0):
+        assert (await heard(well))["payload"] == "hello"
 
 
 async def ends(gateway: RunningGateway, what: str, reason: CloseReason) -> dict[str, Any]:
@@ -173,33 +177,32 @@ async def test_a_handler_without_memory_costs_the_others_no_audio(start_gateway:
 
 async def test_who_blocks_the_loop_is_named_while_he_does(start_gateway: Start) -> None:
     gateway = await start_gateway(Obedient)
-    seen: list[tuple[float, dict[str, Any]]] = []
-    began = time.monotonic()
+    Obedient.was_seen.clear()
+
+    def of_handlers(event: str) -> list[dict[str, Any]]:
+        return [each for each in gateway.logged(event) if each.get("handler")]
 
     def watch() -> None:  # from outside the loop, as somebody who reads the log does
-        while time.monotonic() - began < 10.0 and not seen:
-            seen.extend((time.monotonic(), line) for line in gateway.logged("loop_blocked"))
+        until = time.monotonic() + 10.0
+        while time.monotonic() < until and not of_handlers("loop_blocked"):
             time.sleep(0.02)
+        Obedient.was_seen.set()
 
     async with two(gateway) as (_, ill):
         watcher = threading.Thread(target=watch)
         watcher.start()
-        began = time.monotonic()
         await ill.send(text(custom("blocks")))
-        await asyncio.sleep(0.01)
-        await eventually(lambda: gateway.logged("loop_stalled"))
+        await eventually(lambda: of_handlers("loop_stalled"))
         watcher.join()
-    [(at, line)] = seen
-    assert at - began < 1.9  # and it blocks for 2 s
-    assert line["for_s"] < 1.0
-    [stalled] = [each for each in gateway.logged("loop_stalled") if each["lost_s"] > 1]
+    [line], [stalled] = of_handlers("loop_blocked"), of_handlers("loop_stalled")
+    assert line["for_s"] < stalled["lost_s"]
     for each in (line, stalled):
         assert each["handler"].endswith("test_isolation.Obedient")
         assert (each["call"], each["device_id"]) == ("Obedient.text", ILL)
         assert "test_isolation.py:" in each["at"]
         assert "Obedient.blocks" in each["stack"]
-    [event] = await gateway.node.hub.latest(kind="loop_blocked")
-    assert json.loads(event.data)["call"] == "Obedient.text"
+    told = [json.loads(each.data) for each in await gateway.node.hub.latest(kind="loop_blocked")]
+    assert [each.get("call") for each in told].count("Obedient.text") == 1
 
 
 class Stuck(Handler[ThreadedSession]):
@@ -250,7 +253,7 @@ async def test_who_waits_too_long_for_a_free_thread_is_told_so(start_gateway: St
 async def test_a_handler_that_fails_with_everybody_is_left_alone_and_tried_again(
     start_gateway: Start,
 ) -> None:
-    limits = {"failing_devices": 3, "suspended_for_s": 0.5}
+    limits = {"failing_devices": 3, "suspended_for_s": 1.5}
     gateway = await start_gateway(Obedient, isolation=limits)
     for number in range(3):
         async with live(gateway.port, f"device-{number}") as ill:
@@ -261,7 +264,7 @@ async def test_a_handler_that_fails_with_everybody_is_left_alone_and_tried_again
     assert (await refused.answer())[0] == 503
     refused.close()
     assert gateway.logged("handler_suspended")[0]["handler"].endswith("Obedient")
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(1.6)
     async with talk(gateway.port, WELL) as well:
         await check(well)
         await eventually(lambda: gateway.logged("handler_resumed"))

@@ -193,7 +193,7 @@ async def test_a_full_disk_acknowledges_nothing_and_loses_nothing(running: Runni
         await device.send(FILL)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(device.recv(), 0.3)
-        assert running.logged("store_away")
+        await eventually(lambda: running.logged("store_away"))
         await eventually(lambda: [each["about"] for each in running.logged("alert_opened")] == AWAY)
         await running.pragma("max_page_count = 1000000")
         assert (await heard(device))["payload"] == 1

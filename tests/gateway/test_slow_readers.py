@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from keepline.gateway.session import Session
@@ -17,6 +19,7 @@ QUICK = {"xiaozhi": {"close_timeout_s": 0.3}}
 UNPACED = {"packets_ahead": 1_000_000}  # more than the device's socket takes
 SMALL = 4_096  # the kernel's receive buffer of a device that reads slowly
 FRAME = bytes(4_000)
+STUCK_S = 3.0
 
 
 def session_of(gateway: RunningGateway, device_id: str = DEVICE_ID) -> Session:
@@ -92,7 +95,7 @@ async def test_a_slow_device_that_reads_on_survives_and_gets_everything_in_order
     start_gateway: Start,
 ) -> None:
     gateway = await start_gateway(
-        outbox={"stuck_after_s": 0.8, "audio_frames": 1_000, "bytes": 10_000_000},
+        outbox={"stuck_after_s": STUCK_S, "audio_frames": 1_000, "bytes": 10_000_000},
         heartbeat={"interval_s": 1},
         session=UNPACED,
     )
@@ -130,16 +133,14 @@ async def test_a_burst_of_tiny_frames_lets_others_have_their_turn(start_gateway:
     gateway = await start_gateway(wire={"full_turns_per_s": 100_000})
     burst = audio(b"x") * 40_000
     async with live(gateway.port, "greedy") as greedy, talk(gateway.port, "patient") as patient:
-        loop = asyncio.get_running_loop()
         sending = asyncio.ensure_future(greedy.send(burst))
         await eventually(lambda: gateway.counters.audio_in > 0)
-        waits_s = []
+        handled = [gateway.counters.audio_in]
         while gateway.counters.audio_in < 40_000:
-            started = loop.time()
             await patient.send('{"type":"custom","payload":1}')
             await heard(patient)
-            waits_s.append(loop.time() - started)
+            handled.append(gateway.counters.audio_in)
         await sending
-    # Handling the whole burst in one turn would take tens of milliseconds.
-    assert len(waits_s) > 3
-    assert sorted(waits_s)[len(waits_s) // 2] < 0.01
+    assert len(handled) > 4
+    # Of the burst as much as two reads bring, at most, while one question is answered.
+    assert median(after - before for before, after in pairwise(handled)) < 10_000

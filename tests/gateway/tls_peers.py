@@ -13,7 +13,8 @@ from pathlib import Path
 import trustme
 
 from tests.conftest import DEVICE_ID
-from tests.gateway.peers import HELLO, PATIENCE_S, Peer, request, text
+from tests.gateway.peers import HELLO, Peer, request, text
+from tests.waiting import PATIENCE_S
 
 NAME = "gateway.test"
 
