@@ -56,7 +56,8 @@ class Command:
             start_new_session=True,
         )
         try:
-            await process.communicate(document(notice, self._node) + b"\n")
+            await _give(process, document(notice, self._node) + b"\n")
+            await process.wait()
         except asyncio.CancelledError:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -64,6 +65,17 @@ class Command:
             raise
         if process.returncode:
             raise RuntimeError(f"it ended with status {process.returncode}")
+
+
+async def _give(process: asyncio.subprocess.Process, data: bytes) -> None:
+    """Write to its standard input and close that; whoever does not read it needs none of it."""
+    assert process.stdin is not None, "it was asked for"
+    # RuntimeError is what uvloop raises for a process that has ended by now.
+    with suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
+        process.stdin.write(data)
+        await process.stdin.drain()
+    with suppress(RuntimeError):
+        process.stdin.close()
 
 
 def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:

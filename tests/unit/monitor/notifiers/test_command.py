@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +95,25 @@ async def test_a_command_that_does_not_read_is_no_harm() -> None:
     command = made(lines, sys.executable, "-c", "pass")
     command.tell(notice(detail="x" * 200_000))
     await command.stop(WITHIN_S)
+    assert lines.getvalue() == ""
+
+
+@pytest.mark.parametrize("size", [1, 200_000])
+async def test_a_command_that_has_ended_before_it_is_written_to_is_no_harm(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = asyncio.create_subprocess_exec
+
+    async def begin_slowly(*argv: str, **options: Any) -> asyncio.subprocess.Process:
+        process = await begin(*argv, **options)
+        await eventually(lambda: process.returncode is not None, within_s=WITHIN_S)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", begin_slowly)
+    lines = StringIO()
+    command = made(lines, sys.executable, "-c", "pass")
+    command.tell(notice(detail="x" * size))
+    await command.stop(2 * WITHIN_S)
     assert lines.getvalue() == ""
 
 
