@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, ClassVar
 
 from keepline.fleet.habits import Habits
@@ -10,6 +9,7 @@ from keepline.fleet.runner import run_fleet
 from keepline.gateway.handler import Handler
 from keepline.gateway.session import Session
 from keepline.wire.messages import Alert, DeviceMessage, Mcp
+from tests.waiting import eventually
 
 
 async def run(gateway: Any, habits: Habits, *, seconds: float, token: str | None = None) -> Any:
@@ -25,12 +25,6 @@ async def run(gateway: Any, habits: Habits, *, seconds: float, token: str | None
     )
 
 
-async def until_empty(gateway: Any) -> None:
-    async with asyncio.timeout(5):
-        while len(gateway.node.registry):  # noqa: ASYNC110 (the gateway sets no event for it)
-            await asyncio.sleep(0.01)
-
-
 async def test_everybody_is_answered_with_their_own_voice_and_nobody_stays(gateway: Any) -> None:
     habits = Habits(pause_s=(0.1, 0.5), turn_frames=(3, 10), die=0.0, audio_versions=(1, 2, 3))
     report = await run(gateway, habits, seconds=4)
@@ -43,7 +37,7 @@ async def test_everybody_is_answered_with_their_own_voice_and_nobody_stays(gatew
     assert not counts.closed
     assert not counts.refused
     assert gateway.counters.malformed_audio == 0
-    await until_empty(gateway)
+    await eventually(lambda: not gateway.node.registry)
     ends = [line["cause"] for line in gateway.logged("device_disconnected")]
     # Who hangs up with something unread sends a RST instead of a FIN; both are the device's.
     assert set(ends) <= {"device_closed", "device_reset"}
@@ -92,6 +86,6 @@ async def test_a_device_back_from_the_dead_takes_over_its_own_session(gateway: A
     report = await run(gateway, habits, seconds=2)
     assert report.counts.died > 20
     assert report.counts.hellos > 20
-    await until_empty(gateway)
+    await eventually(lambda: not gateway.node.registry)
     causes = {line["cause"] for line in gateway.logged("device_disconnected")}
     assert "replaced" in causes

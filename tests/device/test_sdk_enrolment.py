@@ -10,7 +10,8 @@ import pytest
 
 from keepline.gateway.enrolment.desk import Desk
 from tests.conftest import RunningGateway
-from tests.device.test_xiaozhi_sdk import MAC, SAMPLES_PER_FRAME, SdkDevice, tone, until
+from tests.device.test_xiaozhi_sdk import MAC, SAMPLES_PER_FRAME, SdkDevice, tone
+from tests.waiting import eventually
 
 SIGNED = {"mode": "signed", "token": None, "keys": ["one:a-secret-of-more-than-16-bytes"]}
 DEVICE = MAC.lower()
@@ -47,7 +48,7 @@ async def speaks(device: SdkDevice) -> None:
     for frame in tone(frames=10):
         await device.client.send_audio(frame)
         await asyncio.sleep(0.06)
-    await until(lambda: len(device.samples_heard()) >= 10 * SAMPLES_PER_FRAME)
+    await eventually(lambda: len(device.samples_heard()) >= 10 * SAMPLES_PER_FRAME)
     assert max(device.samples_heard()) > 6_000
     await device.client.close()
 

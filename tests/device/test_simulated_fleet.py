@@ -15,9 +15,10 @@ from websockets.exceptions import ConnectionClosed
 from keepline.errors import StartError
 from keepline.fleet.habits import Habits
 from keepline.fleet.runner import run_fleet
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from websockets.asyncio.server import Server, ServerConnection
     from websockets.http11 import Request, Response
@@ -136,7 +137,7 @@ async def test_hanging_up_reaches_the_server_without_a_close_frame() -> None:
     peer = Peer()
     async with serving(peer):
         await run(peer, seconds=0.5, habits=Habits(kinds=("text",), hang_up=1.0, die=0.0))
-        await until(lambda: len(peer.ends) >= 5)
+        await eventually(lambda: len(peer.ends) >= 5)
     assert {end.rcvd for end in peer.ends} == {None}
 
 
@@ -186,7 +187,7 @@ async def test_dead_devices_keep_their_sockets_open_until_the_end() -> None:
         report = await run(peer, seconds=0.5, habits=habits)
         assert report.counts.died == 5
         assert report.connected == 0
-        await until(lambda: not server.connections)
+        await eventually(lambda: not server.connections)
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
@@ -205,8 +206,8 @@ async def test_no_socket_task_or_timer_is_left_behind(*, is_cancelled: bool) -> 
                 await task
         else:
             await run(peer, seconds=0.7, devices=20, habits=habits)
-        await until(lambda: asyncio.all_tasks() == tasks)  # the peer's own end later than ours
-        await until(lambda: open_descriptors() == descriptors)
+        await eventually(lambda: asyncio.all_tasks() == tasks)  # the peer's own end later than ours
+        await eventually(lambda: open_descriptors() == descriptors)
         seen = len(peer.headers)
         await asyncio.sleep(0.3)  # a timer that was left behind would connect again
         assert len(peer.headers) == seen
@@ -214,12 +215,6 @@ async def test_no_socket_task_or_timer_is_left_behind(*, is_cancelled: bool) -> 
 
 def open_descriptors() -> set[str]:
     return {entry.name for entry in Path("/dev/fd").iterdir()}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 (nothing of the peer's can set an event)
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("url", ["", "http://host/", "host:8000", "ws:///path", "ws://host:port/"])

@@ -12,9 +12,10 @@ import pytest
 from xiaozhi_sdk.core import XiaoZhiWebsocket  # type: ignore[import-untyped]
 
 from keepline.handlers.echo import AUTO_TURN_FRAMES
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
 MAC = "02:00:00:00:00:AA"
 SAMPLE_RATE = 16_000
@@ -42,13 +43,13 @@ class SdkDevice:
         """Say what the client's own methods cannot."""
         await self.client.websocket.send(json.dumps(message))
 
-    async def until_spoken_turns(self, count: int, within_s: float = 5.0) -> None:
+    async def until_spoken_turns(self, count: int) -> None:
         """Wait for the end of the server's speaking, the first time being realtime's."""
 
         def stops() -> int:
             return sum(message["state"] == "stop" for message in self.of_type("tts"))
 
-        await until(lambda: stops() == count, within_s)
+        await eventually(lambda: stops() == count)
 
     def samples_heard(self) -> list[int]:
         return [int(sample) for chunk in self.client.output_audio_queue for sample in chunk]
@@ -63,12 +64,6 @@ def tone(frames: int) -> list[bytes]:
     packed = struct.pack(f"<{len(wave)}h", *wave)
     size = 2 * SAMPLES_PER_FRAME
     return [packed[at : at + size] for at in range(0, len(packed), size)]
-
-
-async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 (the client sets no event for it)
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -89,7 +84,7 @@ async def test_it_streams_opus_and_hears_itself(device: SdkDevice) -> None:
     for frame in tone(frames=10):  # it listens in realtime
         await device.client.send_audio(frame)
         await asyncio.sleep(0.06)
-    await until(lambda: len(device.samples_heard()) >= 10 * SAMPLES_PER_FRAME)
+    await eventually(lambda: len(device.samples_heard()) >= 10 * SAMPLES_PER_FRAME)
     heard = device.samples_heard()
     assert len(heard) == 10 * SAMPLES_PER_FRAME
     assert max(heard) > 6_000  # a tone, not silence
@@ -98,14 +93,16 @@ async def test_it_streams_opus_and_hears_itself(device: SdkDevice) -> None:
 async def test_in_realtime_its_silence_is_a_symptom_also_while_it_is_spoken_to(
     device: SdkDevice, gateway: Any
 ) -> None:
-    await until(lambda: bool(device.of_type("tts")))  # the server speaks, the device still records
+    await eventually(
+        lambda: bool(device.of_type("tts"))
+    )  # the server speaks, the device still records
     session = gateway.node.registry.by_device(MAC.lower())
     assert session.connection.heartbeat.streaming
 
 
 async def test_typed_text_comes_back_as_what_was_understood(device: SdkDevice) -> None:
     await device.client.send_text("你好")
-    await until(lambda: bool(device.of_type("stt")))
+    await eventually(lambda: bool(device.of_type("stt")))
     assert device.of_type("stt")[0]["text"] == "你好"
 
 
@@ -115,7 +112,7 @@ async def test_in_auto_a_turn_is_played_back_and_the_next_one_begins(device: Sdk
     await device.until_spoken_turns(1)
     for frame in tone(frames=AUTO_TURN_FRAMES):
         await device.client.send_audio(frame)
-    await device.until_spoken_turns(2, within_s=10.0)
+    await device.until_spoken_turns(2)
     heard = device.samples_heard()
     assert len(heard) == AUTO_TURN_FRAMES * SAMPLES_PER_FRAME
     assert max(heard) > 6_000
@@ -131,7 +128,7 @@ async def test_abort_stops_the_playback(device: SdkDevice) -> None:
     for frame in tone(frames=100):
         await device.client.send_audio(frame)
     await device.says({"type": "listen", "state": "stop"})
-    await until(lambda: device.of_type("tts")[-1]["state"] == "start")
+    await eventually(lambda: device.of_type("tts")[-1]["state"] == "start")
     await device.client.send_abort()
     await device.until_spoken_turns(2)
     assert len(device.samples_heard()) < 50 * SAMPLES_PER_FRAME
@@ -139,7 +136,7 @@ async def test_abort_stops_the_playback(device: SdkDevice) -> None:
 
 async def test_a_custom_payload_comes_back(device: SdkDevice) -> None:
     await device.says({"type": "custom", "payload": {"colour": "青", "n": [1, None]}})
-    await until(lambda: bool(device.of_type("custom")))
+    await eventually(lambda: bool(device.of_type("custom")))
     assert device.of_type("custom")[0]["payload"] == {"colour": "青", "n": [1, None]}
 
 
@@ -152,5 +149,5 @@ async def test_a_stranger_is_refused_before_the_upgrade(gateway: Any) -> None:
 
 async def test_its_going_is_noticed(device: SdkDevice, gateway: Any) -> None:
     await device.client.close()
-    await until(lambda: bool(gateway.logged("device_disconnected")))
+    await eventually(lambda: bool(gateway.logged("device_disconnected")))
     assert gateway.logged("device_disconnected")[0]["cause"] == "device_said_close"

@@ -120,9 +120,9 @@ async def test_waking_takes_less_than_a_millisecond() -> None:
         world.pass_time(6.0)
         assert state_of(life) is State.IDLE
         frame = encode_masked(Opcode.TEXT, ABORT.encode(), KEY)
-        started = time.perf_counter()
+        started = time.thread_time()
         life.connection.data_received(frame)
-        took_s.append(time.perf_counter() - started)
+        took_s.append(time.thread_time() - started)
         assert life.handler.names[-1] == "text"
     assert median(took_s) < 0.001
 

