@@ -65,7 +65,14 @@ class Upstreams:
 
 
 async def live(
-    gateway: RunningGateway, upstreams: Upstreams, *, devices: int, seconds: float, every_s: float
+    gateway: RunningGateway,
+    upstreams: Upstreams,
+    *,
+    devices: int,
+    seconds: float,
+    every_s: float,
+    ramp_s: float = 1.0,
+    habits: Habits = TALKATIVE,
 ) -> Report:
     """Let a fleet live while its upstreams come and go; return what became of it."""
     restarting = asyncio.create_task(upstreams.restart_always(every_s, seed=5))
@@ -76,9 +83,9 @@ async def live(
             token=TOKEN,
             seconds=seconds,
             seed=3,
-            ramp_per_s=devices,
+            ramp_per_s=devices / ramp_s,
             on_progress=lambda _: None,
-            habits=TALKATIVE,
+            habits=habits,
         )
     finally:
         restarting.cancel()
@@ -89,7 +96,8 @@ def check(report: Report, gateway: RunningGateway, devices: int) -> None:
     """No device has lost its connection, and none has heard anything out of order."""
     counts: Any = report.counts
     assert counts.hellos == devices
-    assert counts.lost == counts.unready == counts.timeouts == counts.violations == 0
+    lost = counts.lost, counts.unready, counts.timeouts, counts.violations
+    assert lost == (0, 0, 0, 0)
     assert not counts.closed
     assert counts.numbers_reordered == counts.numbers_duplicated == 0
     assert counts.foreign_frames == counts.frames_repeated == 0
