@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keepline.admin.former import answer
 from keepline.app import line, service
+from keepline.app.heir import LOOK_S, HeirProcess, command_line
 from keepline.app.line import Line
 from keepline.app.parts import Gathered, in_parts
-from keepline.app.successor import LOOK_S, Successor, command_line
 from keepline.errors import StartError
 
 if TYPE_CHECKING:
@@ -158,37 +158,37 @@ class Upgrades:
     async def _start(self, who: Line, program: str | None, patience_s: float) -> None:
         """Start the heir and wait until it has taken over; else undo it and say why."""
         try:
-            successor = Successor(command_line(program))
+            process = HeirProcess(command_line(program))
         except StartError as error:
             self._watching = None
             _refuse(who, error.problem, error.hint)
         else:
-            await self._see_through(who, successor, patience_s)
+            await self._see_through(who, process, patience_s)
         self._may_take_over = False
         self._starting = None
 
-    async def _see_through(self, who: Line, successor: Successor, patience_s: float) -> None:
+    async def _see_through(self, who: Line, process: HeirProcess, patience_s: float) -> None:
         log = self._node.log
         try:
-            log.info("upgrade_begins", successor=successor.pid)
-            who.say({"told": "starting", "pid": successor.pid})
-            why = await self._wait(who, successor, patience_s)
+            log.info("upgrade_begins", successor=process.pid)
+            who.say({"told": "starting", "pid": process.pid})
+            why = await self._wait(who, process, patience_s)
         except asyncio.CancelledError:
             why = "this gateway was told to stop meanwhile"
         if self.handed_over.is_set():
             return
         self._may_take_over = False
         self._watching = None
-        await successor.end()
+        await process.end()
         self._hold(self._succession.survive())
         log.error("upgrade_undone", why=why)
         _refuse(who, why, "its lines in the gateway's log say more; the gateway goes on as before")
 
-    async def _wait(self, who: Line, successor: Successor, patience_s: float) -> str:
+    async def _wait(self, who: Line, process: HeirProcess, patience_s: float) -> str:
         """Return why it is to be undone, once it is known whether it has taken over."""
         until = self._loop.time() + patience_s
         while not self.handed_over.is_set():
-            status = successor.status()
+            status = process.status()
             if status is not None:
                 return f"the new process ended with status {status}"
             if not who.is_open:

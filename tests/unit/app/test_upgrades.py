@@ -190,7 +190,7 @@ class Stubborn:
 async def test_a_gateway_that_stops_waits_until_the_heir_that_it_gave_up_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keepline.app.upgrades.Successor", Stubborn)
+    monkeypatch.setattr("keepline.app.upgrades.HeirProcess", Stubborn)
     world = World()
     held = os.open(tmp_path, os.O_RDONLY)
     succession: Any = SimpleNamespace(elder=None, directory=held)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from keepline.app import successor
-from keepline.app.successor import Successor, command_line
+from keepline.app import heir
+from keepline.app.heir import HeirProcess, command_line
 from keepline.errors import StartError
 from tests.waiting import eventually
 
@@ -39,7 +39,7 @@ def test_a_module_is_started_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_how_a_process_ended_is_known() -> None:
-    ended = Successor([sys.executable, "-c", "raise SystemExit(7)"])
+    ended = HeirProcess([sys.executable, "-c", "raise SystemExit(7)"])
     await eventually(lambda: ended.status() is not None)
     assert ended.status() == 7
 
@@ -47,7 +47,7 @@ async def test_how_a_process_ended_is_known() -> None:
 async def test_a_process_is_told_that_it_inherits_and_has_none_of_our_descriptors() -> None:
     reading, writing = os.pipe()
     code = f"import os; os.environ['KEEPLINE_INHERITS']; os.fstat({writing})"
-    child = Successor([sys.executable, "-c", f"exec({code!r})"])
+    child = HeirProcess([sys.executable, "-c", f"exec({code!r})"])
     await eventually(lambda: child.status() is not None, within_s=30)
     assert child.status() == 1  # there is no such descriptor
     os.close(reading)
@@ -57,12 +57,12 @@ async def test_a_process_is_told_that_it_inherits_and_has_none_of_our_descriptor
 async def test_a_process_is_ended_and_one_that_will_not_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    obeys = Successor([sys.executable, "-c", SLEEPS])
+    obeys = HeirProcess([sys.executable, "-c", SLEEPS])
     await obeys.end()
     assert obeys.status() == -15
-    monkeypatch.setattr(successor, "LAST_LOOKS", 2)
+    monkeypatch.setattr(heir, "LAST_LOOKS", 2)
     code = f"import signal; signal.signal(15, signal.SIG_IGN); print(); {SLEEPS}"
-    refuses = Successor([sys.executable, "-c", code])
+    refuses = HeirProcess([sys.executable, "-c", code])
     await refuses.end()
     await eventually(lambda: refuses.status() is not None)
     assert refuses.status() in {-9, -15}  # it may have had no time to refuse
@@ -70,4 +70,4 @@ async def test_a_process_is_ended_and_one_that_will_not_is_killed(
 
 def test_a_program_that_is_not_there_is_told() -> None:
     with pytest.raises(StartError, match="cannot start /nowhere/keepline"):
-        Successor(["/nowhere/keepline"])
+        HeirProcess(["/nowhere/keepline"])

@@ -16,7 +16,7 @@ LOOK_S: Final = 0.05
 LAST_LOOKS: Final = 100  # five seconds to end by itself, before it is killed
 
 
-class Successor:
+class HeirProcess:
     """A child process with our standard streams, environment and directory. Raises StartError."""
 
     def __init__(self, command: list[str]) -> None:
