@@ -193,7 +193,12 @@ async def test_a_gateway_that_stops_waits_until_the_heir_that_it_gave_up_has_end
     monkeypatch.setattr("keepline.app.upgrades.HeirProcess", Stubborn)
     world = World()
     held = os.open(tmp_path, os.O_RDONLY)
-    succession: Any = SimpleNamespace(elder=None, directory=held)
+    alone = asyncio.Event()
+
+    async def survive() -> None:
+        alone.set()
+
+    succession: Any = SimpleNamespace(elder=None, directory=held, survive=survive)
     upgrades = Upgrades(succession, world.node, line.listen(held))
     told: list[line.Message] = []
     who: Any = SimpleNamespace(say=told.append, is_open=True)
@@ -210,6 +215,8 @@ async def test_a_gateway_that_stops_waits_until_the_heir_that_it_gave_up_has_end
     Stubborn.ended.set()
     assert await over is False
     assert told[-1]["why"] == "the new process was not ready within 0 s"
+    await settle()
+    assert alone.is_set()
     upgrades.close()
     upgrades.leave_no_file()
     os.close(held)
