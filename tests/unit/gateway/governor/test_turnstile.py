@@ -154,7 +154,8 @@ async def test_who_has_waited_is_refused_where_nobody_is_let_in_any_more_and_kee
     visitors = [Visitor(turnstile) for _ in range(2)]
     await settle()
     world.node.governor.force(1.0)
-    visitors[0].go.set()
+    for visitor in visitors:
+        visitor.go.set()
     with pytest.raises(RefusedError) as refused:
         await visitors[1].task
     assert refused.value.reason is CloseReason.OVERLOADED
@@ -167,7 +168,8 @@ async def test_who_waits_while_the_node_begins_to_leave_is_told_that_when_its_tu
     visitors = [Visitor(world.node.governor.turnstile) for _ in range(2)]
     await settle()
     world.node.drain.start("stop", binding=True)
-    visitors[0].go.set()
+    for visitor in visitors:
+        visitor.go.set()
     with pytest.raises(RefusedError) as refused:
         await visitors[1].task
     assert refused.value.reason is CloseReason.DRAINING
