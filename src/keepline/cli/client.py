@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from keepline.settings import Settings
 
 TIMEOUT_S = 10.0
+_PLAIN = "the admin port speaks http, unless something in front of it speaks https for it\n"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (where to ask)
 
 
 class NotFoundError(StartError):
     """What was asked for is not there (404)."""
+
+
+class UnknownError(StartError):
+    """The gateway knows no such request: it is older, or it has nothing to ask about."""
 
 
 class AdminClient:
@@ -50,6 +55,10 @@ class AdminClient:
             transport=transport,
         )
 
+    @property
+    def _plain_hint(self) -> str:
+        return _PLAIN if self.url.scheme == "https" else ""
+
     def get(self, path: str, **query: str | float | list[str] | None) -> Any:
         """Return the answer, parsed. A query field of None is left out, a list is sent in parts."""
         given = {name: value for name, value in query.items() if value is not None}
@@ -65,7 +74,7 @@ class AdminClient:
         except httpx.ConnectError as error:
             raise StartError(
                 f"no gateway answers at {self.url}",
-                "is it running? start it with: keepline serve\n"
+                f"{self._plain_hint}is it running? start it with: keepline serve\n"
                 "is it elsewhere? say where with --admin-url or KEEPLINE_ADMIN_URL, or give the"
                 " --config that it was started with",
             ) from error
@@ -125,7 +134,7 @@ def _failure(url: httpx.URL, answer: httpx.Response) -> StartError:
                 " was started with",
             )
         case HTTPStatus.NOT_FOUND if detail == HTTPStatus.NOT_FOUND.phrase:
-            return StartError(
+            return UnknownError(
                 f"{url} does not know this request", "is the gateway older than this command?"
             )
         case HTTPStatus.NOT_FOUND if detail:
@@ -139,7 +148,10 @@ def _failure(url: httpx.URL, answer: httpx.Response) -> StartError:
                 f"{url} failed to answer", "its log has the reason: admin_request_failed"
             )
         case status if detail:
-            return StartError(f"{url} refuses ({status}): {detail}", "")
+            return StartError(
+                f"{url} refuses ({status}): {detail}",
+                "`--help` behind the command says what it takes",
+            )
         case status:
             return StartError(
                 f"{url} answers with {status}, not as an admin interface does",

@@ -113,6 +113,10 @@ def _from_assignments(assignments: Sequence[str]) -> dict[str, Given]:
     found = {}
     for assignment in assignments:
         name, separator, value = assignment.partition("=")
+        if not name.strip():
+            raise SettingsError(
+                f"--set {clean(assignment)} names no setting", "write --set section.key=value"
+            )
         if not separator:
             raise SettingsError(
                 f"--set {clean(assignment)} gives no value", "write --set section.key=value"

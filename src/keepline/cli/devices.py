@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ import typer
 from rich.table import Table
 
 from keepline.cli.advice import advice
-from keepline.cli.client import connect
+from keepline.cli.client import NotFoundError, connect
 from keepline.cli.options import (  # noqa: TC001 - typer reads them
     AdminUrl,
     Assignments,
@@ -90,7 +91,7 @@ def device(
     assignments: Assignments = None,
 ) -> None:
     """Tell how a device is doing, or why it left, who ended it, and what it should do now."""
-    with advice():
+    with advice(), _some_device():
         client = connect(admin_url, config, assignments)
         path = f"/api/devices/{quote(device_id, safe='')}"
         view = client.get(path, after=after, limit=limit)
@@ -118,7 +119,7 @@ def kick(
     assignments: Assignments = None,
 ) -> None:
     """End a device's session. Nothing keeps it from coming back; a revocation does."""
-    with advice():
+    with advice(), _some_device():
         client = connect(admin_url, config, assignments)
         kicked = client.post(f"/api/devices/{quote(device_id, safe='')}/kick")
     typer.echo(f"{clean(kicked['device_id'])} is being closed (session {kicked['session_id']})")
@@ -133,11 +134,21 @@ def send(
     assignments: Assignments = None,
 ) -> None:
     """Send a message of the device protocol to a device that is connected."""
-    with advice():
+    with advice(), _some_device():
         body = _object_in(message)
         client = connect(admin_url, config, assignments)
         sent = client.post(f"/api/devices/{quote(device_id, safe='')}/send", body)
     typer.echo(f"it is on its way to {clean(sent['device_id'])}")
+
+
+@contextmanager
+def _some_device() -> Iterator[None]:
+    """Say where to look when nobody has the id that was given."""
+    try:
+        yield
+    except NotFoundError as error:
+        hint = error.hint or "see who is connected: keepline sessions"
+        raise StartError(error.problem, hint) from error
 
 
 def _object_in(text: str) -> dict[str, Any]:

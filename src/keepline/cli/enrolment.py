@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,7 +13,12 @@ from rich.text import Text
 from keepline.cli.advice import advice
 from keepline.cli.client import AdminClient, NotFoundError, connect
 from keepline.cli.columns import in_columns
-from keepline.cli.options import AdminUrl, Assignments, Config  # noqa: TC001 - typer reads them
+from keepline.cli.options import (  # noqa: TC001 - typer reads them
+    AdminUrl,
+    Assignments,
+    Config,
+    TablesAsJson,
+)
 from keepline.errors import StartError
 from keepline.log import clean
 
@@ -31,11 +37,18 @@ def register(app: typer.Typer) -> None:
 
 @enrol.command("list")
 def show(
-    *, admin_url: AdminUrl = None, config: Config = None, assignments: Assignments = None
+    *,
+    as_json: TablesAsJson = False,
+    admin_url: AdminUrl = None,
+    config: Config = None,
+    assignments: Assignments = None,
 ) -> None:
     """List who waits, and who is enrolled or revoked."""
     with advice():
         everybody = connect(admin_url, config, assignments).get("/api/enrolment")
+    if as_json:
+        typer.echo(json.dumps(everybody, indent=2))
+        return
     if everybody["waiting"]:
         typer.echo("\n".join(in_columns(WAITING, map(_waiting, everybody["waiting"]))))
     if everybody["waiting"] and everybody["devices"]:

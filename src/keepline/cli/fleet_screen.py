@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rich.console import Console
@@ -157,8 +158,23 @@ def tell(report: Report, console: Console | None = None) -> None:
         console.print("nobody said numbered messages back: no round trips, no losses counted")
     for problem in report.problems:
         console.print(Text.assemble(("problem: ", "bold red"), problem))
+    for line in _advised(report):
+        console.print(Text.assemble(("  → ", "bold"), line))
     if not report.problems:
         console.print(Text("all went well", "green"))
+
+
+def _advised(report: Report) -> Iterator[str]:
+    """Yield what to do about what kept devices from connecting."""
+    refused = report.counts.refused
+    if report.counts.failed["ECONNREFUSED"]:
+        yield "nothing listens there: is the gateway running, and is this the port of its devices?"
+    if refused[HTTPStatus.UNAUTHORIZED]:
+        yield "give what devices show (auth.token) with --token, or let them ask with --ota"
+    if refused[HTTPStatus.NOT_FOUND]:
+        yield "is this the port of devices, and their path? as in ws://127.0.0.1:8000/xiaozhi/v1/"
+    if refused[HTTPStatus.TOO_MANY_REQUESTS] or refused[HTTPStatus.SERVICE_UNAVAILABLE]:
+        yield "the gateway's log says why (device_refused), `keepline governor` how pressed it is"
 
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:

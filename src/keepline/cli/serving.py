@@ -32,6 +32,9 @@ from keepline.settings.auth import Auth
 if TYPE_CHECKING:
     from keepline.settings import Settings
 
+MOST_DEVICES: Final = 1_000
+"""Of a demo, in whose loop they live, too; `keepline fleet` has more."""
+
 OWNER_ONLY: Final = 0o700  # it holds the key for tokens, and who has which device
 
 
@@ -110,7 +113,9 @@ def serve(
 
 def demo(
     *,
-    devices: Annotated[int, typer.Option(min=1, help="How many simulated devices.")] = 5,
+    devices: Annotated[
+        int, typer.Option(min=1, max=MOST_DEVICES, help="How many simulated devices.")
+    ] = 5,
     host: Host = None,
     port: Port = None,
     admin_host: AdminHost = None,
@@ -175,6 +180,8 @@ def _prepare_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True, mode=OWNER_ONLY)
         usable = os.access(path, os.R_OK | os.W_OK | os.X_OK)
         problem = "permission denied"
+    except FileExistsError:
+        usable, problem = False, "it is no directory"
     except OSError as error:
         usable, problem = False, error.strerror or str(error)
     if not usable:

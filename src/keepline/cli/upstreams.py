@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from keepline.cli.advice import advice
-from keepline.cli.client import NotFoundError, connect
+from keepline.cli.client import NotFoundError, UnknownError, connect
 from keepline.cli.columns import in_columns
 from keepline.cli.options import (  # noqa: TC001 - typer reads them
     AdminUrl,
@@ -22,6 +22,8 @@ from keepline.log import clean
 Url = Annotated[str, typer.Argument(metavar="URL", help="An upstream, as it is listed.")]
 
 HEAD = ("upstream", "health", "connections", "connecting", "failures", "latency", "last failure")
+
+NONE_HERE = "this gateway has no upstreams", "start one with: keepline serve --upstream URL"
 
 upstreams = typer.Typer(no_args_is_help=True, help="Look after the voice servers behind it.")
 
@@ -43,10 +45,8 @@ def show(
     with advice():
         try:
             found = connect(admin_url, config, assignments).get("/api/upstreams")
-        except NotFoundError as error:
-            raise StartError(
-                "this gateway has no upstreams", "start one with: keepline serve --upstream URL"
-            ) from error
+        except UnknownError as error:
+            raise StartError(*NONE_HERE) from error
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -87,6 +87,8 @@ def _change(what: str, url: str, admin_url: AdminUrl, config: Config, given: Ass
     try:
         client = connect(admin_url, config, given)
         return client.post(f"/api/upstreams/{what}", {"upstream": url})
+    except UnknownError as error:
+        raise StartError(*NONE_HERE) from error
     except NotFoundError as error:
         raise StartError(
             f"{clean(url)} is no upstream of this gateway", "see: keepline upstreams list"

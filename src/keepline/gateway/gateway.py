@@ -104,8 +104,9 @@ class Gateway:
 
     async def _stop(self) -> None:
         node, began_at = self.node, self.node.clock.now()
-        node.drain.start("stop", binding=True)
-        await node.drain.over()
+        if self._listener is not None or node.registry:  # else nobody has come
+            node.drain.start("stop", binding=True)
+            await node.drain.over()
         if self._listener is not None:
             self._listener.close()
         await node.arrivals.give_up(node.arrivals.admissions, node.arrivals.turned_away)

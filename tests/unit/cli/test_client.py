@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from keepline.cli.client import AdminClient, NotFoundError, connect
+from keepline.cli.client import AdminClient, NotFoundError, UnknownError, connect
 from keepline.errors import StartError
 
 URL = "http://127.0.0.1:8001"
@@ -67,6 +67,11 @@ def test_nobody_there_says_how_to_start_one_and_how_to_say_where() -> None:
     assert "--admin-url" in failure.hint
 
 
+def test_https_to_a_port_that_speaks_http_is_told_apart() -> None:
+    client = AdminClient("https://127.0.0.1:1", None)
+    assert "speaks http" in failure_of(client).hint
+
+
 def test_an_answer_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         raise httpx.ReadTimeout("late", request=request)
@@ -90,8 +95,8 @@ def test_something_else_that_listens_there_is_told() -> None:
         (404, {"detail": "Not Found"}, "does not know this request", "older"),
         (404, "404 not found", "answers with 404", "that of the devices"),
         (302, "", "answers with 302", "admin port"),
-        (421, {"detail": "ask as localhost"}, "refuses (421): ask as localhost", ""),
-        (422, {"detail": [{"msg": "no id"}]}, "refuses (422): no id", ""),
+        (421, {"detail": "ask as localhost"}, "refuses (421): ask as localhost", "--help"),
+        (422, {"detail": [{"msg": "no id"}]}, "refuses (422): no id", "--help"),
         (503, "Service Unavailable", "too many ask at once", "try again"),
         (500, "Internal Server Error", "failed to answer", "admin_request_failed"),
     ],
@@ -111,7 +116,7 @@ def test_only_what_the_gateway_says_is_not_there_counts_as_not_there() -> None:
     no_device = httpx.Response(404, json={"detail": "no device one"})
     assert isinstance(failure_of(client_of(lambda _: no_device)), NotFoundError)
     no_route = httpx.Response(404, json={"detail": "Not Found"})
-    assert not isinstance(failure_of(client_of(lambda _: no_route)), NotFoundError)
+    assert isinstance(failure_of(client_of(lambda _: no_route)), UnknownError)
 
 
 def test_a_page_in_place_of_an_answer_is_told() -> None:

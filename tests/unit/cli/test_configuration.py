@@ -255,8 +255,9 @@ def test_several_wrong_settings_are_reported_together() -> None:
     assert [line.split()[0] for line in error.hint.splitlines()] == ["server.port", "log.level"]
 
 
-def test_an_assignment_without_a_value_says_how_one_is_written() -> None:
-    error = refused(assignments=["server.port"])
+@pytest.mark.parametrize("assignment", ["server.port", "=3", " = 3"])
+def test_an_assignment_without_name_or_value_says_how_one_is_written(assignment: str) -> None:
+    error = refused(assignments=[assignment])
     assert "--set section.key=value" in error.hint
 
 

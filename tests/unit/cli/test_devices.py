@@ -108,7 +108,10 @@ def test_a_device_that_is_not_there_is_told_with_status_2(
     interface.answers = [NotFoundError("one is not connected to this gateway", "")]
     status, shown, complaint = typed(command, "one")
     assert (status, shown) == (2, "")
-    assert complaint == "error: one is not connected to this gateway\n"
+    assert complaint.splitlines() == [
+        "error: one is not connected to this gateway",
+        "  → see who is connected: keepline sessions",
+    ]
 
 
 async def test_what_a_device_calls_itself_is_no_markup_and_no_terminal_code(

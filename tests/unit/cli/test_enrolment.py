@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -76,6 +77,11 @@ def test_no_id_is_cut_however_narrow_the_screen(gateway: Gateway) -> None:
         "devices": [ENROLLED | {"device_id": device}],
     }
     assert typed("list")[1].count(device) == 2
+
+
+def test_programs_get_the_list_as_it_is(gateway: Gateway) -> None:
+    gateway.answers["/api/enrolment"] = {"waiting": [], "devices": [ENROLLED]}
+    assert json.loads(typed("list", "--json")[1])["devices"] == [ENROLLED]
 
 
 def test_an_empty_list_says_so(gateway: Gateway) -> None:

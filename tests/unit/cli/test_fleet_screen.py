@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections import Counter
 from io import StringIO
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from keepline.cli.fleet_screen import MOST_CODES, in_ms, make_screen, tell
@@ -65,6 +67,25 @@ def test_the_report_ends_with_what_did_not_go_well() -> None:
         "problem: control messages lost: 1 of 2",
     ]
     assert "all went well" not in lines
+
+
+@pytest.mark.parametrize(
+    ("kept_out", "advised"),
+    [
+        ({"failed": Counter(ECONNREFUSED=3)}, "nothing listens there"),
+        ({"refused": Counter({401: 1})}, "--token"),
+        ({"refused": Counter({404: 1})}, "/xiaozhi/v1/"),
+        ({"refused": Counter({503: 1})}, "device_refused"),
+    ],
+)
+def test_what_keeps_devices_out_is_told_with_what_to_do(
+    kept_out: dict[str, Any], advised: str
+) -> None:
+    screen = StringIO()
+    tell(report(unlucky=1, **kept_out), Console(file=screen, width=120))
+    last = screen.getvalue().splitlines()[-1]
+    assert last.startswith("  → ")
+    assert advised in last
 
 
 def test_a_report_without_problems_says_so_and_shows_its_times() -> None:

@@ -101,6 +101,11 @@ def test_demo_starts_as_many_devices_as_asked_for(started: Started) -> None:
     assert settings.auth.token is not None  # a fresh one
 
 
+def test_a_demo_is_no_load_test(started: Started) -> None:
+    status, _, complaint = typed("demo", "--devices", "100000000")
+    assert (status, "1000" in complaint, started) == (2, True, [])
+
+
 def test_demo_keeps_the_token_it_is_given(started: Started) -> None:
     typed("demo", "--token", "t0ken")
     assert started[0][0].auth.token == "t0ken"
@@ -145,6 +150,7 @@ def test_a_data_directory_that_cannot_be_is_told(
     status, _, complaint = typed("serve", "--data", str(tmp_path / name))
     assert status == 2
     assert complaint.startswith(f"error: cannot keep state in {tmp_path / name}: ")
+    assert ("it is no directory" in complaint) == (name == "file")
     assert "--data" in complaint
     assert started == []
 

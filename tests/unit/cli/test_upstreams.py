@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from keepline.cli import upstreams
-from keepline.cli.client import NotFoundError
+from keepline.cli.client import NotFoundError, UnknownError
 from keepline.cli.commands import app
 
 WELL: dict[str, Any] = {
@@ -42,7 +42,7 @@ class Gateway:
     def get(self, path: str) -> Any:
         assert path == "/api/upstreams"
         if self.answer is None:
-            raise NotFoundError("there is no /api/upstreams", "")
+            raise UnknownError("it does not know this request", "is it older?")
         return self.answer
 
     def post(self, path: str, body: dict[str, str]) -> Any:

@@ -23,10 +23,10 @@ async def stopped(world: World, meanwhile: Callable[[], None]) -> None:
     await stopping
 
 
-async def test_a_gateway_that_never_started_can_be_stopped() -> None:
+async def test_a_gateway_that_never_listened_can_be_stopped_and_says_nothing_of_a_drain() -> None:
     world = World()
     await Gateway(world.node).stop()
-    assert world.node.draining
+    assert not world.logged("drain")
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
