@@ -137,11 +137,15 @@ class Rings:
     def kept(self) -> dict[float, tuple[int, int]]:
         """The first and the last number that is worth keeping, by step.
 
-        What is a little ahead may be of another process on the same file.
+        They go by the time of the newest sample: a coarser ring may be empty because the hub could
+        not be read, and what it has there is worth as much. What is a little ahead may be of
+        another process on the same file.
         """
+        newest_s = self.samples.newest * self.samples.step_s
         return {
-            ring.step_s: (ring.newest - ring.capacity + 1, ring.newest + ring.capacity)
+            ring.step_s: (number - ring.capacity + 1, number + ring.capacity)
             for ring in self.all
+            for number in [int(newest_s // ring.step_s)]
         }
 
     # -- looking back ----------------------------------------------------------------------

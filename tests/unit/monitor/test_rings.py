@@ -123,6 +123,15 @@ def test_what_is_kept_is_what_the_rings_can_hold_and_not_of_a_far_future() -> No
     assert (first, last) == (now - 719, now + 720)
 
 
+def test_of_a_former_life_that_could_not_be_read_all_is_kept_that_is_not_too_old() -> None:
+    rings = Rings(5.0)
+    run(rings, 0, 5)  # the first sample, and nothing else is known
+    for step_s, worth_s in ((60.0, 86_400.0), (900.0, 14 * 86_400.0)):
+        first, last = rings.kept[step_s]
+        assert WALL - worth_s <= first * step_s <= WALL - worth_s + 2 * step_s
+        assert last * step_s > WALL
+
+
 # -- looking back ------------------------------------------------------------------------------
 
 
