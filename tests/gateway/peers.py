@@ -132,12 +132,16 @@ class Peer:
     ) -> Peer:
         """Connect as far as a session."""
         peer = await cls.dial(port, receive_buffer_bytes=receive_buffer_bytes)
-        await peer.send(request(Device_Id=device_id))
-        status, _ = await peer.answer()
-        assert status == 101
-        await peer.send(text(HELLO))
-        opcode, _ = await peer.frame()
-        assert opcode == Opcode.TEXT
+        try:
+            await peer.send(request(Device_Id=device_id))
+            status, _ = await peer.answer()
+            assert status == 101
+            await peer.send(text(HELLO))
+            opcode, _ = await peer.frame()
+            assert opcode == Opcode.TEXT
+        except BaseException:
+            peer.close()
+            raise
         return peer
 
     async def send(self, data: bytes) -> None:

@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 KEEPLINE = [sys.executable, "-m", "keepline"]
 PORTS = ["--port", "0", "--admin-port", "0"]
 TOKEN = "a-token-of-the-process-tests"
-GIVE_UP_AFTER_S = 30
+GIVE_UP_AFTER_S = 60  # on a machine that has other things to do
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -24,7 +24,10 @@ def read_until(stream: IO[str] | None, event: str) -> dict[str, object]:
     """Read log lines up to the first of `event`, and return that one."""
     assert stream is not None
     for text in stream:
-        line: dict[str, object] = json.loads(text)
+        try:
+            line: dict[str, object] = json.loads(text)
+        except ValueError:  # it died before it had a log
+            raise AssertionError(text + stream.read()) from None
         if line["event"] == event:
             return line
     raise AssertionError(f"the log ended without {event}")
