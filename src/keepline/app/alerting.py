@@ -7,8 +7,8 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from keepline.app.deeds import Deeds
+from keepline.app.kept_seasons import KeptSeasons
 from keepline.app.telling import STOP_TIMEOUT_S
-from keepline.errors import HubDownError
 from keepline.monitor.alerts.alerts import Alerts
 from keepline.monitor.alerts.incidents import Fact, Incident
 from keepline.monitor.findings import Severity
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from keepline.monitor.rules.seasons import Seasons
     from keepline.monitor.sampler import Sampler
     from keepline.relay.upstreams.pool import Pool
-
-SEASONS: Final = "seasons"
-"""What the hours of the week bring, in the hub."""
 
 DAY_S: Final = 86_400.0
 EXPIRY_DAYS: Final = 14.0
@@ -53,6 +50,7 @@ class Alerting:
         self._certificate_expires_at = certificate_expires_at
         self._upstreams = upstreams
         self._rulebook = Rulebook(settings.rules, settings.server.max_connections)
+        self._kept_seasons = KeptSeasons(self.seasons, node.hub, node.log)
         self._series = sampler.rings.series
         self.deliveries = Deliveries()
         self.callbacks = Callbacks(timeout_s=settings.alerts.timeout_s, log=node.log)
@@ -79,18 +77,12 @@ class Alerting:
 
     async def start(self) -> None:
         """Take up what a former life has left and learned, and look from now on."""
-        node = self._node
-        try:
-            memo = await node.hub.memo(SEASONS)
-        except HubDownError as error:
-            node.log.warning("seasons_unreadable", error=error)
-        else:
-            if memo is not None and not self.seasons.take_up(memo):
-                node.log.warning("seasons_unreadable")
+        await self._kept_seasons.read()
         await self.alerts.start()
 
     async def stop(self) -> None:
         """Look no more, and tell what waits to be told, within STOP_TIMEOUT_S."""
+        await self._kept_seasons.stop()
         await self.alerts.stop(STOP_TIMEOUT_S)
 
     def _evaluate(self, now: float) -> Sequence[Finding]:
@@ -100,8 +92,7 @@ class Alerting:
         if self._upstreams is not None:
             incidents.stands(Incident.UPSTREAM_AWAY, away(self._upstreams))
         found = self._rulebook.evaluate(now, self._series)
-        if self.seasons.has_news:  # once an hour
-            self._node.hub.keep_memo(SEASONS, self.seasons.kept())
+        self._kept_seasons.keep()
         return found
 
     def _outside(self) -> list[Notifier]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from keepline.app.alerting import DAY_S, SEASONS, Alerting, away, expiry_of
+from keepline.app.alerting import DAY_S, Alerting, away, expiry_of
 from keepline.app.gateway import Gateway
+from keepline.app.kept_seasons import SEASONS
 from keepline.handlers.echo import Echo
 from keepline.monitor.findings import Severity
 from keepline.monitor.gauges import Gauge
