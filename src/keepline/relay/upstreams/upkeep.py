@@ -80,8 +80,12 @@ class Upkeep:
         wait_s = check_s * self._random()
         while True:
             await asyncio.sleep(wait_s)
-            wrong = await check(upstream, settings.check_path, settings.check_timeout_s, tls)
-            upstream.checked(self._clock.now(), wrong)
+            try:
+                wrong = await check(upstream, settings.check_path, settings.check_timeout_s, tls)
+            except Exception as error:  # noqa: BLE001 (a fault of ours costs one look, not all)
+                self._log.error("upstream_check_failed", upstream=upstream.name, error=error)
+            else:
+                upstream.checked(self._clock.now(), wrong)
             wait_s = check_s * (1 + JITTER * (2 * self._random() - 1))
 
     def _on_change(self, change: Change) -> None:

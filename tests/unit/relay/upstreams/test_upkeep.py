@@ -96,6 +96,28 @@ async def test_each_upstream_is_checked_again_and_again(monkeypatch: pytest.Monk
     assert logged(lines)[0]["why"] == "status 500"
 
 
+async def test_a_check_that_fails_by_a_fault_of_ours_is_told_and_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: set[Upstream] = set()
+    again = asyncio.Event()
+
+    async def check(upstream: Upstream, *_: object) -> str:
+        if upstream in asked:
+            again.set()
+            return ""
+        asked.add(upstream)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(upkeep, "check", check)
+    kept, lines = upkeep_with(check_s=0.001)
+    kept.start()
+    async with asyncio.timeout(5):
+        await again.wait()
+    await kept.stop()
+    assert {line["event"] for line in logged(lines)} == {"upstream_check_failed"}
+
+
 async def test_checks_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "check", None)
     kept, _ = upkeep_with(check_s=None)
