@@ -84,6 +84,8 @@ class Server:
                 writer.write(self.response)
             else:
                 for byte in self.response:
+                    if writer.is_closing():  # uvloop takes a write for a fault
+                        raise ConnectionResetError
                     writer.write(bytes([byte]))
                     await asyncio.sleep(self.drip_s)
             await writer.drain()

@@ -230,7 +230,7 @@ async def connects_again(gateway: RunningGateway) -> int | None:
 async def outlives_its_token(gateway: RunningGateway) -> int | None:
     class Brief:
         async def judge(self, request: object) -> Identity:
-            return Identity(DEVICE_ID, "client-1", time.time() + 0.1)
+            return Identity(DEVICE_ID, "client-1", time.time() + 1.0)
 
     gateway.node.gate.authenticator = Brief()
     async with live(gateway.port) as peer:

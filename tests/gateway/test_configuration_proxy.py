@@ -14,6 +14,7 @@ import pytest_asyncio
 from keepline.gateway.enrolment.forwarding import ANSWER_BYTES
 from tests.conftest import RunningGateway
 from tests.gateway.callback_server import Server, answer, says
+from tests.waiting import PATIENCE_S, within
 
 DEVICE = "02:ab:00:00:00:01"
 CLIENT = "5b6fcb26-3f65-4f2b-8e0a-1d3b5c7e9f01"
@@ -45,7 +46,7 @@ async def in_front_of(start_gateway: Any) -> AsyncIterator[Callable[..., Any]]:
 
     async def start(voice: Server, **sections: Any) -> RunningGateway:
         url = f"http://127.0.0.1:{voice.port}/xiaozhi/ota/"
-        enrolment = {"upstream_url": url, "upstream_timeout_s": 1.0}
+        enrolment = {"upstream_url": url, "upstream_timeout_s": 3.0}
         enrolment |= sections.pop("enrolment", {})
         gateway: RunningGateway = await start_gateway(enrolment=enrolment, **sections)
         started.append(gateway)
@@ -60,7 +61,7 @@ async def in_front_of(start_gateway: Any) -> AsyncIterator[Callable[..., Any]]:
 async def asked(
     gateway: RunningGateway, path: str = "", device_id: str = DEVICE, **headers: str
 ) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as board:
+    async with httpx.AsyncClient(trust_env=False, timeout=2 * PATIENCE_S) as board:
         return await board.post(
             f"http://127.0.0.1:{gateway.port}/xiaozhi/ota/{path}",
             headers={"Device-Id": device_id, "Client-Id": CLIENT, **headers},
@@ -192,7 +193,7 @@ async def test_a_hostile_answer_is_503_and_nothing_of_it_is_passed_on(
 async def test_an_answer_that_drips_is_given_up(voice: Server, in_front_of: Any) -> None:
     gateway = await in_front_of(voice, enrolment={"upstream_timeout_s": 0.1})
     voice.drip_s = 0.02
-    async with asyncio.timeout(2):
+    async with within(2):
         assert (await asked(gateway)).status_code == 503
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keepline.wire.messages import DeviceMessage
 
 MCP_HELLO = '{"type":"hello","version":1,"transport":"websocket","features":{"mcp":true}}'
-CHANNEL_S = 1.2  # the firmware's 120, a hundred times as fast
+CHANNEL_S = 2.0  # the firmware's 120, sixty times as fast
 FAST = {"xiaozhi": {"keepalive_s": 1.0}}
 NONE = {"xiaozhi": {"keepalive_s": None}}
 HEART = {"interval_s": 1, "suspicious_s": 2, "zombie_s": 3}

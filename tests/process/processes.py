@@ -26,8 +26,9 @@ def read_until(stream: IO[str] | None, event: str) -> dict[str, object]:
     for text in stream:
         try:
             line: dict[str, object] = json.loads(text)
-        except ValueError:  # it died before it had a log
-            raise AssertionError(text + stream.read()) from None
+        except ValueError:
+            dies = text.startswith("Traceback")  # before it had a log
+            raise AssertionError(text + stream.read() if dies else text) from None
         if line["event"] == event:
             return line
     raise AssertionError(f"the log ended without {event}")

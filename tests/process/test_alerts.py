@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from tests.process.processes import GIVE_UP_AFTER_S, PORTS, TOKEN, Start, read_until
 from tests.process.test_device_commands import HELLO, run
 
-PATIENCE_S = 3 * GIVE_UP_AFTER_S
+PATIENCE_S = 2 * GIVE_UP_AFTER_S
 """Others may have the cores."""
 
 RULES = ("rules.connections=1", "rules.raise_after_s=0", "rules.hold_s=1", "monitor.interval_s=1")

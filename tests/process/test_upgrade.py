@@ -87,7 +87,7 @@ class Served:
             *(*KEEPLINE, "upgrade", "--data", str(self.data), *options),
             stderr=asyncio.subprocess.PIPE,
         )
-        _, said = await asyncio.wait_for(process.communicate(), 3 * GIVE_UP_AFTER_S)
+        _, said = await asyncio.wait_for(process.communicate(), 2 * GIVE_UP_AFTER_S)
         assert process.returncode is not None
         return process.returncode, said.decode()
 
@@ -340,7 +340,7 @@ async def told(admin_port: int, *words: str) -> tuple[int, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 3 * GIVE_UP_AFTER_S)
+    said, _ = await asyncio.wait_for(process.communicate(), 2 * GIVE_UP_AFTER_S)
     assert process.returncode is not None
     return process.returncode, said.decode()
 
