@@ -161,13 +161,17 @@ def test_memory_ends_where_it_was_forecast_with_a_cost_that_was_learned(
     gateway = filled()
     gateway.seen(lambda _: True)
     limit_kib = 2 * gateway.rss_kib()  # of which three quarters may be used
-    gateway.fill_slowly(80, step=16)
+    gateway.fill_slowly(6, step=3)
+    assert not gateway.forecast(memory_bytes=limit_kib * KIB)["known"]
+    gateway.fill_slowly(86, step=16)
     found = gateway.seen(
-        lambda found: bool(found["rooms"][0]["learned"]), memory_bytes=limit_kib * KIB
+        lambda found: bool(found["rooms"][0]["learned"] and found["known"]),
+        memory_bytes=limit_kib * KIB,
     )
     assert (found["limited_by"], found["rooms"][0]["resource"]) == ("memory", "memory")
     gateway.fill_up_to(limit_kib)
     assert found["most"] == pytest.approx(len(gateway.devices), rel=WITHIN)
+    assert found["least"] <= len(gateway.devices) <= found["best"]
 
 
 def test_after_a_crowd_has_left_the_next_one_is_forecast_with_the_room_it_left(

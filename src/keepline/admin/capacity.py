@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isinf
+from math import ceil, isinf
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -34,13 +34,15 @@ Limit = Annotated[int | None, Query(gt=0, description="As if there was so much m
 class RoomView(BaseModel):
     """One resource, in its unit: bytes, cores, pieces. `most` is None where it never ends.
 
-    `learned` is whether what a session takes of it was seen here, or is what is expected.
+    `each` is what a session takes, and may be wrong by `spread` (one standard deviation);
+    `learned` is whether it was seen here, or is what is expected.
     """
 
     resource: Resource
     used: float
     allowed: float
     each: float
+    spread: float
     most: int | None
     learned: bool
 
@@ -70,16 +72,26 @@ class WhatIfView(BaseModel):
 
     change: str
     most: int
+    least: int
+    best: int
+    known: bool
     limited_by: Resource
     verdict_s: float
 
 
 class CapacityView(BaseModel):
-    """There is room for `most` sessions, `left` more than now; then `limited_by` is used up."""
+    """There is room for `most` sessions, `left` more than now; then `limited_by` is used up.
+
+    Where too few were there, or costs are not `known` well enough, it is a guess: the room is
+    between `least` and `best`.
+    """
 
     sessions: int
     most: int
     left: int
+    least: int
+    best: int
+    known: bool
     limited_by: Resource
     terms: TermsView
     rooms: list[RoomView]
@@ -98,7 +110,11 @@ def capacity_routes(sampler: Sampler, settings: Settings) -> APIRouter:
         """Tell how many sessions there is room for; as things are, or as if they were different."""
         latest = sampler.latest
         if latest is None:
-            raise HTTPException(503, "it has not looked at itself yet")
+            raise HTTPException(
+                503,
+                "it has not looked at itself yet: ask again in some seconds",
+                {"Retry-After": str(ceil(sampler.interval_s))},
+            )
         seen = seen_by(sampler)
         now, costs = now_of(sampler, latest, seen), learn(seen)
         policy, most = settings.heartbeat, settings.server.max_connections
@@ -123,6 +139,9 @@ def capacity_routes(sampler: Sampler, settings: Settings) -> APIRouter:
             sessions=found.sessions,
             most=found.most,
             left=found.left,
+            least=found.least,
+            best=found.best,
+            known=found.is_known,
             limited_by=found.limited_by,
             terms=TermsView(**asked._asdict(), verdict_s=verdict_s(asked)),
             rooms=_rooms(found),
@@ -131,6 +150,9 @@ def capacity_routes(sampler: Sampler, settings: Settings) -> APIRouter:
                 WhatIfView(
                     change=change,
                     most=other.most,
+                    least=other.least,
+                    best=other.best,
+                    known=other.is_known,
                     limited_by=other.limited_by,
                     verdict_s=verdict_s(terms),
                 )
@@ -151,7 +173,8 @@ def _rooms(found: Forecast) -> list[RoomView]:
                 resource=room.resource,
                 used=room.used,
                 allowed=room.allowed,
-                each=room.each,
+                each=room.cost.each,
+                spread=room.cost.spread,
                 most=None if isinf(most) else max(0, int(most)),
                 learned=room.is_learned,
             )

@@ -75,17 +75,13 @@ def capacity(
 def lines_of(found: dict[str, Any]) -> list[str]:
     """Return what there is room for, for a person."""
     terms = found["terms"]
-    head = (
-        f"room for {found['left']} more: {found['sessions']} are there,"
-        f" {found['most']} fit, then {clean(found['limited_by'])} is used up"
-    )
     assumed = (
         f"with {100 * terms['talk_share']:.0f} % talking, pings every {terms['interval_s']:g} s"
         f" (who is gone is given up after {terms['verdict_s']:.0f} s)"
     )
     guessed = [clean(room["resource"]) for room in found["rooms"] if not room["learned"]]
     lines = [
-        head,
+        _head(found),
         assumed,
         "",
         *in_columns(ROOMS, map(_room, found["rooms"])),
@@ -98,6 +94,21 @@ def lines_of(found: dict[str, Any]) -> list[str]:
             f"not seen enough yet: {', '.join(guessed)}; what a session takes of it is a guess (?)",
         ]
     return lines
+
+
+def _head(found: dict[str, Any]) -> str:
+    there = f"{found['sessions']} are there"
+    if found["known"]:
+        ends = f"{found['most']} fit, then {clean(found['limited_by'])} is used up"
+        return f"room for {found['left']} more: {there}, {ends}"
+    return f"too little was seen to tell: {there}, {_most(found)} fit if others are like them"
+
+
+def _most(found: dict[str, Any]) -> str:
+    """Return how many fit; from where to where, as long as that is a guess."""
+    if found["known"] or found["least"] == found["best"]:
+        return str(found["most"])
+    return f"{found['least']} to {found['best']}"
 
 
 def _room(room: dict[str, Any]) -> Sequence[str]:
@@ -113,4 +124,4 @@ def _pieces(count: float) -> str:
 
 def _what_if(each: dict[str, Any]) -> Sequence[str]:
     given_up = f"{each['verdict_s']:.0f} s"
-    return each["change"], str(each["most"]), each["limited_by"], given_up
+    return each["change"], _most(each), each["limited_by"], given_up

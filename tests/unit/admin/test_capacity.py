@@ -64,7 +64,17 @@ async def test_room_is_told_by_resource_with_what_a_session_was_seen_to_cost() -
     assert set(rooms) == {"memory", "cpu", "descriptors", "connections"}
     assert rooms["memory"]["each"] == pytest.approx(44 * 1_024, rel=0.1)
     assert rooms["memory"]["learned"]
+    assert 0 < rooms["memory"]["spread"] < 0.15 * rooms["memory"]["each"]
     assert {cost["of"] for cost in found["costs"]} >= {"session_bytes", "ping_s", "frame_s"}
+
+
+async def test_what_few_have_shown_is_told_to_be_a_guess() -> None:
+    _, many = await ask(filled(60))
+    assert (many["known"], many["best"]) == (True, 15_000)
+    _, few = await ask(filled(2))
+    assert not few["known"]
+    assert few["least"] <= few["most"] <= few["best"]
+    assert not any(each["known"] for each in few["what_if"])
 
 
 async def test_it_is_told_as_if_things_were_different() -> None:

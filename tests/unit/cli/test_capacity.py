@@ -14,6 +14,9 @@ FOUND: dict[str, Any] = {
     "sessions": 590,
     "most": 4_321,
     "left": 3_731,
+    "least": 4_000,
+    "best": 4_600,
+    "known": True,
     "limited_by": "memory",
     "terms": {
         "interval_s": 15.0,
@@ -46,6 +49,9 @@ FOUND: dict[str, Any] = {
         {
             "change": "pings every 30 s",
             "most": 5_000,
+            "least": 900,
+            "best": 15_000,
+            "known": True,
             "limited_by": "cpu",
             "verdict_s": 35.5,
         }
@@ -84,6 +90,17 @@ def test_room_is_shown_with_what_ends_it_and_what_would_change_it(interface: Int
     assert "pings every 30 s  5000  cpu" in shown
     assert "not seen enough yet: memory;" in shown
     assert interface.asked == {"interval_s": None, "talking": None, "memory_bytes": None}
+
+
+def test_a_guess_is_told_as_one_with_how_far_it_may_be_off(interface: Interface) -> None:
+    [change] = FOUND["what_if"]
+    few = {"sessions": 5, "known": False, "what_if": [change | {"known": False}]}
+    interface.found = FOUND | few
+    shown = typed("capacity")[1]
+    assert shown.startswith("too little was seen to tell: 5 are there, 4000 to 4600 fit")
+    assert "pings every 30 s  900 to 15000  cpu" in shown
+    interface.found = FOUND | few | {"best": 4_000, "most": 4_000}
+    assert "5 are there, 4000 fit if others are like them" in typed("capacity")[1]
 
 
 def test_where_all_was_learned_nothing_is_excused(interface: Interface) -> None:

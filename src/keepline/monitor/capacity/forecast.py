@@ -7,6 +7,7 @@ from math import floor, inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.monitor.capacity.costs import KNOWN_WITHIN
+from keepline.monitor.capacity.fit import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +23,14 @@ CPU_SHARE: Final = 0.8
 
 KERNEL_BYTES: Final = 4_096
 """What the kernel keeps for one socket: in no figure of the process, but of its control group."""
+
+FEWEST: Final = 10
+"""Sessions of the last minute: what fewer of them did says little of thousands."""
+
+SPREADS: Final = 2.0
+"""So many standard deviations a cost may be wrong by: 19 of 20 are not."""
+
+ONE_PIECE: Final = Cost(1.0, 0.0)
 
 TALK_FRAMES_PER_S: Final = 17.0
 """Of a device that talks, until one was seen: a frame each 60 ms, in one direction at a time."""
@@ -84,20 +93,37 @@ class Room(NamedTuple):
     resource: Resource
     used: float
     allowed: float
-    each: float
-    is_learned: bool
+    cost: Cost
 
-    def most(self, sessions: float) -> float:
-        """Return how many sessions it is enough for, when there are so many now."""
-        return sessions + (self.allowed - self.used) / self.each if self.each else inf
+    @property
+    def is_learned(self) -> bool:
+        """Whether what a session takes was seen here, or is what is expected."""
+        return self.cost.is_known(KNOWN_WITHIN)
+
+    def most(self, sessions: float, spreads: float = 0.0) -> float:
+        """Return how many sessions it is enough for, when there are so many now.
+
+        Were a session to take so many `spreads` more than is thought, or less.
+        """
+        each, left = self.cost.each + spreads * self.cost.spread, self.allowed - self.used
+        if each > 0:
+            return sessions + left / each
+        return inf if left > 0 else sessions
 
 
 class Forecast(NamedTuple):
-    """`left` more sessions, `most` in all, and then `limited_by` is used up."""
+    """`left` more sessions, `most` in all, and then `limited_by` is used up.
+
+    It is between `least` and `best` as far as costs are known; `is_known` is whether that is near
+    enough, and enough sessions were there, to plan with.
+    """
 
     sessions: int
     most: int
     left: int
+    least: int
+    best: int
+    is_known: bool
     limited_by: Resource
     rooms: tuple[Room, ...]
 
@@ -109,12 +135,29 @@ def forecast(now: Now, costs: Costs, here: Terms, asked: Terms | None = None) ->
         *_memory(now, costs, asked),
         *_cpu(now, costs, here, asked),
         *_descriptors(now, asked),
-        Room(Resource.CONNECTIONS, now.sessions, asked.connections, 1.0, True),
+        Room(Resource.CONNECTIONS, now.sessions, asked.connections, ONE_PIECE),
     )
-    limiting = min(rooms, key=lambda room: room.most(now.sessions))
-    most = max(0, floor(limiting.most(now.sessions)))
+
+    def fit(spreads: float) -> int:
+        return max(0, floor(min(room.most(now.sessions, spreads) for room in rooms)))
+
+    least, most, best = sorted((fit(SPREADS), fit(0.0), fit(-SPREADS)))
     sessions = round(now.sessions)
-    return Forecast(sessions, most, max(0, most - sessions), limiting.resource, rooms)
+    return Forecast(
+        sessions=sessions,
+        most=most,
+        left=max(0, most - sessions),
+        least=least,
+        best=best,
+        is_known=now.sessions_lately >= FEWEST and _is_near(now.sessions, least, most),
+        limited_by=min(rooms, key=lambda room: room.most(now.sessions)).resource,
+        rooms=rooms,
+    )
+
+
+def _is_near(sessions: float, least: float, most: float) -> bool:
+    """Return whether the worst case has as much room as costs that are just known leave it."""
+    return (most - sessions) <= (1 + SPREADS * KNOWN_WITHIN) * (least - sessions) or least == most
 
 
 def _memory(now: Now, costs: Costs, asked: Terms) -> Iterable[Room]:
@@ -127,8 +170,7 @@ def _memory(now: Now, costs: Costs, asked: Terms) -> Iterable[Room]:
         Resource.MEMORY,
         now.memory_bytes + now.sessions * KERNEL_BYTES + more_bytes,
         MEMORY_SHARE * asked.memory_limit_bytes,
-        session.each + KERNEL_BYTES,
-        session.is_known(KNOWN_WITHIN),
+        session._replace(each=session.each + KERNEL_BYTES),
     )
 
 
@@ -144,11 +186,11 @@ def _cpu(now: Now, costs: Costs, here: Terms, asked: Terms) -> Iterable[Room]:
         frames = asked.talk_share * now.frames_per_s / now.talking
     session = costs.cpu.of((pings, frames, 0.0))
     used = fixed + now.sessions * session.each
-    yield Room(Resource.CPU, used, CPU_SHARE, session.each, session.is_known(KNOWN_WITHIN))
+    yield Room(Resource.CPU, used, CPU_SHARE, session)
 
 
 def _descriptors(now: Now, asked: Terms) -> Iterable[Room]:
     limit = asked.descriptor_limit
     if now.descriptors is not None and limit is not None:
         allowed = min(DESCRIPTOR_SHARE * limit, limit - asked.descriptors_kept)
-        yield Room(Resource.DESCRIPTORS, now.descriptors, allowed, 1.0, True)
+        yield Room(Resource.DESCRIPTORS, now.descriptors, allowed, ONE_PIECE)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from random import Random
+from statistics import fmean
 from typing import Any
 
 import pytest
 
-from keepline.monitor.capacity.costs import Costs, learn
+from keepline.monitor.capacity.costs import Costs, Observed, learn
 from keepline.monitor.capacity.fit import Cost, expecting
 from keepline.monitor.capacity.forecast import (
     CPU_SHARE,
+    FEWEST,
     KERNEL_BYTES,
     MEMORY_SHARE,
     Forecast,
@@ -105,6 +108,33 @@ def test_what_is_learned_later_is_told_to_be_expected_now() -> None:
     assert not by_resource[Resource.CPU].is_learned
 
 
+def test_a_cost_that_is_hardly_known_leaves_the_number_wide_open_and_says_so() -> None:
+    def found(spread: float, **now: float) -> Forecast:
+        costs = Costs()._replace(
+            cpu=expecting(Cost(3e-5, 0.0), Cost(1e-5, spread * 1e-5), Cost(1e-4, 0.0))
+        )
+        return forecast(NOW._replace(**now), costs, HERE._replace(memory_limit_bytes=None))
+
+    well, badly = found(0.05), found(0.5)
+    assert well.is_known
+    assert well.least < well.most < well.best < 1.2 * well.most
+    assert (badly.is_known, badly.most) == (False, well.most)
+    assert badly.least < 0.6 * badly.most
+    assert badly.best > 5 * badly.most  # at best a frame costs nothing
+    assert not found(0.05, sessions_lately=FEWEST - 1).is_known
+
+
+def test_a_cost_that_is_hardly_known_does_not_matter_where_another_thing_ends_it() -> None:
+    found = asked({"connections": 1_010})
+    assert (found.least, found.most, found.best, found.is_known) == (1_010, 1_010, 1_010, True)
+
+
+def test_what_is_used_up_already_has_no_room_however_little_a_session_takes() -> None:
+    found = asked({"memory_limit_bytes": 10 * MIB})
+    assert (found.left, found.limited_by) == (0, Resource.MEMORY)
+    assert found.least <= found.most <= found.best <= NOW.sessions
+
+
 def test_what_a_machine_does_not_tell_limits_nothing() -> None:
     unknown = NOW._replace(memory_bytes=None, cpu=None, descriptors=None)
     found = forecast(unknown, COSTS, HERE)
@@ -147,3 +177,37 @@ def test_memory_that_a_crowd_has_left_behind_is_room_for_the_next() -> None:
     usual, after = forecast(NOW, learned, here), forecast(NOW._replace(fewer=9_000), learned, here)
     assert after.rooms[0].used == usual.rooms[0].used - 9_000 * 600
     assert after.most > usual.most
+
+
+def small(seed: int, sessions: int, samples: int, frame_s: float) -> tuple[Now, Costs]:
+    """A few devices on a gateway of which they take little: what was seen, as it is learned."""
+    random, seen = Random(seed), []
+    for _ in range(samples):
+        talking = sum(random.random() < 0.4 for _ in range(sessions))
+        pings, frames = sessions / 15 * random.uniform(0.5, 1.5), talking * random.uniform(10, 20)
+        cpu = 0.01 + TRUE["ping"] * pings + frame_s * frames + random.gauss(0, 0.003)
+        rss = 70e6 + random.gauss(0, 2e5)
+        row = Observed(sessions, talking, 0, rss, round(max(0.0, cpu), 3), pings, frames, 0)
+        seen.append(row)
+    names = ("talking", "cpu", "pings_per_s", "frames_per_s", "handshakes_per_s")
+    lately = {name: fmean(getattr(row, name) for row in seen[-12:]) for name in names}
+    return Now(sessions, 0, 70e6, None, sessions, **lately), learn(seen)
+
+
+@pytest.mark.parametrize(("sessions", "samples"), [(5, 36), (12, 36), (12, 240)])
+@pytest.mark.parametrize("frame_s", [12e-6, TRUE["frame"]])
+def test_what_few_have_shown_is_right_within_the_range_that_is_told(
+    sessions: int, samples: int, frame_s: float
+) -> None:
+    right, known = 0, []
+    for seed in range(20):
+        now, costs = small(seed, sessions, samples, frame_s)
+        terms = HERE._replace(talk_share=now.talk_share, memory_limit_bytes=None)
+        found = forecast(now, costs, terms)
+        frames = now.frames_per_s / sessions * frame_s
+        pings = now.pings_per_s / sessions * TRUE["ping"]
+        true_most = min(terms.connections, (CPU_SHARE - 0.01) / (frames + pings))
+        right += found.least <= true_most <= found.best
+        known += [abs(found.most / true_most - 1)] if found.is_known else []
+    assert right >= 18
+    assert max(known, default=0.0) < 0.3
