@@ -84,6 +84,8 @@ class Endpoint:
                 if self.drips:
                     writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
                 while self.drips:
+                    if writer.is_closing():  # uvloop takes a write for a fault
+                        raise ConnectionResetError
                     writer.write(b".")
                     await writer.drain()
                     await asyncio.sleep(EVERY_S)
