@@ -118,7 +118,9 @@ def monitor_routes(
         wanted = dict.fromkeys(gauge)
         if len(wanted) * points > NUMBERS_LIMIT:
             raise HTTPException(
-                422, f"{len(wanted)} gauges of {points} points are more than {NUMBERS_LIMIT}"
+                422,
+                f"{len(wanted)} gauges of {points} points are more than {NUMBERS_LIMIT} numbers:"
+                " ask for fewer of either",
             )
         until = clock.wall() if until is None else until
         start = until - DEFAULT_S if start is None else start

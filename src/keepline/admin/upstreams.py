@@ -71,7 +71,7 @@ def upstream_routes(upkeep: Upkeep) -> APIRouter:
 
     def view(upstream: Upstream | None) -> UpstreamView:
         if upstream is None:
-            raise HTTPException(404, "no such upstream")
+            raise HTTPException(404, "no such upstream: name one as it is listed")
         return UpstreamView.of(upstream, upkeep.now())
 
     @routes.get("")

@@ -91,7 +91,10 @@ def _inherited(data_dir: Path | None) -> Estate:
         told, descriptors = line.receive(sock)
     except (OSError, ValueError) as error:
         sock.close()
-        raise StartError(f"the process before this one does not answer: {error}", "") from error
+        raise StartError(
+            f"the process before this one does not answer: {error}",
+            "it goes on, and has its devices; look at its log, and try again",
+        ) from error
     return _estate(sock, told, descriptors)
 
 

@@ -75,7 +75,7 @@ async def test_an_upstream_is_drained_and_taken_back() -> None:
 async def test_an_upstream_that_is_not_there_is_404() -> None:
     for path in ("/drain", "/undrain"):
         status, answer = await asked(upkeep(), path, {"upstream": "ws://voice-2/"})
-        assert (status, answer) == (404, {"detail": "no such upstream"})
+        assert (status, answer) == (404, {"detail": "no such upstream: name one as it is listed"})
 
 
 async def test_what_names_no_upstream_is_422() -> None:
