@@ -86,7 +86,7 @@ class Running:
         """Set something on the gateway's own connection, in the thread that owns it."""
 
         def set_it() -> int:
-            (value,) = self.hub._database._connection.execute(f"pragma {text}").fetchone()
+            (value,) = self.hub._database._opened().execute(f"pragma {text}").fetchone()
             return int(value)
 
         return await asyncio.get_running_loop().run_in_executor(self.hub._executor, set_it)
@@ -265,6 +265,8 @@ async def test_who_gives_up_its_claim_leaves_the_device_to_the_session_that_is_h
         await older.send(HELLO)
         await heard(older)
         await older.send(COUNT)
+        await heard(older)
+        await older.send(SAVE)  # who has left something is claimed at the file
         await heard(older)
         running.lock()
         async with dial(running.gateway.port) as newer:

@@ -43,6 +43,8 @@ class Database:
         self.set_aside: Path | None = None
         self.dropped = 0  # rows that can never be written, and why the last of them
         self.dropped_because: Exception | None = None
+        self._is_broken = False  # and not set aside yet
+        self._connection: sqlite3.Connection | None = None
         try:
             self._connection = _open(path)
         except (OSError, sqlite3.DatabaseError, NewerFileError) as error:
@@ -54,22 +56,24 @@ class Database:
     def apply(self, operations: Sequence[Operation]) -> list[object]:
         """Run all in one transaction; return what each returned or raised for itself.
 
-        Raises sqlite3.Error when nothing of it was done. A file that has broken meanwhile is set
-        aside, so that the next try finds a new one.
+        Raises sqlite3.Error or OSError when nothing of it was done. A file that has broken
+        meanwhile is closed, and set aside by the next try, which makes a new one.
         """
         try:
             return self._apply(operations)
         except sqlite3.DatabaseError as error:
             if is_broken(error):
-                self._begin_anew()
+                self.close()
+                self._connection, self._is_broken = None, True
             raise
 
     def close(self) -> None:
         """Close; idempotent."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _apply(self, operations: Sequence[Operation]) -> list[object]:
-        connection = self._connection
+        connection = self._opened()
         connection.execute("begin immediate")
         try:
             transaction = Transaction(connection)
@@ -92,11 +96,13 @@ class Database:
             self.dropped += len(transaction.dropped)
         return results
 
-    def _begin_anew(self) -> None:
-        self._connection.close()
-        if self.path is not None:
-            self.set_aside = _set_aside(self.path)
-        self._connection = _open(self.path)
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            if self._is_broken and self.path is not None:
+                self.set_aside = _set_aside(self.path)
+            self._is_broken = False
+            self._connection = _open(self.path)
+        return self._connection
 
 
 def _take(taking: Sequence[TakeClaim], transaction: Transaction) -> Sequence[object]:
@@ -155,11 +161,10 @@ def _set_aside(path: Path) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.name}.broken-{number}")).exists():
         number += 1
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        companion = Path(f"{path}{suffix}")
-        if companion.exists():
-            companion.rename(Path(f"{aside}{suffix}"))
+    for suffix in ("-wal", "-shm", ""):  # itself at last: what fails before is tried again
+        part = Path(f"{path}{suffix}")
+        if part.exists():
+            part.rename(Path(f"{aside}{suffix}"))
     return aside
 
 

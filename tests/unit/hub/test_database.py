@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -82,8 +84,8 @@ def test_a_full_disk_fails_the_transaction_and_keeps_what_was_there(
 ) -> None:
     database = Database(path_of(path))  # type: ignore[operator]
     database.apply([NoteEvent(1.0, "d", "before", b"")])
-    (pages,) = database._connection.execute("pragma page_count").fetchone()
-    database._connection.execute(f"pragma max_page_count = {pages}")
+    (pages,) = database._opened().execute("pragma page_count").fetchone()
+    database._opened().execute(f"pragma max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
         database.apply([NoteEvent(1.0, "d", "k", bytes(100_000))])
     assert count(database) == 1
@@ -114,10 +116,27 @@ def test_a_file_that_breaks_while_it_is_open_is_replaced_by_the_next_try(path: P
         other.execute("select * from sqlite_master").fetchall()  # so its log is not written away
         with pytest.raises(sqlite3.DatabaseError):
             database.apply([Fails(broken)])
+        assert count(database) == 0
         assert database.set_aside is not None
         assert database.set_aside.exists()
         assert Path(f"{database.set_aside}-wal").exists()
+
+
+def test_a_new_file_that_cannot_be_opened_at_once_is_opened_by_a_later_try(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(path)
+    broken = sqlite3.DatabaseError("malformed")
+    broken.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    with pytest.raises(sqlite3.DatabaseError):
+        database.apply([Fails(broken)])
+    with monkeypatch.context() as full:
+        full.setattr(os, "open", Mock(side_effect=OSError("no descriptors left")))
+        with pytest.raises(OSError, match="descriptors"):
+            count(database)
     assert count(database) == 0
+    assert database.set_aside == path.with_name("keepline.db.broken-1")
+    assert not path.with_name("keepline.db.broken-2").exists()
 
 
 def test_a_file_of_a_newer_version_is_refused_and_stays(path: Path) -> None:
