@@ -174,6 +174,8 @@ class TimingWheel(Generic[T]):
                 # whole heap, and each would keep a piece of it from being given back.
                 slots[tick & _MASK] = self._spare
                 self._spare = slot
+                if self._numbers[tick & _MASK] == tick:
+                    self._numbers[tick & _MASK] = 0  # nobody is armed for it any more
                 self._entries -= len(slot)
                 self._open = iter(slot)
                 return
@@ -205,6 +207,8 @@ class TimingWheel(Generic[T]):
                     kept = set()
                 at += self._sweep_part(number, at, kept)
                 yield
+            if not self._slots[number]:
+                self._numbers[number] = 0  # else one of each would stay, spread as the lists were
 
     def _sweep_part(self, number: int, at: int, kept: set[int]) -> int:
         """Keep who is armed for a tick of this slot, once; return how many of these stay."""

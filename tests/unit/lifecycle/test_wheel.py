@@ -73,6 +73,19 @@ def test_all_who_are_armed_for_a_tick_share_its_number() -> None:
     assert later.wheel_tick == one.wheel_tick + 512
 
 
+def test_the_number_of_a_tick_is_gone_with_it_and_with_all_who_were_armed_for_it() -> None:
+    timing, fleet = wheel(), items(4 * STALE_SLACK)
+    for item in fleet:
+        timing.arm(item, START + 10 + item.name % 100)
+    passed = timing.advance(START + 50, ALL)
+    for item in fleet:
+        timing.cancel(item)
+    timing.arm(fleet[0], START + 200)
+    kept = [number for number in timing._numbers if number]
+    assert len(passed) > STALE_SLACK
+    assert len(kept) <= STALE_SLACK + 1
+
+
 def test_a_due_time_between_two_ticks_waits_for_the_later() -> None:
     wheel_, item = wheel(), Item()
     wheel_.arm(item, START + 0.11)
