@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Final, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Le
@@ -236,6 +237,15 @@ class Heartbeat(Struct, eq=False, gc=False):
             self.packed = _pack(smoothed, max(deviation, (to_s - smoothed) / 4), *rest)
 
 
+@lru_cache(maxsize=256)
+def _on_tick(number: int) -> float:
+    """Return a time that others have, too: an own one would leave a hole in each session's memory.
+
+    For that is gone with the first ping, when there is nothing of its size to take its place.
+    """
+    return number * TICK_S
+
+
 def means_of_asking(*, never_pongs: bool, answers_probes: bool, kernel_judges: bool) -> int:
     """Return how a peer is to be asked, from what its profile and its hello say.
 
@@ -296,8 +306,10 @@ class Judge:
 
         `u` is random in [0, 1). The seed's first ping comes after exactly one interval.
         """
-        interval_s = self._interval_s
-        hb.asked_at = now + (interval_s * (1 + u) / 2 if self._adaptive else interval_s)
+        if self._adaptive:
+            hb.asked_at = _on_tick(int((now + self._interval_s * (1 + u) / 2) / TICK_S))
+        else:
+            hb.asked_at = now + self._interval_s
         return hb.asked_at
 
     def look(self, hb: Heartbeat, now: float, u: float) -> Look:

@@ -54,3 +54,9 @@ def test_the_rest_is_what_can_still_be_heard() -> None:
         pace.sent(100.0)
     assert pace.rest_s(100.0) == pytest.approx(0.18)
     assert pace.rest_s(100.18) == pytest.approx(0.0)
+
+
+def test_all_who_are_paced_alike_have_their_times_in_common() -> None:
+    one, other = (Pace(packet_s(AudioParams(frame_duration=40)), 7) for _ in range(2))
+    assert one.packet_s is other.packet_s
+    assert one._ahead_s is other._ahead_s

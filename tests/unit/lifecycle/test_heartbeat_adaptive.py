@@ -24,6 +24,7 @@ from keepline.lifecycle.heartbeat import (
     Judge,
     Verdict,
 )
+from keepline.lifecycle.wheel import TICK_S
 
 from .watch import START, Watch
 
@@ -121,9 +122,17 @@ def test_first_pings_are_spread_over_the_second_half_of_the_interval(
     u: float, due_s: float
 ) -> None:
     judge, hb = Judge(ADAPTIVE), Heartbeat(START)
-    assert judge.first_due(hb, START, u) == pytest.approx(START + due_s)
-    assert not judge.look(hb, START + due_s - 0.001, u).ping
-    assert judge.look(hb, START + due_s + 0.001, u).ping
+    due = judge.first_due(hb, START, u)
+    assert START + due_s - TICK_S <= due <= START + due_s
+    assert not judge.look(hb, due - 0.001, u).ping
+    assert judge.look(hb, due + 0.001, u).ping
+
+
+def test_all_whose_first_ping_is_due_in_one_tick_have_its_time_in_common() -> None:
+    judge, hearts = Judge(ADAPTIVE), [Heartbeat(START) for _ in range(2)]
+    dues = [judge.first_due(hb, START, u) for hb, u in zip(hearts, (0.5, 0.5001), strict=True)]
+    assert dues[0] is dues[1]
+    assert hearts[0].asked_at is hearts[1].asked_at
 
 
 @settings(deadline=None)
