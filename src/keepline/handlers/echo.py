@@ -23,6 +23,25 @@ MANUAL_TURN_FRAMES: Final = 500
 TURN_BYTES: Final = 131_072
 
 
+class Recording:
+    """What was said in one turn."""
+
+    __slots__ = ("_bytes", "frames", "watch")
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self._bytes = 0
+        self.watch: Timer | None = None  # for a pause, in an auto turn
+
+    def take(self, frame: bytes, limit: int) -> bool:
+        """Keep a frame; False for one beyond `limit` frames, or what a turn may take."""
+        if len(self.frames) >= limit or self._bytes + len(frame) > TURN_BYTES:
+            return False
+        self.frames.append(frame)
+        self._bytes += len(frame)
+        return True
+
+
 class Echo(Handler):
     """Plays back each turn when it ends, or in `realtime` each frame at once.
 
@@ -30,13 +49,11 @@ class Echo(Handler):
     back as `custom`. `abort`, or a new `listen start`, stops the playback.
     """
 
-    __slots__ = ("_frames", "_is_live", "_mode", "_recorded_bytes", "_watch")
+    __slots__ = ("_is_live", "_mode", "_recording")
 
     def __init__(self) -> None:
         self._mode: ListenMode | None = None  # None: not listening
-        self._frames: list[bytes] | None = None  # what was recorded of this turn
-        self._recorded_bytes = 0
-        self._watch: Timer | None = None  # for a pause, while an auto turn is recorded
+        self._recording: Recording | None = None  # of this turn
         self._is_live = False  # between the `tts start` and `tts stop` of realtime
 
     def text(self, session: Session, message: DeviceMessage) -> None:
@@ -67,40 +84,37 @@ class Echo(Handler):
         self._go_live(session, live=mode == "realtime")
 
     def _record(self, session: Session, frame: bytes) -> None:
-        if self._frames is None:
-            self._frames = []
+        recording = self._recording
+        if recording is None:
+            recording = self._recording = Recording()
             if self._mode == "auto":
-                self._watch = session.after(AUTO_PAUSE_S, self._look_for_a_pause, 1)
+                recording.watch = session.after(AUTO_PAUSE_S, self._look_for_a_pause, 1)
         limit = AUTO_TURN_FRAMES if self._mode == "auto" else MANUAL_TURN_FRAMES
-        fits = self._recorded_bytes + len(frame) <= TURN_BYTES
-        if fits and len(self._frames) < limit:
-            self._frames.append(frame)
-            self._recorded_bytes += len(frame)
-        if self._mode == "auto" and (not fits or len(self._frames) >= limit):
+        taken = recording.take(frame, limit)
+        if self._mode == "auto" and (not taken or len(recording.frames) >= limit):
             self._end_turn(session)
 
     def _look_for_a_pause(self, session: Session, heard: int) -> None:
         """End an auto turn that has got no more frames."""
-        frames = self._frames or ()
-        if len(frames) == heard:
+        recording = self._recording
+        assert recording is not None, "it is watched only as long as there is one"
+        if (frames := len(recording.frames)) == heard:
             self._end_turn(session)
         else:
-            self._watch = session.after(AUTO_PAUSE_S, self._look_for_a_pause, len(frames))
+            recording.watch = session.after(AUTO_PAUSE_S, self._look_for_a_pause, frames)
 
     def _end_turn(self, session: Session) -> None:
-        frames = self._frames
+        recording = self._recording
         self._go_live(session, live=False)
         self._forget()
-        if frames:
-            session.speak(frames)
+        if recording is not None:
+            session.speak(recording.frames)
 
     def _forget(self) -> None:
         self._mode = None
-        self._frames = None
-        self._recorded_bytes = 0
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+        if self._recording is not None and self._recording.watch is not None:
+            self._recording.watch.cancel()
+        self._recording = None
 
     def _go_live(self, session: Session, *, live: bool) -> None:
         if live is not self._is_live:
