@@ -20,7 +20,7 @@ def test_the_example_of_the_standard() -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [0, 1, 2, 3, 4, 5, 126, 1023, 1024, 1025, 1026, 1027, 1028, 70_001]
+    "size", [*range(6), 120, 126, 127, *range(509, 514), *range(1023, 1029), 70_001]
 )
 def test_every_size_is_masked_as_defined(size: int) -> None:
     data = random.Random(size).randbytes(size)
