@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from keepline.gateway.backlog import Backlog, Put
 from keepline.gateway.beside import Beside
 from keepline.gateway.isolation.growth import NOTHING, Load
-from keepline.gateway.packed import claim_of, client_id_of, session_id_of, with_claim
+from keepline.gateway.packed import (
+    claim_of,
+    client_id_of,
+    outcome_of,
+    session_id_of,
+    with_claim,
+)
 from keepline.gateway.receiver import Receiver
 from keepline.gateway.seldom import put
 from keepline.lifecycle.states import State
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.node import Node
     from keepline.gateway.packed import Packed
+    from keepline.hub.port import Outcome
     from keepline.settings.session import Inbox as InboxLimits
 
 
@@ -72,7 +79,6 @@ class Calls(Receiver):
     """
 
     __slots__ = (
-        "_beside",
         "_ids",
         "_worker",
         "connection",
@@ -89,7 +95,6 @@ class Calls(Receiver):
         ids: Packed,
     ) -> None:
         self._worker: asyncio.Task[None] | None = None
-        self._beside: Beside | None = None
         self.connection = connection
         self.handler = handler
         self.device_id = device_id
@@ -117,7 +122,16 @@ class Calls(Receiver):
 
     @claim.setter
     def claim(self, number: int) -> None:
-        self._ids = with_claim(self._ids, number)
+        self._ids = with_claim(self._ids, number, self.outcome)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the device found of itself when it came."""
+        return outcome_of(self._ids)
+
+    @outcome.setter
+    def outcome(self, outcome: Outcome) -> None:
+        self._ids = with_claim(self._ids, self.claim, outcome)
 
     @property
     def client_id(self) -> str:
@@ -136,6 +150,14 @@ class Calls(Receiver):
     @_inbox.setter
     def _inbox(self, inbox: Inbox | None) -> None:
         put(self.connection.node.seldom.inboxes, self, inbox)
+
+    @property
+    def _beside(self) -> Beside | None:
+        return self.connection.node.seldom.besides.get(self)
+
+    @_beside.setter
+    def _beside(self, beside: Beside | None) -> None:
+        put(self.connection.node.seldom.besides, self, beside)
 
     @property
     def worker(self) -> asyncio.Task[None] | None:
@@ -247,9 +269,12 @@ class Calls(Receiver):
 
     def beside(self) -> Beside:
         """Return what runs beside the calls; all of it ends with the session."""
-        if self._beside is None:
-            self._beside = Beside()
-        return self._beside
+        beside = self._beside
+        if beside is None:
+            beside = Beside()
+            if self.connection.lifecycle.state is not State.CLOSED:  # else it is forgotten already
+                self._beside = beside
+        return beside
 
     def hold(
         self, work: Coroutine[object, object, None], called: Callable[..., object]
@@ -275,10 +300,10 @@ class Calls(Receiver):
         What runs beside them is cancelled first. Takes at most `session.closed_timeout_s` for each
         of the two; what is not done by then is cancelled.
         """
-        if self._beside is not None:
-            self._beside.cancel()
-            self._beside.toolbox = None  # which holds the session
-            self._node.isolation.strays.expect(self._beside.tasks, self, self.beside)
+        if (beside := self._beside) is not None:
+            beside.cancel()
+            beside.toolbox = None  # which holds the session
+            self._node.isolation.strays.expect(beside.tasks, self, self.beside)
         if self._worker is not None:
             return self._end_in_turn(self._worker, reason)
         rest = self._fence.call(self, self.handler.closed, reason)

@@ -126,9 +126,13 @@ class Connection(asyncio.Protocol):
         self._receive_parts(b"")
 
     def _on_event(self, event: WireEvent) -> None:
-        self.node.counters.frames_in += 1
+        node = self.node
+        node.counters.frames_in += 1
         if isinstance(event, Binary):
-            if self._is_heard():
+            if self.lifecycle.state is _ACTIVE:  # as `_is_heard`, without a call for each frame
+                self.last_activity = node.ticker.now
+                self.receiver.receive_binary(event.data)
+            elif self._is_heard():
                 self.receiver.receive_binary(event.data)
         elif isinstance(event, Pong):
             self._on_pong(event.data)
@@ -204,8 +208,9 @@ class Connection(asyncio.Protocol):
         """Write a whole frame, or queue it while the peer does not read; nothing once it ends."""
         if self.lifecycle.reason is not None:  # no data after a Close frame (RFC 6455 §5.5.1)
             return
-        self.last_sent = self.node.ticker.now
-        counters = self.node.counters
+        node = self.node
+        self.last_sent = node.ticker.now
+        counters = node.counters
         if self.outbox is None:
             counters.frames_out += 1
             counters.bytes_out += len(frame)

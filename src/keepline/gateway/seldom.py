@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from keepline.gateway.beside import Beside
     from keepline.gateway.calls import Calls, Inbox
     from keepline.gateway.delivery import Delivery
     from keepline.gateway.resumption import Parting
@@ -15,16 +16,17 @@ T = TypeVar("T")
 class Seldom:
     """By session, and only while there is some: nothing of those that are idle or have gone."""
 
-    __slots__ = ("deliveries", "inboxes", "partings")
+    __slots__ = ("besides", "deliveries", "inboxes", "partings")
 
     def __init__(self) -> None:
+        self.besides: dict[Calls, Beside] = {}
         self.inboxes: dict[Calls, Inbox] = {}
         self.deliveries: dict[Calls, Delivery] = {}
         self.partings: dict[Calls, Parting] = {}
 
     def forget(self, session: Calls) -> None:
         """It has gone."""
-        for table in (self.inboxes, self.deliveries, self.partings):
+        for table in (self.besides, self.inboxes, self.deliveries, self.partings):
             table.pop(session, None)
 
 

@@ -81,12 +81,14 @@ class Sending(Calls):
         """
         if type(frame) is not bytes:
             frame = mistakes.opus(frame)
-        packet = self.pack(frame, timestamp_ms)
-        if self._speaker is not None:
-            self._speaker.send(packet)
+        if (self.hello.version or 1) != 1:
+            frame = self.pack(frame, timestamp_ms)
+        speaker = self._speaker
+        if speaker is not None:
+            speaker.send(frame)
             return
         self._speaker = Speaker(self)
-        self._speaker.send(packet)
+        self._speaker.send(frame)
         self.rest()
 
     def speak(self, parts: Parts, text: str | None = None) -> Speech:

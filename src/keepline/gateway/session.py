@@ -48,7 +48,7 @@ _PONG = Pong()
 class Session(Sending):
     """One device's turn on one connection."""
 
-    __slots__ = ("opened_at", "outcome")
+    __slots__ = ("opened_at",)
 
     def __init__(
         self,
@@ -64,9 +64,8 @@ class Session(Sending):
             hello,
             handler,
             device_id=identity.device_id,
-            ids=pack(claim.number, claim.session_id, identity.client_id),
+            ids=pack(claim.number, claim.outcome, claim.session_id, identity.client_id),
         )
-        self.outcome = claim.outcome
         self.opened_at = connection.node.ticker.now
 
     @property
@@ -181,8 +180,8 @@ class Session(Sending):
             interrupts = True
             self.stop_speaking()
         elif type(message) is Mcp and (number := answered_call(message.payload)) is not None:
-            if self._beside is not None and self._beside.toolbox is not None:
-                self._beside.toolbox.receive(number, message.payload)
+            if (beside := self._beside) is not None and beside.toolbox is not None:
+                beside.toolbox.receive(number, message.payload)
             return
         elif type(message) is Malformed:
             counters.malformed_messages += 1
@@ -209,12 +208,13 @@ class Session(Sending):
             if frame is None:
                 return
             data = frame
-        self.connection.node.counters.audio_in += 1
-        if self._worker is not None:
-            self._keep(Call(self.handler.audio, (data,)), len(data), audio=True)
-            return
+        node = self.connection.node
+        node.counters.audio_in += 1
         audio = self.handler.audio
-        rest = self._fence.call_with(self, audio, data)
+        if self._worker is not None:
+            self._keep(Call(audio, (data,)), len(data), audio=True)
+            return
+        rest = node.fence.call_with(self, audio, data)
         if rest is not None:
             self.go_on(audio, rest)
 
@@ -241,7 +241,7 @@ class Session(Sending):
 
     def release_buffers(self) -> None:
         """Give back what only a busy session needs."""
-        if self._beside is not None and self._beside.is_quiet:
+        if (beside := self._beside) is not None and beside.is_quiet:
             self._beside = None
         if self._speaker is not None and self._speaker.is_quiet:
             self._speaker = None
@@ -255,8 +255,8 @@ class Session(Sending):
     def tell_closing(self) -> None:
         """End what waits for the device: it will not answer any more."""
         self.stop_speaking()
-        if self._beside is not None:
-            self._beside.close()
+        if (beside := self._beside) is not None:
+            beside.close()
 
     def tell_draining(self) -> None:
         """Tell the handler that the end is near, unless its session is ending already."""
@@ -275,7 +275,7 @@ class Session(Sending):
         silent_s = now - connection.last_activity
         if connection.heartbeat.streaming and silent_s < RECORDED_S:
             return Talk.ASKING
-        is_at_work = self._beside is not None and bool(self._beside.tasks)
+        is_at_work = (beside := self._beside) is not None and bool(beside.tasks)
         if connection.last_sent < connection.last_activity and (is_at_work or silent_s < ANSWER_S):
             return Talk.ASKING  # it said something, and has got nothing since
         return Talk.SILENT

@@ -45,8 +45,11 @@ class Everybodys:
         self._kept = reached([world.node, world])
 
     def belongings(self, session: Any) -> tuple[Counter[str], int]:
-        """Return what a session has by kind, and its bytes."""
-        own = reached([session, session.connection], self._kept)
+        """Return what a session has by kind, and its bytes; what it has in tables, too."""
+        seldom = session.connection.node.seldom
+        tables = [getattr(seldom, name) for name in seldom.__slots__]
+        seldoms = [table[session] for table in tables if session in table]
+        own = reached([session, session.connection, *seldoms], self._kept)
         kinds = Counter(type(each).__name__ for each in own.values())
         return kinds, sum(sys.getsizeof(each) for each in own.values())
 

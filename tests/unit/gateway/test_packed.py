@@ -4,10 +4,18 @@ import sys
 
 import pytest
 
-from keepline.gateway.packed import claim_of, client_id_of, pack, session_id_of, with_claim
+from keepline.gateway.packed import (
+    claim_of,
+    client_id_of,
+    outcome_of,
+    pack,
+    session_id_of,
+    with_claim,
+)
+from keepline.hub.port import Outcome
 
 UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
-MOST = (1 << 48) - 1
+MOST = (1 << 46) - 1
 
 
 @pytest.mark.parametrize("session_id", ["0123456789abcdef", "0" * 16, "f" * 16])
@@ -15,13 +23,13 @@ MOST = (1 << 48) - 1
 def test_ids_of_the_usual_form_are_one_number_and_come_out_as_they_were(
     session_id: str, client_id: str
 ) -> None:
-    packed = pack(7, session_id, client_id)
+    packed = pack(7, Outcome.EXPIRED, session_id, client_id)
     assert isinstance(packed, int)
     assert (session_id_of(packed), client_id_of(packed)) == (session_id, client_id)
-    assert claim_of(packed) == 7
-    other = with_claim(packed, MOST)
+    assert (claim_of(packed), outcome_of(packed)) == (7, Outcome.EXPIRED)
+    other = with_claim(packed, MOST, Outcome.RESUMED)
     assert (session_id_of(other), client_id_of(other)) == (session_id, client_id)
-    assert claim_of(other) == MOST
+    assert (claim_of(other), outcome_of(other)) == (MOST, Outcome.RESUMED)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +45,13 @@ def test_ids_of_the_usual_form_are_one_number_and_come_out_as_they_were(
     ],
 )
 def test_ids_of_another_form_are_kept_as_they_are(session_id: str, client_id: str) -> None:
-    packed = pack(7, session_id, client_id)
+    packed = pack(7, Outcome.EXPIRED, session_id, client_id)
     assert (session_id_of(packed), client_id_of(packed)) == (session_id, client_id)
-    assert claim_of(packed) == 7
-    other = with_claim(packed, MOST)
+    assert (claim_of(packed), outcome_of(packed)) == (7, Outcome.EXPIRED)
+    other = with_claim(packed, MOST, Outcome.RESUMED)
     assert (session_id_of(other), client_id_of(other)) == (session_id, client_id)
-    assert claim_of(other) == MOST
+    assert (claim_of(other), outcome_of(other)) == (MOST, Outcome.RESUMED)
 
 
 def test_the_number_takes_no_more_than_a_piece_of_64_bytes() -> None:
-    assert sys.getsizeof(pack(MOST, "f" * 16, f"ffffffff{UUID[8:]}")) <= 64 - 8
+    assert sys.getsizeof(pack(MOST, Outcome.EXPIRED, "f" * 16, f"ffffffff{UUID[8:]}")) <= 64 - 8

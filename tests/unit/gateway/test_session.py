@@ -458,6 +458,14 @@ async def test_spawned_work_that_fails_ends_its_session() -> None:
     assert life.connection.lifecycle.reason is CloseReason.HANDLER_FAILED
 
 
+async def test_a_timer_of_a_session_that_has_gone_leaves_nothing() -> None:
+    life = World().connect()
+    life.loses_tcp()
+    await settle()
+    life.session.after(1.0, life.handler.idle)
+    assert not life.connection.node.seldom.besides
+
+
 async def test_an_idle_session_keeps_no_empty_set_of_tasks() -> None:
     life = World().connect()
     life.session.spawn(asyncio.sleep(0))

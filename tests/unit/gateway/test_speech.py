@@ -307,6 +307,7 @@ async def test_the_end_of_the_session_cuts_it_at_once() -> None:
     life, source = a_life(), Source()
     speech = life.session.speak(source.packets())
     await pass_time(1)
+    beside = life.session.beside()
     life.session.close()
     assert speech.cancelled
     await settle()
@@ -315,8 +316,8 @@ async def test_the_end_of_the_session_cuts_it_at_once() -> None:
     life.loses_tcp()
     assert life.session.speak(frames(1)).cancelled
     assert life.session._speaker is None
-    assert life.session._beside is not None
-    assert not life.session._beside.tasks
+    assert life.session._beside is None
+    assert not beside.tasks
 
 
 @virtual
