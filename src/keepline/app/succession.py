@@ -150,13 +150,19 @@ class Succession:
         self._composition.hub.keeps_house = False
 
     async def settle(self) -> None:
-        """Let in who was accepted here, and then begin to drain, towards the heir."""
+        """Let in who was accepted here, and then begin to drain, towards the heir.
+
+        Who is not in by the longest deadline, held up or judged without an end, is refused.
+        """
         if self._composition.admin is not None:
             await self._composition.admin.stop()
-        # Bounded by their own deadlines; no admission pays for an event that is needed once.
-        while self._node.arrivals.admissions:  # noqa: ASYNC110
+        node = self._node
+        longest_s = max(each.hello_timeout_s for each in node.settings.profiles.values())
+        until = node.clock.now() + longest_s
+        # No admission pays for an event that is needed once.
+        while node.arrivals.admissions and node.clock.now() < until:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
-        self._node.drain.start("upgrade", away_s=0.0, binding=True)
+        node.drain.start("upgrade", away_s=0.0, binding=True)
 
     # -- once the elder has gone -----------------------------------------------------------
 

@@ -15,6 +15,7 @@ from keepline.gateway.endings import refusal_of
 from keepline.gateway.flapping.flapping import Flapping
 from keepline.gateway.refusals import leaving, no_room
 from keepline.gateway.registry import folded
+from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -32,6 +33,9 @@ TURNS_TO_HTTP = 3
 
 MOST_GIVEN_UP = 48
 """How many admissions are cancelled before everything else has its turn."""
+
+GIVEN_UP_S = 1.0
+"""By when all that were cancelled should have ended: an authenticator may be outside code."""
 
 RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
 
@@ -76,8 +80,8 @@ class Arrivals:
         self.addresses = Addresses(node.settings.server)
         self.flapping = Flapping(node)
         self.deadlines = Deadlines(node.loop, node.profiles.default.hello_timeout_s)
-        self.admissions: set[asyncio.Task[None]] = set()
-        self.turned_away: set[asyncio.Task[None]] = set()  # refused as soon as they ask
+        self.admissions: dict[asyncio.Task[None], Door] = {}
+        self.turned_away: dict[asyncio.Task[None], Door] = {}  # refused as soon as they ask
         self.arriving: Counter[str] = Counter()  # let in, and awaited to say hello
 
     def begin(self, door: Door, admit: Admit = admit) -> None:
@@ -93,7 +97,9 @@ class Arrivals:
             door.turn_away(node.governor.newcomers.refusal())
         else:
             owner = self.admissions
-        node.hold(owner, admit(door))
+        task: asyncio.Task[None] = node.loop.create_task(admit(door))
+        owner[task] = door
+        task.add_done_callback(self._forget)
 
     def step_aside(self) -> None:
         """The admission that calls this is only to be refused, and needs no room for a handshake.
@@ -102,21 +108,32 @@ class Arrivals:
         """
         task = asyncio.current_task()
         if task in self.admissions:
-            self.admissions.remove(task)
-            self.turned_away.add(task)
-            task.add_done_callback(self.turned_away.discard)
+            self.turned_away[task] = self.admissions.pop(task)
 
-    async def give_up(self, *owners: set[asyncio.Task[None]]) -> None:
-        """Cancel what they hold, a slice at a time: each answers its device."""
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        if self.admissions.pop(task, None) is None:
+            self.turned_away.pop(task, None)
+
+    async def give_up(self, *owners: dict[asyncio.Task[None], Door]) -> None:
+        """Cancel what they hold, a slice at a time: each answers its device.
+
+        Who does not end is answered for, holds no room any more, and is told of as a stray.
+        """
         # Cancelled before its first turn, an admission would answer nobody, and leave its socket.
         for _ in range(TURNS_TO_HTTP):
             await asyncio.sleep(0)
-        under_way = [task for owner in owners for task in owner]
+        under_way = [each for owner in owners for each in owner.items()]
+        until = self._node.loop.time() + GIVEN_UP_S
         for first in range(0, len(under_way), MOST_GIVEN_UP):
-            part = under_way[first : first + MOST_GIVEN_UP]
+            part = dict(under_way[first : first + MOST_GIVEN_UP])
             for task in part:
                 task.cancel()
-            await asyncio.gather(*part, return_exceptions=True)
+            left_s = max(0.0, until - self._node.loop.time())
+            _, late = await asyncio.wait(part, timeout=left_s)
+            for task in late:
+                self._forget(task)
+                self._node.isolation.strays.admission(task)
+                part[task].give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
 
     def each_second(self, now: float) -> None:
         """Forget what does not matter any more, and let go who has calmed down."""

@@ -156,7 +156,7 @@ class Door(asyncio.Protocol):
 
     def upgrade(self, request: Request, receiver: Receiver, profile: Profile) -> Connection:
         """Answer 101 and hand the transport to a `Connection`."""
-        if self.transport.is_closing():
+        if self.lifecycle.reason is not None or self.transport.is_closing():
             raise ConnectionResetError("left before it was answered")
         connection = Connection(self.node, self.transport, self.lifecycle, receiver, profile)
         connection.address = request.address

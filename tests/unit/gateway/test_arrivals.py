@@ -5,9 +5,15 @@ import asyncio
 import pytest
 
 from keepline.errors import RefusedError
+from keepline.gateway import arrivals as arrivals_module
+from keepline.gateway.auth import StaticToken
 from keepline.gateway.door import Door
+from keepline.gateway.identity import Identity
+from keepline.gateway.isolation.strays import PATIENCE_S
 from keepline.reasons import CloseReason
-from tests.unit.gateway.fakes import World, device_request
+from keepline.wire.handshake import Request
+from tests.unit.gateway.fakes import TOKEN, World, device_request, settle
+from tests.unit.gateway.test_admission import Entrance, head
 
 
 async def test_a_full_node_refuses_with_503_and_when_to_come_back() -> None:
@@ -90,3 +96,48 @@ async def test_who_was_only_just_accepted_has_begun_when_admissions_are_given_up
     await arrivals.give_up(arrivals.admissions)
     assert sorted(map(id, heard)) == sorted(map(id, doors))
     assert not arrivals.admissions
+
+
+class Stubborn(StaticToken):
+    """Judges nobody, and does not mind being cancelled, until it may."""
+
+    def __init__(self) -> None:
+        super().__init__(TOKEN)
+        self.may_end = asyncio.Event()
+
+    async def judge(self, request: Request) -> Identity:
+        while not self.may_end.is_set():
+            try:
+                await self.may_end.wait()
+            except asyncio.CancelledError:
+                continue
+        return await super().judge(request)
+
+
+async def test_an_authenticator_that_does_not_mind_being_cancelled_keeps_no_node_from_leaving(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(arrivals_module, "GIVEN_UP_S", 0.02)
+    authenticator = Stubborn()
+    world = World(authenticator=authenticator)
+    arrivals, strays = world.node.arrivals, world.node.isolation.strays
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    (admission,) = arrivals.admissions
+    giving_up = asyncio.create_task(arrivals.give_up(arrivals.admissions))
+    await asyncio.wait({giving_up}, timeout=5.0)
+    assert giving_up.done()
+    assert entrance.status == 503
+    assert not arrivals.admissions
+    world.pass_time(PATIENCE_S + 0.2)
+    world.node.each_second()
+    [(_, stray)] = strays.found()
+    assert stray.handler.endswith("Stubborn")
+    assert "test_arrivals.py:" in stray.place()
+    authenticator.may_end.set()
+    await asyncio.wait({admission})
+    await settle()
+    assert admission.exception() is None
+    assert entrance.status == 503
+    assert not strays.found()
+    assert not world.node.registry

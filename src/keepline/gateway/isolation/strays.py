@@ -60,6 +60,16 @@ class Strays:
                 stray = self._of(session, called, partial(place_of_task, task))
                 self._waiting.append((task, stray))
 
+    def admission(self, task: asyncio.Task[Any]) -> None:
+        """The admission of a device was given up: tell about it if it does not end.
+
+        Of all that one waits for, only an authenticator is outside code.
+        """
+        node, place = self._node, partial(place_of_task, task)
+        judge = node.gate.authenticator
+        stray = Stray(kind_of(judge), name_of(judge.judge), "", "", node.ticker.now, place)
+        self._waiting.append((task, stray))
+
     def thread(
         self,
         running: Future[Any],
