@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from keepline.gateway.identity import Identity
     from keepline.gateway.node import Node
     from keepline.gateway.opening import Opening
+    from keepline.gateway.session import Session
     from keepline.hub.port import Claim
     from keepline.relay.upstreams.pool import Pool
     from keepline.relay.upstreams.upstream import Upstream
@@ -50,6 +52,8 @@ ejected.
 """
 TOO_MANY: Final = 429
 """Of this device, or of all: another upstream is tried, and it counts against none."""
+LEAVE_AT_ONCE: Final = 48
+"""Sessions that are looked at, and may leave, before everything else has its turn."""
 TURN_S: Final = 0.1  # between two looks for an upstream that has room for a connect
 
 
@@ -242,11 +246,17 @@ class Relay:
 
     # -- leaving one -----------------------------------------------------------------------
 
-    def empty(self, upstream: Upstream) -> None:  # noqa: ARG002 (each session knows its own)
-        """Have sessions leave an upstream that drains: now, or when their conversation is over."""
-        for session in self._node.registry:
+    def empty(self, _upstream: Upstream) -> None:
+        """Have sessions leave upstreams that drain: now, so many in a turn, or after their talk."""
+        self._leave_draining(iter(self._node.registry))
+
+    def _leave_draining(self, sessions: Iterator[Session]) -> None:
+        some = list(islice(sessions, LEAVE_AT_ONCE))
+        for session in some:
             if isinstance(session, RelaySession):
                 session.leave_draining()
+        if some:
+            self._node.loop.call_soon(self._leave_draining, sessions)
 
     # -- losing one ------------------------------------------------------------------------
 
