@@ -18,6 +18,7 @@ import yaml  # type: ignore[import-untyped]
 
 from keepline.app.grace import grace_s
 from keepline.app.service import ADMIN_NAME
+from keepline.cli.allocator import JEMALLOC
 from keepline.cli.commands import app
 from keepline.cli.configuration import load
 from keepline.settings import Settings
@@ -178,6 +179,14 @@ def test_the_image_runs_as_nobody_with_settings_that_exist() -> None:
     assert f"127.0.0.1:{settings.admin.port}/healthz" in text
     [command] = re.findall(r'^CMD \["(\w+)"\]$', text, re.MULTILINE)
     check_command([command])
+
+
+def test_the_image_has_the_allocator_that_a_gateway_looks_for() -> None:
+    text = CONTAINERFILE.read_text("utf-8")
+    last = text[text.rindex("\nFROM ") :]
+    assert JEMALLOC == "libjemalloc.so.2"
+    assert "apt-get install -y --no-install-recommends libjemalloc2" in last  # Debian's name of it
+    assert last.index("apt-get") < last.index("USER ")
 
 
 def test_the_health_check_of_the_image_is_a_program_that_python_takes() -> None:
