@@ -99,6 +99,8 @@ class Arrivals:
             owner = self.admissions
         task: asyncio.Task[None] = node.loop.create_task(admit(door))
         owner[task] = door
+        if owner is self.turned_away:
+            door.judging = task  # which may be at its PROXY header still
         task.add_done_callback(self._forget)
 
     def step_aside(self) -> None:

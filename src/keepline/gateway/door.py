@@ -9,6 +9,7 @@ import msgspec
 
 from keepline.errors import PeerError, RefusedError
 from keepline.gateway.connection import Connection
+from keepline.gateway.gone import GONE
 from keepline.gateway.refusals import RETRY_AFTER_S
 from keepline.gateway.sockets import end_output
 from keepline.lifecycle.machine import Lifecycle
@@ -58,8 +59,6 @@ class Door(asyncio.Protocol):
         "wheel_tick",
     )
 
-    transport: asyncio.Transport
-
     def __init__(self, node: Node, way_in: Callable[[Door], Awaitable[None]]) -> None:
         """`way_in` gives it its transport and its address."""
         self.node = node
@@ -71,7 +70,8 @@ class Door(asyncio.Protocol):
         self.unanswered = CloseReason.TLS_FAILED
         self.lifecycle = Lifecycle(node.ticker.now)
         self.connection: Connection | None = None
-        self.judging: asyncio.Task[None] | None = None  # while an authenticator is asked
+        self.judging: asyncio.Task[None] | None = None  # cancelled when the device leaves it
+        self.transport: asyncio.Transport = GONE  # until it is opened
         self.wheel_tick = -1
         self._request: asyncio.Future[Request] = node.loop.create_future()
         self._early = b""
@@ -112,7 +112,9 @@ class Door(asyncio.Protocol):
 
     def on_due(self, now: float) -> None:  # noqa: ARG002 (the wheel tells it)
         """The peer did not take its answer in time, or did not even ask."""
-        if self.turned_away is not None and not self._request.done():
+        if self.turned_away is not None and not self.opened:
+            self.refuse(self.turned_away)
+        elif self.turned_away is not None and not self._request.done():
             self._request.set_exception(self.turned_away)
             self._arm_close_bound()
         else:
@@ -202,7 +204,9 @@ class Door(asyncio.Protocol):
         self.advance(Event.REFUSED, error.reason)
 
     def drop(self, error: PeerError) -> None:
-        """End without an answer: there is no HTTP to answer in."""
+        """End without an answer, unless it is over already: there is no HTTP to answer in."""
+        if self.lifecycle.reason is not None:
+            return
         self.node.arrivals.on_dropped(error, self.address)
         self.advance(Event.TRANSPORT_LOST, error.reason)
 
@@ -261,5 +265,6 @@ class Door(asyncio.Protocol):
             self.judging.cancel()
         if not self._request.done():
             self._request.set_exception(ConnectionResetError("left before its request was whole"))
+        if not self._request.cancelled():
             self._request.exception()  # nobody waits for it when it was refused at once
         self.advance(Event.CLEANED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from keepline.lifecycle.wheel import TICK_S
@@ -59,6 +60,7 @@ class Ticker:
         "_asked_now",
         "_clock",
         "_counters",
+        "_due",
         "_handle",
         "_lags_s",
         "_last",
@@ -95,6 +97,7 @@ class Ticker:
         self._patience_s = patience_s
         self._asked: deque[tuple[float, list[Asked]]] = deque()
         self._asked_now: list[Asked] = []  # since the last tick
+        self._due: deque[Due] = deque()  # taken off; what no fence stops leaves the rest here
         self._silent: deque[Asked] = deque()  # has not answered in time, and is to be looked at
         self._last = self.now = clock.now()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -170,15 +173,18 @@ class Ticker:
 
     def _look_at_due(self) -> bool:
         """Look at a turn's worth; return whether there may be more."""
-        now, silent = self.now, self._silent
-        due: list[Due] = [silent.popleft() for _ in range(min(len(silent), DUE_PER_TURN))]
+        now, silent, due = self.now, self._silent, self._due
         if not due:
-            due = self.wheel.advance(now, DUE_PER_TURN)
-        for item in due:
+            due.extend(silent.popleft() for _ in range(min(len(silent), DUE_PER_TURN)))
+        if not due:
+            due.extend(self.wheel.advance(now, DUE_PER_TURN))
+        while due:
+            item = due.popleft()
             try:
                 item.on_due(now)
             except Exception as error:  # noqa: BLE001 (a fault of ours must not stop time for others)
-                self._on_fault(item, error)
+                with suppress(Exception):  # nor must one in telling of it
+                    self._on_fault(item, error)
         return bool(silent) or self.wheel.is_behind
 
     def expect(self, asked: Asked) -> None:

@@ -312,6 +312,49 @@ async def test_who_is_turned_away_is_answered_when_it_asks_or_at_the_bound() -> 
     assert world.node.wheel.armed == 0
 
 
+async def test_who_is_turned_away_and_is_not_even_at_its_http_is_dropped_at_the_bound() -> None:
+    world = World(profiles={"xiaozhi": {"close_timeout_s": 1}})
+    ways: list[Door] = []
+
+    async def endless(door: Door) -> None:
+        ways.append(door)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ways.remove(door)
+
+    world.node.draining = True
+    door = Door(world.node, endless)
+    world.node.arrivals.begin(door)
+    await settle()
+    assert ways == [door]
+    world.pass_time(1.2)
+    await settle()
+    assert not ways
+    assert not world.node.arrivals.turned_away
+    assert world.counters.disconnects[CloseReason.DRAINING] == 1
+    world.pass_time(3)
+    assert not world.logged("deadline_failed")
+    assert world.node.wheel.armed == 0
+
+
+async def test_a_fault_at_the_deadline_of_a_door_that_is_not_open_is_told() -> None:
+    world = World()
+    world.node._on_fault(Door(world.node, no_way), ZeroDivisionError())
+    assert len(world.logged("deadline_failed")) == 1
+
+
+async def test_who_is_gone_before_it_is_told_that_it_is_turned_away_leaves_no_complaint() -> None:
+    world = World()
+    world.node.draining = True
+    door = Door(world.node, no_way)
+    door.turn_away(RefusedError("not now", CloseReason.DRAINING))
+    door.connection_made(FakeTransport())
+    door.data_received(head())
+    door.connection_lost(None)
+    del door  # the loop would be told of the error that nobody has asked for
+
+
 async def test_a_handshake_under_way_is_refused_when_we_leave() -> None:
     world = World()
     entrance = Entrance(world)

@@ -75,6 +75,29 @@ def test_a_fault_at_one_deadline_keeps_no_other_from_its_own() -> None:
     assert len(item.due_at) == 1
 
 
+def test_a_fault_in_telling_of_a_fault_keeps_no_other_from_being_looked_at() -> None:
+    ticking, faulty, item = Ticking(), Faulty(), Item()
+    ticking.ticker._on_fault = Mock(side_effect=AttributeError)
+    ticking.wheel.arm(faulty, 0.5)
+    ticking.wheel.arm(item, 0.5)
+    ticking.tick(times=8)
+    assert len(item.due_at) == 1
+
+
+def test_what_no_fence_stops_loses_nobody_who_is_due() -> None:
+    class Cancelled(Item):
+        def on_due(self, now: float) -> None:
+            raise asyncio.CancelledError
+
+    ticking, cancelled, item = Ticking(), Cancelled(), Item()
+    ticking.wheel.arm(cancelled, 0.1)
+    ticking.wheel.arm(item, 0.1)
+    with pytest.raises(asyncio.CancelledError):
+        ticking.tick()
+    ticking.tick()
+    assert len(item.due_at) == 1
+
+
 def test_a_fault_in_the_roll_of_those_asked_keeps_no_other_from_being_looked_at() -> None:
     ticking, faulty, item = Ticking(), Faulty(), Item()
     ticking.tick()
