@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,6 +49,12 @@ class Opened:
 
     def unlock(self) -> None:
         self._other.execute("rollback")
+
+    @contextmanager
+    def no_room(self) -> Iterator[None]:
+        most, self.hub._writer._most_waiting = self.hub._writer._most_waiting, 0
+        yield
+        self.hub._writer._most_waiting = most
 
     def forget_numbers(self) -> None:
         self._other.execute("update counter set value = 0")
@@ -200,6 +208,56 @@ async def test_a_small_drift_of_the_clocks_moves_no_window(tmp_path: Path) -> No
         assert opened.hub.waiting == 1
 
 
+async def test_a_claim_that_found_no_room_is_made_up_for_before_its_session_saves(
+    tmp_path: Path,
+) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        await opened.leave_something("device")
+        with opened.no_room():
+            claim = await opened.hub.claim("device", "session-1")
+        assert claim.provisional
+        await opened.hub.save(claim, b"later")
+        newer = await opened.hub.claim("device", "session-2")
+        assert newer.state == b"later"
+        with pytest.raises(ReplacedError):
+            await opened.hub.save(claim, b"too late")
+
+
+async def test_a_claim_that_found_no_room_is_forgotten_for_a_newer_one(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        await opened.leave_something("device")
+        with opened.no_room():
+            await opened.hub.claim("device", "session-1")
+        newer = await opened.hub.claim("device", "session-2")
+        opened.hub.each_second()
+        await opened.hub.save(newer, b"its own")
+        assert (await opened.hub.claim("device", "session-3")).state == b"its own"
+
+
+async def test_a_claim_that_found_no_room_leaves_with_its_session(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        await opened.leave_something("device")
+        with opened.no_room():
+            claim = await opened.hub.claim("device", "session-1")
+            with pytest.raises(HubDownError):
+                await opened.hub.release(claim, b"lost", 60.0)
+        opened.hub.each_second()
+        assert opened.hub.waiting == 0
+
+
+@pytest.mark.parametrize(("later_s", "left"), [(0.0, 1), (3_600.0, 0)])
+async def test_a_wall_clock_that_is_set_forward_makes_no_history_old(
+    tmp_path: Path, later_s: float, left: int
+) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.hub.emit("device", "online", b"{}")
+        opened.clock.step_wall(30 * 86_400.0)
+        opened.hub.each_second()
+        opened.clock.advance(later_s + 10.0)
+        opened.hub.each_second()
+        assert len(await opened.hub.events()) == left
+
+
 @pytest.mark.parametrize(("age_s", "left"), [(3_589.0, 1), (3_600.0, 0)])
 async def test_what_is_too_old_is_forgotten_by_itself(
     tmp_path: Path, age_s: float, left: int
@@ -289,7 +347,10 @@ async def test_what_may_wait_is_forgotten_later(tmp_path: Path) -> None:
         assert oldest.id == 501
 
 
-async def test_a_storm_of_events_is_forgotten_as_fast_as_it_comes(tmp_path: Path) -> None:
+async def test_a_storm_of_events_is_forgotten_as_fast_as_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PATIENCE_S", 60.0)  # on a slow machine it is a lot to write
     async with Opened(tmp_path / "keepline.db") as opened:
         hub = opened.hub
         for _ in range(3 * PRUNE_ROWS + 1_000):

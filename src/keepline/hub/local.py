@@ -107,8 +107,9 @@ class LocalHub:
         self._numbers = Numbers(self._writer.ask)
         self._traces = Traces()
         self._is_shared = False
+        self._refused: dict[str, TakeClaim] = {}  # by device; made up for when there is room again
         self._holder: Holder | None = None
-        self._apart_s = clock.wall() - clock.now()
+        self._apart_s = self._least_apart_s = clock.wall() - clock.now()
 
     @property
     def waiting(self) -> int:
@@ -166,6 +167,7 @@ class LocalHub:
         """Make this node's session the holder; see `port.Hub`."""
         if self._elder is not None:
             await self._elder.give_up(device_id)
+        self._refused.pop(device_id, None)
         number, now = self._numbers.take(), self._wall()
         if number and device_id not in self._traces:
             noted = NoteClaim(device_id, number, self._node, session_id, now)
@@ -173,14 +175,20 @@ class LocalHub:
                 return Claim(device_id, session_id, number)
         taking = TakeClaim(device_id, self._node, session_id, now, number)
         try:
-            return cast("Claim", await self._writer.ask(taking, patient=False))
+            answer = self._writer.ask(taking, patient=False)
         except HubDownError:
+            self._refused[device_id] = taking
+            return Claim(device_id, session_id, 0, provisional=True)
+        try:
+            return cast("Claim", await answer)
+        except HubDownError:  # it is done some day
             return Claim(device_id, session_id, 0, provisional=True)
 
     async def save(self, claim: Claim, state: bytes) -> None:
         """Keep a state; see `port.Hub`."""
         check_size(state)
         self._traces.leave(claim.device_id)
+        self._make_up_for_refused()
         now = self._wall()
         await self._writer.ask(SaveState(claim.device_id, claim.session_id, now, state))
 
@@ -192,11 +200,15 @@ class LocalHub:
             check_size(state)
         if state:
             self._traces.leave(claim.device_id)
+        self._make_up_for_refused()
         now = self._wall()
         releasing = ReleaseClaim(claim.device_id, claim.session_id, now, now + window_s, state)
         try:
             return cast("asyncio.Future[None]", self._writer.ask(releasing))
         except HubDownError as error:
+            refused = self._refused.get(claim.device_id)
+            if refused is not None and refused.session_id == claim.session_id:
+                del self._refused[claim.device_id]
             done: asyncio.Future[None] = self._loop.create_future()
             done.set_exception(error)
             done.exception()  # nobody has to wait for it
@@ -204,6 +216,7 @@ class LocalHub:
 
     def hand_back(self, claim: Claim, session_id: str) -> None:
         """Undo a claim that came to nothing; see `port.Hub`."""
+        self._make_up_for_refused()
         with suppress(HubDownError):  # then it cannot save, and is told so
             self._writer.ask(HandBack(claim.device_id, claim.session_id, session_id))
 
@@ -298,17 +311,27 @@ class LocalHub:
     def each_second(self) -> None:
         """Keep windows true when the wall clock is set, and forget what is to be forgotten."""
         self._count_dropped()
+        self._make_up_for_refused()
         self._numbers.each_second()
         now, wall = self._clock.now(), self._clock.wall()
         jumped_s = wall - now - self._apart_s
         self._apart_s = wall - now
+        self._least_apart_s = min(self._least_apart_s, self._apart_s)
         if not self.keeps_house:
             return
         if abs(jumped_s) >= JUMP_S:
             self._writer.note(ShiftWindows(jumped_s))
         if now >= self._prune_at:
             self._prune_at = now + (PRUNE_LATER_S if self.may_wait() else PRUNE_EACH_S)
-            self._prune(wall)
+            self._prune(wall, now + self._least_apart_s - self._retention.age_s)
+
+    def _make_up_for_refused(self) -> None:
+        """Write the claims that found no room: nothing of their sessions can be kept before."""
+        while self._refused:
+            device_id = next(iter(self._refused))
+            if not self._writer.note(self._refused[device_id], ALL):
+                return
+            del self._refused[device_id]
 
     def _count_dropped(self) -> None:
         count = self._database.dropped - self._dropped
@@ -324,10 +347,11 @@ class LocalHub:
         """
         return self._clock.now() + self._apart_s
 
-    def _prune(self, wall: float) -> None:
+    def _prune(self, wall: float, older_than: float) -> None:
+        """Forget: nothing is old because a clock was set forward, perhaps by mistake."""
         kept = self._retention
         with suppress(HubDownError):  # it has other cares
-            pruning = self._writer.ask(Prune(wall, wall - kept.age_s, kept.events, kept.bytes))
+            pruning = self._writer.ask(Prune(wall, older_than, kept.events, kept.bytes))
             pruning.add_done_callback(self._on_pruned)
 
     def _on_pruned(self, done: asyncio.Future[object]) -> None:
