@@ -42,7 +42,7 @@ async def admit(door: Door) -> None:
             asked = _check(node, request)
             if node.arrivals.holds_some:
                 await node.arrivals.hold(door, request, deadline)
-            identity = await _judge(door, request)
+            identity = await _judge(door, request, deadline)
             if node.arrivals.flapping.kicks.wars:
                 await node.arrivals.flapping.check_war(door, identity, deadline)
             greeting.device_id = identity.device_id
@@ -146,14 +146,14 @@ async def _configuration(node: Node, request: Request) -> bytes:
         raise RefusedError("the configuration failed", CloseReason.REFUSED_INTERNAL) from None
 
 
-async def _judge(door: Door, request: Request) -> Identity:
+async def _judge(door: Door, request: Request, deadline: Deadline) -> Identity:
     """Ask the authenticator, when its turn comes; cancelled when the device leaves meanwhile.
 
     Raises RefusedError, 503 for who has waited too long, 500 for whatever else an authenticator
     raises, and ConnectionResetError.
     """
     turnstile = door.node.governor.turnstile
-    with turnstile.free() or await turnstile.wait(door, request):
+    with turnstile.free() or await turnstile.wait(door, request, deadline):
         return await _ask(door, request)
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
+
+from keepline.lifecycle.profile import HANDSHAKE_S
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+MOST_KEPT_WAITING_S: Final = HANDSHAKE_S - 1.0
+"""So long at most do we keep a device waiting, whatever for: the rest is for judging it."""
 
 
 class Deadlines:
@@ -53,7 +58,7 @@ class Deadlines:
 class Deadline:
     """As `asyncio.timeout`, for one task: TimeoutError from its block when the time is over."""
 
-    __slots__ = ("_all", "_expired", "_loop", "_task", "_timer", "_when")
+    __slots__ = ("_all", "_expired", "_loop", "_task", "_timer", "_when", "waited_s")
 
     def __init__(self, among: Deadlines, loop: asyncio.AbstractEventLoop, when: float) -> None:
         self._all = among
@@ -62,6 +67,8 @@ class Deadline:
         self._expired = False
         self._timer: asyncio.TimerHandle | None = None  # once it has a time of its own
         self._task: asyncio.Task[object] | None = None
+        self.waited_s = 0.0
+        """How long its device was kept waiting: held, or for its turn."""
 
     def when(self) -> float:
         """Return when it passes, in the loop's time."""
@@ -70,6 +77,18 @@ class Deadline:
     def spent_s(self, timeout_s: float) -> float:
         """Return how much of its `timeout_s` is over; what it was put off for does not count."""
         return timeout_s - self._when + self._loop.time()
+
+    @property
+    def patience_s(self) -> float:
+        """How long its device may still be kept waiting."""
+        return max(0.0, MOST_KEPT_WAITING_S - self.waited_s)
+
+    def put_off(self, wait_s: float) -> float:
+        """Pass later by as much of `wait_s` as its device may be kept waiting; return that."""
+        wait_s = min(wait_s, self.patience_s)
+        self.waited_s += wait_s
+        self.reschedule(self._when + wait_s)
+        return wait_s
 
     def reschedule(self, when: float) -> None:
         """Have it pass at another time of the loop's, unless it has passed already."""

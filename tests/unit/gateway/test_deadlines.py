@@ -135,6 +135,19 @@ async def test_one_can_have_a_longer_time_than_the_others_and_have_it_changed_ag
     assert other.end == "late"
 
 
+async def test_a_device_is_kept_waiting_no_longer_than_it_has_patience(
+    moved: MovedLoop, deadlines: Deadlines
+) -> None:
+    task = Task(deadlines)
+    await moved.settle()
+    assert [task.deadline.put_off(wait_s) for wait_s in (8.0, 5.0, 1.0)] == [8.0, 1.0, 0.0]
+    assert (task.deadline.waited_s, task.deadline.patience_s) == (9.0, 0.0)
+    await moved.advance(18.9)
+    assert task.end == ""
+    await moved.advance(0.2)
+    assert task.end == "late"
+
+
 async def test_who_is_done_at_a_time_of_its_own_leaves_no_timer(
     moved: MovedLoop, deadlines: Deadlines
 ) -> None:

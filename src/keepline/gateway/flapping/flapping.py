@@ -123,9 +123,8 @@ class Flapping:
         key = _at_address(shown_device_id(request), request.address)
         if key in self._waiting or len(self._waiting) >= MOST_WAITING:
             raise _refused("comes too often, and waits already", wait_s)
-        deadline.reschedule(deadline.when() + wait_s)
         with self._held_up(door, key):
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(deadline.put_off(wait_s))
 
     @contextmanager
     def _held_up(self, door: Door, key: str) -> Iterator[None]:
@@ -179,7 +178,9 @@ class Flapping:
         if is_asked or not may_answer(holder):
             raise self._at_war(war)
         within_s = patience_s(holder)
-        deadline.reschedule(deadline.when() + within_s)
+        if within_s > deadline.patience_s:
+            raise self._at_war(war)  # its answer would come too late for who has waited already
+        deadline.put_off(within_s)
         with self._held_up(door, key):
             heard = await is_heard(holder, within_s)
         if registry.by_device(identity.device_id) is not holder:

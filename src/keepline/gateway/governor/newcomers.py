@@ -167,9 +167,8 @@ class Newcomers:
         self.held += 1
         self._holding += 1
         door.judging = asyncio.current_task()
-        deadline.reschedule(deadline.when() + wait_s)
         try:
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(deadline.put_off(wait_s))
         except asyncio.CancelledError:
             if door.lifecycle.state is not State.CLOSED:
                 raise  # the deadline, or we leave

@@ -17,6 +17,7 @@ from keepline.lifecycle.states import State
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from keepline.gateway.deadlines import Deadline
     from keepline.gateway.door import Door
     from keepline.gateway.governor.crowd import Crowd
     from keepline.gateway.governor.newcomers import Newcomers
@@ -95,14 +96,18 @@ class Turnstile:
             return None
         return self._begin()
 
-    async def wait(self, door: Door, request: Request) -> Turn:
-        """Return a turn as soon as there is one.
+    async def wait(self, door: Door, request: Request, deadline: Deadline) -> Turn:
+        """Return a turn as soon as there is one; who was held waits the less for it.
 
         Raises RefusedError 503 for who waits too long, or would, or may not come in any more, or
         ConnectionResetError when the device leaves meanwhile.
         """
         turn: asyncio.Future[Turn] = self._node.loop.create_future()
-        self._room.enter(turn, self._newcomers.rank(request), self._node.clock.now())
+        entered = self._node.clock.now()
+        self._room.enter(turn, self._newcomers.rank(request), entered)
+        late = None
+        if deadline.waited_s:
+            late = self._node.loop.call_later(deadline.patience_s, self._give_up, turn)
         self._crowd.expect_turn()
         self.waited += 1
         door.judging = asyncio.current_task()
@@ -118,6 +123,9 @@ class Turnstile:
             raise ConnectionResetError("left while it waited to be judged") from None
         finally:
             door.judging = None
+            if late is not None:
+                late.cancel()
+        deadline.waited_s += self._node.clock.now() - entered
         try:
             self._newcomers.check(request)
         except RefusedError:
@@ -140,9 +148,7 @@ class Turnstile:
         """
         late = list(islice(self._room.in_vain(now), MOST_GIVEN_UP))
         for turn in late:
-            self.given_up += 1
-            if not turn.done():
-                turn.set_exception(self._newcomers.refusal())
+            self._refuse(turn)
         while self._room and self._may_begin():
             first = self._room.next()
             assert first is not None, "the room is not empty"
@@ -150,6 +156,16 @@ class Turnstile:
                 first.set_result(self._begin())
         if self._room and (len(late) == MOST_GIVEN_UP or self.judging < self.limit.value):
             self._crowd.expect_turn()
+
+    def _give_up(self, turn: asyncio.Future[Turn]) -> None:
+        if not turn.done():
+            self._room.leave(turn)
+            self._refuse(turn)
+
+    def _refuse(self, turn: asyncio.Future[Turn]) -> None:
+        self.given_up += 1
+        if not turn.done():
+            turn.set_exception(self._newcomers.refusal())
 
     def _may_begin(self) -> bool:
         return self.judging < self.limit.value and self._crowd.left(Step.JUDGE) > 0

@@ -8,7 +8,7 @@ import pytest
 
 from keepline.errors import RefusedError
 from keepline.gateway.connection import Connection
-from keepline.gateway.deadlines import Deadline
+from keepline.gateway.deadlines import MOST_KEPT_WAITING_S, Deadlines
 from keepline.gateway.door import Door
 from keepline.gateway.flapping import flapping as flapping_module
 from keepline.gateway.flapping.flapping import ITS_OWN_DOING
@@ -263,20 +263,14 @@ class Asks:
         self.identity = Identity("twin", f"client-{number}")
         self.judging: asyncio.Task[None] | None = None
         self.lifecycle = Lifecycle(0.0)
-        self.put_off_s = 0.0
-
-    def when(self) -> float:
-        return self.put_off_s
-
-    def reschedule(self, when: float) -> None:
-        self.put_off_s = when
+        self.deadline = Deadlines(asyncio.get_running_loop(), 10.0).begin()
 
 
 async def is_refused(world: World, asks: Asks) -> RefusedError | None:
     """Return the refusal of who wants a device that two have fought about, None for none."""
     flapping = world.node.arrivals.flapping
     try:
-        await flapping.check_war(cast("Door", asks), asks.identity, cast("Deadline", asks))
+        await flapping.check_war(cast("Door", asks), asks.identity, asks.deadline)
     except RefusedError as error:
         return error
     return None
@@ -350,7 +344,7 @@ async def test_no_more_are_held_at_once_than_its_limit(monkeypatch: pytest.Monke
         lives(world, 3, f"device-{n}")
         request = device_request(headers={"device-id": f"device-{n}"}, address=HOME)
         asks: Any = Asks(n)
-        holding.append(asyncio.ensure_future(flapping.hold(asks, request, asks)))
+        holding.append(asyncio.ensure_future(flapping.hold(asks, request, asks.deadline)))
     await settle()
     assert len(flapping._waiting) == 2
     with pytest.raises(RefusedError, match="waits already"):
@@ -367,7 +361,7 @@ async def test_a_holder_that_has_gone_without_a_word_keeps_its_device_from_nobod
     asks = Asks(0)
     assert await is_refused(world, asks) is None
     assert world.passed_s <= 1.3
-    assert asks.put_off_s == pytest.approx(1.2)
+    assert asks.deadline.waited_s == pytest.approx(1.2)
     assert not world.node.arrivals.flapping.kicks.wars
     assert [event["event"] for event in await events(world)] == ["kick_war", "kick_war_over"]
 
@@ -396,6 +390,21 @@ async def test_a_holder_that_cannot_answer_keeps_its_device() -> None:
     holder.connection.heartbeat.means = MUTE
     assert await is_refused(world, Asks(0)) is not None
     assert world.passed_s == 0
+
+
+@virtual
+async def test_who_has_waited_so_long_that_no_answer_would_come_in_time_is_refused_at_once() -> (
+    None
+):
+    world = Leaving()
+    fight(world, 5)
+    asks = Asks(0)
+    asks.deadline.waited_s = MOST_KEPT_WAITING_S - 1.1
+    assert await is_refused(world, asks) is not None
+    assert world.passed_s == 0
+    assert world.node.arrivals.flapping.kicks.wars  # nobody was asked, so nothing is known
+    asks.deadline.waited_s = MOST_KEPT_WAITING_S - 1.3
+    assert await is_refused(world, asks) is None
 
 
 @virtual

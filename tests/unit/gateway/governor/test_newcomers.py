@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from keepline.errors import HubDownError, RefusedError
+from keepline.gateway.deadlines import MOST_KEPT_WAITING_S, Deadline, Deadlines
 from keepline.gateway.governor import newcomers
 from keepline.gateway.governor.actions import Action
 from keepline.gateway.governor.newcomers import STILL_TALKING_S
@@ -34,17 +35,9 @@ class Door:
         self.judging: asyncio.Task[None] | None = None
 
 
-class Deadline:
-    """When it has to be in."""
-
-    def __init__(self) -> None:
-        self.at = 10.0
-
-    def when(self) -> float:
-        return self.at
-
-    def reschedule(self, at: float) -> None:
-        self.at = at
+def a_deadline() -> Deadline:
+    """Return by when it has to be in."""
+    return Deadlines(asyncio.get_running_loop(), 10.0).begin()
 
 
 def pressed(pressure: float, **governor: Any) -> World:
@@ -58,10 +51,8 @@ def asks(device_id: str) -> Any:
 
 
 async def comes(world: World, device_id: str) -> Deadline:
-    deadline = Deadline()
-    await world.node.governor.newcomers.hold(
-        cast("Any", Door()), asks(device_id), cast("Any", deadline)
-    )
+    deadline = a_deadline()
+    await world.node.governor.newcomers.hold(cast("Any", Door()), asks(device_id), deadline)
     return deadline
 
 
@@ -98,12 +89,12 @@ async def test_who_was_here_comes_back_and_first_when_its_conversation_broke_off
 
 @pytest.mark.parametrize("device_id", ["stock-1", "fixed-1", "backoff-1"])
 async def test_in_peace_everybody_passes(device_id: str) -> None:
-    assert (await comes(World(profiles=PROFILES), device_id)).at == 10.0
+    assert (await comes(World(profiles=PROFILES), device_id)).waited_s == 0
 
 
 async def test_stock_firmware_is_never_held() -> None:
     world = pressed(0.94)
-    assert (await comes(world, "stock-1")).at == 10.0
+    assert (await comes(world, "stock-1")).waited_s == 0
     assert world.node.governor.newcomers.held == 0
 
 
@@ -114,9 +105,7 @@ async def test_stock_firmware_passes_in_the_same_moment_or_is_refused_in_it(
 ) -> None:
     world = World(profiles=PROFILES)
     world.node.governor.force(pressure, action)
-    coming = world.node.governor.newcomers.hold(
-        cast("Any", Door()), asks("stock-1"), cast("Any", Deadline())
-    )
+    coming = world.node.governor.newcomers.hold(cast("Any", Door()), asks("stock-1"), a_deadline())
     with pytest.raises((StopIteration, RefusedError)):
         coming.send(None)  # it awaits nothing
     assert world.node.governor.newcomers.held == 0
@@ -166,7 +155,7 @@ async def test_those_who_are_held_leave_half_of_their_address_to_who_speaks() ->
     coming = world.node.governor.newcomers.hold(
         cast("Any", Door()),
         device_request(headers={"device-id": "fixed-1"}, address="203.0.113.7"),
-        cast("Any", Deadline()),
+        a_deadline(),
     )
     with pytest.raises(RefusedError):
         await coming
@@ -174,10 +163,20 @@ async def test_those_who_are_held_leave_half_of_their_address_to_who_speaks() ->
 
 async def test_who_comes_back_at_a_fixed_pace_is_held_and_its_deadline_waits() -> None:
     world = pressed(0.94, **QUICK)
+    before = asyncio.get_running_loop().time()
     deadline = await comes(world, "fixed-1")
-    assert 10.0 < deadline.at <= 10.01
+    assert 0 < deadline.waited_s <= QUICK["hold_s"]
+    assert deadline.when() >= before + 10.0 + deadline.waited_s
     assert world.node.governor.newcomers.held == 1
     assert len(world.node.governor.newcomers) == 0
+
+
+async def test_who_has_waited_long_elsewhere_is_held_for_the_rest_of_its_patience() -> None:
+    world = pressed(0.94)
+    deadline = a_deadline()
+    deadline.waited_s = MOST_KEPT_WAITING_S - 0.01
+    await world.node.governor.newcomers.hold(cast("Any", Door()), asks("fixed-1"), deadline)
+    assert deadline.waited_s <= MOST_KEPT_WAITING_S
 
 
 async def test_so_many_are_held_at_once_and_the_next_is_refused() -> None:
@@ -205,9 +204,7 @@ async def test_a_device_that_leaves_while_it_is_held_has_left() -> None:
     world = pressed(0.94)
     door = Door()
     held = asyncio.ensure_future(
-        world.node.governor.newcomers.hold(
-            cast("Any", door), asks("fixed-1"), cast("Any", Deadline())
-        )
+        world.node.governor.newcomers.hold(cast("Any", door), asks("fixed-1"), a_deadline())
     )
     await settle()
     door.lifecycle.state = State.CLOSED

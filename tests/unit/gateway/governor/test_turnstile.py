@@ -7,29 +7,35 @@ from typing import Any, cast
 import pytest
 
 from keepline.errors import RefusedError
+from keepline.gateway.deadlines import MOST_KEPT_WAITING_S
 from keepline.gateway.governor.batch import FIRST
 from keepline.gateway.governor.turnstile import MOST_GIVEN_UP, Turnstile
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from tests.unit.gateway.fakes import World, device_request, settle
-from tests.unit.gateway.governor.test_newcomers import Door
-from tests.unit.gateway.virtual_time import LoopClock, pass_time, virtual
+from tests.unit.gateway.governor.test_newcomers import Door, a_deadline
+from tests.unit.gateway.virtual_time import LoopClock, pass_time, passed_s, virtual
 
 
 class Visitor:
     """One request on its way through."""
 
-    def __init__(self, turnstile: Turnstile, device_id: str = "device-1") -> None:
+    def __init__(
+        self, turnstile: Turnstile, device_id: str = "device-1", held_s: float = 0.0
+    ) -> None:
         self.door = Door()
         self.go = asyncio.Event()
         self.inside = False
+        self.deadline = a_deadline()
+        self.deadline.put_off(held_s)
         self._turnstile = turnstile
         self._request = device_request(headers={"device-id": device_id})
         self.task = asyncio.ensure_future(self._pass())
 
     async def _pass(self) -> None:
         turnstile = self._turnstile
-        with turnstile.free() or await turnstile.wait(cast("Any", self.door), self._request):
+        door = cast("Any", self.door)
+        with turnstile.free() or await turnstile.wait(door, self._request, self.deadline):
             self.inside = True
             await self.go.wait()
 
@@ -100,6 +106,39 @@ async def test_who_waits_too_long_is_refused_with_when_to_come_again() -> None:
     assert refused.value.reason is CloseReason.OVERLOADED
     assert refused.value.retry_after_s
     assert turnstile.given_up == 1
+    await leave(visitors)
+
+
+@virtual
+async def test_who_was_held_waits_for_its_turn_only_as_long_as_it_has_patience() -> None:
+    turnstile = World(
+        governor={"judged_least": 1, "judged_most": 1}, clock=LoopClock()
+    ).node.governor.turnstile
+    first, held, fresh = (
+        Visitor(turnstile, held_s=held_s) for held_s in (0.0, MOST_KEPT_WAITING_S - 1.0, 0.0)
+    )
+    with pytest.raises(RefusedError) as refused:
+        await held.task
+    assert refused.value.reason is CloseReason.OVERLOADED
+    assert (passed_s(), turnstile.given_up, len(turnstile)) == (1.0, 1, 1)
+    first.go.set()
+    await settle()
+    assert fresh.inside
+    assert fresh.deadline.waited_s == pytest.approx(1.0)
+    await leave([first, held, fresh])
+
+
+@virtual
+async def test_who_was_held_and_has_its_turn_in_time_is_refused_no_more() -> None:
+    turnstile = World(
+        governor={"judged_least": 1, "judged_most": 1}, clock=LoopClock()
+    ).node.governor.turnstile
+    visitors = [Visitor(turnstile), Visitor(turnstile, held_s=MOST_KEPT_WAITING_S - 1.0)]
+    await settle()
+    visitors[0].go.set()
+    await pass_time(5.0)
+    assert inside(visitors) == [0, 1]
+    assert turnstile.given_up == 0
     await leave(visitors)
 
 
@@ -186,7 +225,8 @@ async def test_a_storm_before_an_authenticator_far_away_costs_a_second_and_no_re
         await pass_time(number / 2_000)
         began = loop.time()
         request = device_request(headers={"device-id": f"device-{number}"})
-        with turnstile.free() or await turnstile.wait(cast("Any", Door()), request):
+        door = cast("Any", Door())
+        with turnstile.free() or await turnstile.wait(door, request, a_deadline()):
             waited_s.append(loop.time() - began)
             await pass_time(0.05)
 
