@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Response
 from fastapi.exceptions import HTTPException
 from pydantic import BaseModel, StringConstraints
 
+from keepline.admin.slices import described
 from keepline.errors import LedgerError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from keepline.gateway.enrolment.desk import Desk, Waiter
     from keepline.gateway.enrolment.ledger import Entry
-
-SLICE = 250  # devices described before others have their turn
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
@@ -85,7 +81,8 @@ def enrolment_routes(desk: Desk) -> APIRouter:
     async def everybody() -> Response:
         """Tell who waits, and who is enrolled or revoked."""
         waiting = [_waiting(each) for each in desk.waiting()]
-        told = Everybody.model_construct(waiting=waiting, devices=await enrolled(desk.devices()))
+        devices = await described(desk.devices(), _one)
+        told = Everybody.model_construct(waiting=waiting, devices=devices)
         # Made into JSON in one go here; FastAPI would check 15,000 devices for 100 ms.
         return Response(told.model_dump_json(), media_type="application/json")
 
@@ -133,16 +130,6 @@ def _refused(error: RefusedError) -> HTTPException:
 def _waiting(waiter: Waiter) -> Waiting:
     former = None if waiter.former is None else _one(waiter.former)
     return Waiting(**{**waiter._asdict(), "former": former})
-
-
-async def enrolled(entries: Iterator[Entry]) -> list[Enrolled]:
-    """Return how entries are told. Others have their turn after every SLICE."""
-    found: list[Enrolled] = []
-    for entry in list(entries):
-        found.append(_one(entry))
-        if len(found) % SLICE == 0:
-            await asyncio.sleep(0)
-    return found
 
 
 def _one(entry: Entry) -> Enrolled:

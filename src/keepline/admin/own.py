@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import json
 
+from keepline.admin.slices import SLICE, described
 from keepline.admin.views import Kicked, LiveView, Sent, SessionPage, SessionView
 from keepline.reasons import CloseReason
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from keepline.lifecycle.states import State
 
 SEND_TIMEOUT_S: Final = 5.0
-SLICE: Final = 250  # sessions looked at or described before others have their turn
 
 
 def live(node: Node, device_id: str) -> LiveView | None:
@@ -65,11 +65,8 @@ async def page_of(
     wanted.sort(key=itemgetter(0))
     # Claimed while the store was away they have no number to go on from: all on the first page.
     limit += sum(not claim for claim, _ in wanted)
-    found: list[SessionView] = []
-    for _, session in wanted[:limit]:
-        found.append(SessionView.of(session, node.ticker.now))
-        if len(found) % SLICE == 0:
-            await asyncio.sleep(0)
+    page = [session for _, session in wanted[:limit]]
+    found = await described(page, lambda session: SessionView.of(session, node.ticker.now))
     more = len(wanted) > limit
     return SessionPage(
         total=len(node.registry), sessions=found, next=found[-1].claim if more else None

@@ -13,7 +13,8 @@ import pytest
 from keepline.admin.api import Readiness, create_api
 from keepline.admin.devices import PAGE_LIMIT, device_routes
 from keepline.admin.events import event_routes
-from keepline.admin.own import SLICE, page_of
+from keepline.admin.own import page_of
+from keepline.admin.slices import SLICE
 from keepline.errors import HubDownError, NoAnswerError, RefusedError
 from keepline.gateway.endings import refusal_of
 from keepline.gateway.holder import NodeHolder

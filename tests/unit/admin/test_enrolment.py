@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
 from keepline.admin.api import Readiness, create_api
-from keepline.admin.enrolment import SLICE, enrolled, enrolment_routes
+from keepline.admin.enrolment import enrolment_routes
 from keepline.gateway.enrolment.desk import WRONG_CODES
-from keepline.gateway.enrolment.ledger import Entry
 from tests.unit.gateway.enrolment.counter import ADDRESS, CLIENT, DEVICE, OTHER_CLIENT, Counter
 from tests.unit.gateway.enrolment.test_endpoint import Full
 
@@ -59,23 +57,6 @@ async def test_who_waits_and_who_is_enrolled_is_told_without_their_secrets() -> 
         }
     ]
     assert CLIENT not in str(answer)
-
-
-async def test_many_devices_are_told_with_turns_for_others_in_between() -> None:
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    entries = [Entry(f"device-{number}") for number in range(SLICE * 4)]
-    running = asyncio.create_task(others())
-    told = await enrolled(iter(entries))
-    running.cancel()
-    assert [each.device_id for each in told] == [entry.device_id for entry in entries]
-    assert turns >= 4
 
 
 async def test_a_device_is_looked_at_and_approved_by_its_code() -> None:
