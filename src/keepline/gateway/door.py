@@ -196,11 +196,10 @@ class Door(asyncio.Protocol):
         if self.lifecycle.reason is not None:
             return
         self.node.arrivals.on_refused(error, self._asked(), self.address)
-        if not self.opened:
+        if self.transport.is_closing():
             self.advance(Event.TRANSPORT_LOST, error.reason)
             return
-        if not self.transport.is_closing():
-            self.transport.write(refusal(error))
+        self.transport.write(refusal(error))
         self.advance(Event.REFUSED, error.reason)
 
     def drop(self, error: PeerError) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from keepline.errors import RefusedError
 from keepline.gateway.descriptor import Handover
+from keepline.gateway.gone import GONE
 from keepline.gateway.sockets import set_kernel_timeout
 from keepline.gateway.tls import tls_error
 from keepline.reasons import CloseReason
@@ -49,7 +50,11 @@ class Entrance:
         try:
             await self._open(door, sock, address)
         except BaseException:
-            if not door.opened:
+            if door.opened:
+                # The loop has closed it while it took it over, and will not say so.
+                door.transport.abort()
+                door.transport = GONE
+            else:
                 sock.close()
             raise
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from keepline.errors import PeerError
+from keepline.gateway.door import Door
 from keepline.gateway.entrance import Entrance, receive_proxy_header
+from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire.proxy_header import ProxyHeader
 from tests.unit.gateway.fakes import World, settle
@@ -128,3 +130,26 @@ async def test_only_listed_addresses_and_networks_are_trusted(
         proxy={"header": "proxy", "trusted": ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]}
     )
     assert Entrance(world.node, None).is_trusted(address) is trusted
+
+
+@pytest.mark.parametrize("turns", range(1, 8))
+async def test_an_admission_that_is_given_up_at_any_moment_leaves_no_count_of_its_address(
+    ends: tuple[socket.socket, socket.socket], turns: int
+) -> None:
+    _, ours = ends
+    world = World(profiles={"xiaozhi": {"close_timeout_s": 1}})
+    node = world.node
+    entrance = Entrance(node, None)
+    door = Door(node, lambda door: entrance.open(door, ours, "192.0.2.7"))
+    node.arrivals.begin(door)
+    (admission,) = node.arrivals.admissions
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    admission.cancel()
+    await asyncio.wait({admission})
+    assert admission.cancelled()
+    world.pass_time(1.2)
+    await settle()
+    assert not node.arrivals.addresses
+    assert door.lifecycle.state is State.CLOSED
+    assert world.counters.disconnects[CloseReason.DRAINING] == 1
