@@ -64,7 +64,7 @@ class Relay:
         """`draw` returns unpredictable bytes. Raises StartError."""
         self._node = node
         self._draw = draw
-        self._hello: dict[str, object] | None = None  # as an upstream said it
+        self._hello: dict[str, object] | None = None  # as an upstream said it last
         # Devices' hellos that were answered: one string for all that say the same.
         self._answered: dict[str, str] = {}
         self._keys = mask_keys(draw)
@@ -106,9 +106,9 @@ class Relay:
         return self.settings.open == "speech" and self._hello is not None
 
     def read_hello(self, text: str) -> ServerHello | None:
-        """Return an upstream's hello, None for another message; what it says is remembered."""
+        """Return an upstream's hello, None for another message; the latest is remembered."""
         hello = read_hello(text)
-        if hello is not None and self._hello is None:
+        if hello is not None:  # an upstream may have been replaced by one that says it otherwise
             self._hello = msgspec.json.decode(text, type=dict[str, object])
         return hello
 

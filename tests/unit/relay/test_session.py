@@ -261,6 +261,18 @@ async def test_a_lazy_device_is_answered_in_the_words_of_an_upstream() -> None:
     assert world.succeed(greet="up-2").heard == [AUDIO]
 
 
+async def test_a_lazy_device_is_answered_as_the_latest_upstream_says_it() -> None:
+    world = Relayed(relay={"open": "speech"})
+    world.come("first")
+    world.succeed(greet="up-1")
+    life = world.come("second")
+    life.streams(AUDIO)
+    audio = {"format": "opus", "sample_rate": 16_000, "channels": 1, "frame_duration": 60}
+    world.succeed(greet=None).says(json.dumps({**json.loads(hello()), "audio_params": audio}))
+    (answer,) = world.come("third").heard
+    assert answer["audio_params"] == audio
+
+
 def stay(world: Relayed, life: Life, for_s: int) -> None:
     """Let time pass for a device that answers and says nothing."""
     for _ in range(for_s):
