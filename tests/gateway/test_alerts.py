@@ -130,7 +130,7 @@ async def test_a_handler_that_leaks_is_told_once_worse_once_and_over_once() -> N
             await leak_to(peer, limit * 3 // 2 + 8 * MB)
             await told.becomes(*key, "opened", "worsened")
         await told.becomes(*key, "opened", "worsened", "resolved")
-        assert told.numbers[key] == {1}
+        assert len(told.numbers[key]) == 1
         found = await ask(gateway)
         assert "memory_bytes" not in {each["about"] for each in found["open"]}
         assert "memory_bytes" in {each["about"] for each in found["recent"]}
@@ -188,7 +188,7 @@ async def test_a_fleet_that_flaps_is_folded_into_one_alert_until_it_is_calm() ->
                 await asyncio.sleep(1.5)  # a sample is taken of it
         assert (await opened(gateway, "connections"))["status"] == "flapping"
         await told.becomes(*key, *expected, "resolved")
-        assert told.numbers[key] == {1, 2, 3}
+        assert len(told.numbers[key]) == 3
         recent = (await ask(gateway))["recent"]
         assert "it has been calm" in {each["resolution"] for each in recent}
 

@@ -138,7 +138,7 @@ async def test_who_is_revoked_here_is_not_asked_about(voice: Server, in_front_of
 
 
 async def test_the_limits_are_those_of_our_own_endpoint(voice: Server, in_front_of: Any) -> None:
-    gateway = await in_front_of(voice, enrolment={"device_burst": 3})
+    gateway = await in_front_of(voice, enrolment={"device_burst": 3, "device_refill_s": 600})
     statuses = [(await asked(gateway)).status_code for _ in range(5)]
     assert statuses == [200, 200, 200, 429, 429]
     assert (await asked(gateway, device_id="02:ab:00:00:00:02")).status_code == 200

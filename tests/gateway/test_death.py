@@ -103,8 +103,8 @@ async def test_a_loop_that_stood_still_for_five_seconds_judges_nobody(
     start_gateway: Start,
 ) -> None:
     gateway = await start_gateway(heartbeat=HEART | {"suspicious_s": 3, "zombie_s": 4})
-    async with crowd(gateway, 1_000):
-        await eventually(lambda: gateway.counters.pongs_received > 1_000, within_s=5.0)
+    async with crowd(gateway, 300):
+        await eventually(lambda: gateway.counters.pongs_received > 300, within_s=5.0)
         # From inside a callback of the loop, as a handler that blocks would.
         asyncio.get_running_loop().call_soon(time.sleep, 5.0)
         await asyncio.sleep(2.5)  # long enough for any verdict that the stall could bring
@@ -113,7 +113,7 @@ async def test_a_loop_that_stood_still_for_five_seconds_judges_nobody(
         assert gateway.counters.verdicts == 0
         if gateway.counters.loop_stalls == 1:  # a busy machine may have brought more
             assert gateway.counters.mass_suspicions == 0
-        assert len(gateway.node.registry) == 1_000
+        assert len(gateway.node.registry) == 300
 
 
 async def test_when_a_whole_fleet_falls_silent_at_once_few_are_reaped(

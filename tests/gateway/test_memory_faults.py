@@ -116,6 +116,12 @@ def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "RETRY_MOST_S", 0.05)
 
 
+@pytest.fixture
+def patience(_little_patience: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine is so busy that somebody is let in before the file has been asked."""
+    monkeypatch.setattr(writer, "PATIENCE_S", 15.0)
+
+
 @pytest_asyncio.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
     running = Running(tmp_path)
@@ -179,7 +185,10 @@ async def test_a_file_that_is_locked_to_the_end_is_told_and_costs_no_exit(
 
 # -- full ----------------------------------------------------------------------------------
 
-AWAY = ["store_away"]
+
+def is_away_told(running: Running, event: str) -> bool:
+    """Once; a busy machine may have alerts of its own."""
+    return [each["about"] for each in running.logged(event)].count("store_away") == 1
 
 
 async def test_a_full_disk_acknowledges_nothing_and_loses_nothing(running: Running) -> None:
@@ -194,13 +203,13 @@ async def test_a_full_disk_acknowledges_nothing_and_loses_nothing(running: Runni
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(device.recv(), 0.3)
         await eventually(lambda: running.logged("store_away"))
-        await eventually(lambda: [each["about"] for each in running.logged("alert_opened")] == AWAY)
+        await eventually(lambda: is_away_told(running, "alert_opened"))
         await running.pragma("max_page_count = 1000000")
         assert (await heard(device))["payload"] == 1
     await eventually(lambda: running.hub.waiting == 0)
     assert running.logged("store_back")
     assert running.logged("state_lost") == []
-    await eventually(lambda: [each["about"] for each in running.logged("alert_resolved")] == AWAY)
+    await eventually(lambda: is_away_told(running, "alert_resolved"))
     assert await running.visit(COUNT) == ("resumed", [2])
 
 
@@ -217,6 +226,7 @@ async def test_a_takeover_is_resumed_while_the_older_handler_hangs(tmp_path: Pat
         assert await running.visit(COUNT) == ("resumed", [4])
 
 
+@pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("politely", [True, False])
 async def test_two_hundred_fast_reconnects_count_to_two_hundred(
     running: Running,
@@ -240,6 +250,7 @@ async def test_two_hundred_fast_reconnects_count_to_two_hundred(
     assert len(claims) == 200
 
 
+@pytest.mark.usefixtures("patience")
 async def test_two_connections_that_save_at_once_lose_no_acknowledged_count(
     running: Running,
 ) -> None:
@@ -258,6 +269,7 @@ async def test_two_connections_that_save_at_once_lose_no_acknowledged_count(
     assert await running.visit(COUNT) == ("resumed", [counted + 1])
 
 
+@pytest.mark.usefixtures("patience")
 async def test_who_gives_up_its_claim_leaves_the_device_to_the_session_that_is_here(
     running: Running,
 ) -> None:
