@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,7 @@ class Place:
 
     __slots__ = ("_arriving", "_device_id")
 
-    def __init__(self, arriving: Counter[str], device_id: str) -> None:
+    def __init__(self, arriving: dict[str, int], device_id: str) -> None:
         self._arriving = arriving
         self._device_id = device_id
 
@@ -82,7 +81,7 @@ class Arrivals:
         self.deadlines = Deadlines(node.loop, node.profiles.default.hello_timeout_s)
         self.admissions: dict[asyncio.Task[None], Door] = {}
         self.turned_away: dict[asyncio.Task[None], Door] = {}  # refused as soon as they ask
-        self.arriving: Counter[str] = Counter()  # let in, and awaited to say hello
+        self.arriving: dict[str, int] = {}  # let in, and awaited to say hello
 
     def begin(self, door: Door, admit: Admit = admit) -> None:
         """A socket was accepted; `admit` takes it from here, to refuse it when there is no room."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -56,7 +55,7 @@ class Memory:
         self._registry = registry
         self._log = log
         self._window_s = settings.resume_window_s
-        self._claiming: Counter[str] = Counter()  # by device: asked for, and no session opened yet
+        self._claiming: dict[str, int] = {}  # by device: asked for, and no session opened yet
         self._parting: dict[str, Record | tuple[str, ...]] = {}
         # By session: its snapshots that are on their way here, and which were overtaken.
         self._expected: dict[Calls, dict[asyncio.Future[bytes | None], bool]] = {}
@@ -71,7 +70,7 @@ class Memory:
         What it returns is to be recollected or given back.
         """
         device_id = folded(device_id)
-        self._claiming[device_id] += 1
+        self._claiming[device_id] = self._claiming.get(device_id, 0) + 1
         try:
             return await self._hub.claim(device_id, session_id)
         except BaseException:
@@ -94,9 +93,9 @@ class Memory:
             self._hub.release(claim, None, self._window_s)
 
     def _settle(self, device_id: str) -> None:
-        self._claiming[device_id] -= 1
-        if self._claiming[device_id] <= 0:
-            del self._claiming[device_id]
+        left = self._claiming.pop(device_id, 1) - 1
+        if left:
+            self._claiming[device_id] = left
 
     def recollect(self, claim: Claim) -> Record | None:
         """Return what the device's last session left, None for nothing."""

@@ -16,6 +16,7 @@ from keepline.wire.request_head import (
     RequestHead,
     check_head,
     content_length,
+    read_headers,
     split_target,
     websocket_key,
 )
@@ -76,7 +77,7 @@ class RequestReader:
         self._limits = limits
         self._address = address
         self._secure = secure
-        self._head = RequestHead(limits)
+        self._head = RequestHead()
         self._head_left = limits.head_bytes
         self._malformed = False
         self._parser = httptools.HttpRequestParser(self._head)
@@ -96,8 +97,8 @@ class RequestReader:
                 raise RefusedError("TLS was sent to a port that speaks plain HTTP")
             self._head_left -= len(part)
             self._feed(part)
-            if self._head.refusal is not None:
-                raise RefusedError(*self._head.refusal)
+            if len(self._head.lines) > self._limits.head_lines:
+                raise RefusedError("too many header lines", CloseReason.HEAD_TOO_LARGE)
             if not self._head.is_whole:
                 self._refuse_malformed()
                 if not self._head_left:
@@ -134,7 +135,7 @@ class RequestReader:
 
     def _check(self) -> Request:
         method = self._parser.get_method().decode("ascii")
-        headers = self._head.headers
+        headers = read_headers(self._head.lines)
         check_head(method, self._parser.get_http_version(), headers)
         path, query = split_target(self._head.target, self._limits)
         return Request(

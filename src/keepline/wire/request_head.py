@@ -37,14 +37,10 @@ _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")  # 16 bytes in base64
 class RequestHead:
     """Gathers the head of the first request; what follows it on the connection is not read."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._lines_left = limits.head_lines
+    def __init__(self) -> None:
         self.target = b""
-        self.headers: dict[str, str] = {}
+        self.lines: list[tuple[bytes, bytes]] = []
         self.body = bytearray()
-        # Detail and reason of the first rule that a header line broke. Not the error itself: its
-        # traceback would lead back here, and each refusal would be left to the cycle collector.
-        self.refusal: tuple[str, CloseReason] | None = None
         self.is_whole = False
         self.is_over = False  # the request, with its body
 
@@ -58,21 +54,8 @@ class RequestHead:
     def on_url(self, part: bytes) -> None:
         self.target += part
 
-    def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
-        if self.refusal is not None:
-            return
-        self._lines_left -= 1
-        if self._lines_left < 0:
-            self.refusal = ("too many header lines", CloseReason.HEAD_TOO_LARGE)
-            return
-        name = _name(raw_name)
-        value = raw_value.decode("latin-1").strip(" \t")
-        if name in self.headers:
-            if name in _ONLY_ONCE:
-                self.refusal = (f"header {name} is repeated", CloseReason.BAD_REQUEST)
-            elif name in _LISTS:
-                value = f"{self.headers[name]}, {value}"
-        self.headers[name] = value
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.lines.append((name, value))
 
     def on_headers_complete(self) -> None:
         self.is_whole = True
@@ -82,6 +65,21 @@ class RequestHead:
 
     def on_message_complete(self) -> None:
         self.is_over = True
+
+
+def read_headers(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the lines of a head by their names in small letters; raises RefusedError."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in lines:
+        name = _name(raw_name)
+        value = raw_value.decode("latin-1").strip(" \t")
+        if name in headers:
+            if name in _ONLY_ONCE:
+                raise RefusedError(f"header {name} is repeated")
+            if name in _LISTS:
+                value = f"{headers[name]}, {value}"
+        headers[name] = value
+    return headers
 
 
 def split_target(target: bytes, limits: Limits) -> tuple[str, dict[str, str]]:
