@@ -64,6 +64,10 @@ class Backlog(Generic[T]):
         self._bytes += size_bytes
         return Put.DROPPED_AUDIO if dropped else Put.KEPT
 
+    def put_past_limits(self, item: T) -> None:
+        """Append what is our own: it is as seldom as its session's end, and holds no bytes."""
+        self._items.append((False, 0, item))
+
     def take(self) -> T | None:
         """Return the item that has waited longest, or None."""
         if not self._items:

@@ -177,6 +177,16 @@ class Calls(Receiver):
         if rest is not None:
             self.go_on(method, rest)
 
+    def ask(self, method: Callable[..., object]) -> None:
+        """As `deliver`, for a question of ours: a full inbox is the device's doing."""
+        if self._worker is None:
+            self.deliver(method)
+        else:
+            inbox = self._inbox
+            if inbox is None:
+                inbox = self._new_inbox()
+            inbox.put_past_limits(Call(method, ()))
+
     def go_on(self, method: Callable[..., object], rest: Awaitable[object]) -> None:
         """Await the rest of a call of `method`; what comes meanwhile waits."""
         self._worker = self._node.loop.create_task(self._work(method, rest))
@@ -191,10 +201,7 @@ class Calls(Receiver):
         """Have `call` wait for those before it; at a limit audio goes, or the session ends."""
         inbox = self._inbox
         if inbox is None:
-            node = self._node
-            room = node.knobs.inboxes.frames
-            inbox = self._inbox = Inbox(node.settings.inbox, room, node.ticker.now)
-            node.governor.backlogs.add(inbox)
+            inbox = self._new_inbox()
         done = inbox.put(call, size_bytes, audio=audio)
         inbox.interruptions += call.interrupts
         if done is Put.DROPPED_AUDIO:
@@ -203,6 +210,13 @@ class Calls(Receiver):
             node.knobs.inboxes.lost_by(self.device_id, node.ticker.now - inbox.since)
         elif done is Put.OVERFLOW:
             self.close(CloseReason.INBOX_OVERFLOW)
+
+    def _new_inbox(self) -> Inbox:
+        node = self._node
+        room = node.knobs.inboxes.frames
+        inbox = self._inbox = Inbox(node.settings.inbox, room, node.ticker.now)
+        node.governor.backlogs.add(inbox)
+        return inbox
 
     async def _work(self, method: Callable[..., object], rest: Awaitable[object] | None) -> None:
         fence = self._fence

@@ -138,7 +138,7 @@ def _ask(session: Calls, question: _Question | None = None) -> Promised:
     if not _may_be_asked(session):
         return None
     question = question or _Question(session.connection.node)
-    session.deliver(question.snapshot)
+    session.ask(question.snapshot)
     answer = question.answer
     return answer.result() if answer.done() and not answer.cancelled() else answer
 

@@ -111,6 +111,25 @@ async def test_what_a_device_says_meanwhile_waits_until_it_is_resumed() -> None:
     assert newer.session._worker is None
 
 
+@pytest.mark.parametrize("messages", [3, 4, 5])
+async def test_a_full_inbox_keeps_no_session_from_leaving_what_it_knows(messages: int) -> None:
+    class Hearing(Slow, Keeping):
+        def snapshot(self) -> bytes | None:
+            return b"%d" % self.names.count("text")
+
+    world = World(Hearing, inbox={"control_messages": 3})
+    life = world.connect()
+    for _ in range(messages):  # one is under way, three wait; one more ends the session
+        life.says(ABORT)
+    newer = world.connect()
+    life.loses_tcp()
+    await settle()
+    assert newer.handler.names == []
+    life.handler.go.set()  # type: ignore[attr-defined]
+    await settle()
+    assert newer.handler.calls[0] == ("restore", b"%d" % min(messages, 4))
+
+
 async def test_a_snapshot_comes_in_turn_after_the_calls_that_wait() -> None:
     class SlowKeeping(Slow, Keeping):
         pass
