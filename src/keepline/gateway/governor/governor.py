@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet
 
 from msgspec import json
 
 from keepline.gateway.governor.actions import BY_WORD, Action, Ladder
+from keepline.gateway.governor.backlogs import Backlogs
 from keepline.gateway.governor.crowd import Crowd
 from keepline.gateway.governor.newcomers import Newcomers
 from keepline.gateway.governor.orders import Order, Orders
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from keepline.gateway.backlog import Backlog
     from keepline.gateway.governor.actions import Change
     from keepline.gateway.node import Node
 
@@ -69,7 +68,7 @@ class Governor:
         self._relief = Relief(node)
         self._resident = Resident()
         self._handle: asyncio.TimerHandle | None = None
-        self.backlogs: WeakSet[Backlog[Any]] = WeakSet()  # those there are, of all sessions
+        self.backlogs = Backlogs()
         self.taken = self._ladder.taken
         self.newcomers = Newcomers(node, self.taken)
         self.crowd = Crowd(node.loop, node.clock.thread_cpu, bounded=settings.enabled)

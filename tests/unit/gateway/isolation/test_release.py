@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from keepline.gateway.isolation import release
 from keepline.gateway.isolation.release import release_biggest
 from keepline.gateway.outbox import Outbox
 from keepline.wire.messages import Tts
@@ -35,6 +38,19 @@ async def test_half_of_what_the_largest_hold_is_given_up_at_once() -> None:
     queues = [queue_of(world, 10, 100, messages=0) for _ in range(10)]
     assert release_biggest(world.node) == 5_000
     assert sorted(len(each) for each in queues) == [0] * 5 + [10] * 5
+
+
+async def test_wherever_the_largest_stand_among_many_they_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(release, "LOOKED_AT", 10)
+    world = World()
+    small = [queue_of(world, 1, 10, messages=0) for _ in range(55)]
+    large = [queue_of(world, 10, 1_000, messages=0) for _ in range(4)]
+    for _ in range(6 * 3):  # in a round at least one of those that are left
+        release_biggest(world.node)
+    assert [each.size_bytes for each in large] == [0] * 4
+    assert any(each.size_bytes for each in small)
 
 
 async def test_queues_of_messages_alone_give_up_nothing_and_nothing_is_told() -> None:
