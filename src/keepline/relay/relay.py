@@ -140,7 +140,7 @@ class Relay:
         upstream = self.pool.choose(session.device_id, now, node.random.random, avoid)
         if upstream is None:
             wait.avoid = None
-            session.try_later(wait)
+            wait.try_later()
             return
         wait.task = task = node.loop.create_task(self._connect(wait, upstream))
         self.dials[task] = upstream
@@ -162,10 +162,10 @@ class Relay:
             session.on_refused(error.detail)
         except UnreachableError:
             wait.avoid = upstream
-            session.try_later(wait, has_failed=True)
+            wait.try_later(has_failed=True)
         except Exception as error:  # noqa: BLE001 (a fault of ours: it costs one try, not all)
             self._node.isolation.faults.of_ours(error, "relay_failed", session.device_id)
-            session.try_later(wait, has_failed=True)
+            wait.try_later(has_failed=True)
         else:
             session.take(link)
 

@@ -42,7 +42,7 @@ _WILL_BE_BACK = frozenset({1001, 1011, 1012, 1013, 1014})
 class RelaySession(Session):
     """As every session its device's turn on one connection; its upstreams may change meanwhile.
 
-    `_link` is there from an upstream's hello to its end, `_waiting` whenever one is wanted and none
+    `_link` is there from an upstream's hello to its end, `waiting` whenever one is wanted and none
     has answered yet. With neither, the next data message asks for one.
     """
 
@@ -55,8 +55,8 @@ class RelaySession(Session):
         "_said",
         "_speaking",
         "_told_id",
-        "_waiting",
         "ahead",
+        "waiting",
     )
 
     def __init__(
@@ -77,7 +77,7 @@ class RelaySession(Session):
         self._introduction = introduction
         self._said = said
         self._link: Link | None = None
-        self._waiting: Wait | None = None
+        self.waiting: Wait | None = None
         self._told_id: str | None = None  # the session id in the hello that it got
         self._listen: str | None = None  # its `listen start`, while that holds
         self._speaking = False
@@ -108,13 +108,12 @@ class RelaySession(Session):
         if link is None and self._relay.answers_at_once:
             self._answer_ourselves()
             return
-        now = self._node.ticker.now
-        late_at = now + self._relay.settings.hello_timeout_s
-        self._waiting = Wait(self, dial_at=inf, late_at=late_at)
-        self._node.wheel.arm(self._waiting, late_at)
+        late_at = self._node.ticker.now + self._relay.settings.hello_timeout_s
+        wait = self.waiting = Wait(self, self._relay, late_at=late_at)
         if link is None:
-            self._relay.dial(self._waiting)
+            wait.dial()
         else:
+            wait.arm()
             self.take(link)
 
     def _answer_ourselves(self) -> None:
@@ -150,10 +149,10 @@ class RelaySession(Session):
     def _put_off(self, message: str | bytes) -> None:
         """Have a message wait for an upstream, and hurry."""
         now = self._node.ticker.now
-        wait = self._waiting
+        wait = self.waiting
         was_urgent = wait is not None and wait.is_urgent
         if wait is None:
-            wait = self._want(now)
+            wait = self.waiting = Wait(self, self._relay, dial_at=now)
         put = wait.keep(message, self._node.settings.inbox)
         if not was_urgent and wait.backlog is not None:
             self._node.governor.backlogs.add(wait.backlog)
@@ -162,13 +161,8 @@ class RelaySession(Session):
         elif put is Put.OVERFLOW:
             self.close(CloseReason.INBOX_OVERFLOW)
             return
-        if was_urgent:
-            return
-        wait.late_at = min(wait.late_at, now + self._relay.settings.hello_timeout_s)
-        if wait.dial_at < inf:
-            wait.dial_at = inf
-            self._relay.dial(wait)
-        self._arm(wait)
+        if not was_urgent:
+            wait.hurry(now + self._relay.settings.hello_timeout_s)
 
     # -- from the upstream -----------------------------------------------------------------
 
@@ -206,7 +200,7 @@ class RelaySession(Session):
         now = self._node.ticker.now
         link.greeted_at = now
         link.look_at(min(now + self._relay.settings.ping_interval_s, self.done_with_at(link)))
-        wait, self._waiting = self._waiting, None
+        wait, self.waiting = self.waiting, None
         self._link = link
         self._relay.note_answered(self._said)
         if self._told_id is None:
@@ -232,26 +226,8 @@ class RelaySession(Session):
 
     # -- the wait for an upstream ----------------------------------------------------------
 
-    def _want(self, dial_at: float) -> Wait:
-        wait = self._waiting = Wait(self, dial_at=dial_at, late_at=inf)
-        self._arm(wait)
-        return wait
-
-    def _arm(self, wait: Wait) -> None:
-        if wait is self._waiting and (due := wait.due()) < inf:
-            self._node.wheel.arm(wait, due)
-
-    def on_wait(self, wait: Wait, now: float) -> None:
-        """It is time to try again, or to tell the device that it takes long."""
-        if now >= wait.late_at:
-            wait.late_at = inf
-            self._on_late(wait)
-        if now >= wait.dial_at and wait is self._waiting:
-            wait.dial_at = inf
-            self._relay.dial(wait)
-        self._arm(wait)
-
-    def _on_late(self, wait: Wait) -> None:
+    def on_late(self, wait: Wait) -> None:
+        """It takes long: answer its hello ourselves, or say that nobody has heard it."""
         if self._told_id is None:
             self._answer_ourselves()
         if wait.is_urgent:
@@ -260,24 +236,14 @@ class RelaySession(Session):
 
     def take(self, link: Link) -> None:
         """An upstream was reached: say hello to it."""
-        assert self._waiting is not None, "it was wanted"
-        self._waiting.task = None
-        self._waiting.link = link
+        assert self.waiting is not None, "it was wanted"
+        self.waiting.task = None
+        self.waiting.link = link
         link.take(self, self._said)
 
     def on_refused(self, detail: str) -> None:
         """An upstream does not want this device, whoever else it takes."""
         self.connection.close(CloseReason.UPSTREAM_REFUSED, detail)
-
-    def try_later(self, wait: Wait, *, has_failed: bool = False) -> None:
-        """None could be had now; try again in a moment."""
-        if wait is not self._waiting:
-            return
-        wait.task = None
-        wait.tries += has_failed
-        pause_s = wait.retry_s() * self._node.random.uniform(0.5, 1.0)
-        wait.dial_at = self._node.ticker.now + pause_s
-        self._arm(wait)
 
     # -- losing one ------------------------------------------------------------------------
 
@@ -294,10 +260,10 @@ class RelaySession(Session):
             self.connection.close(CloseReason.UPSTREAM_CLOSED, detail)
             return
         self._relay.note_lost(self, link, broken, cut=was_talking)
-        if self._waiting is not None:
-            self._waiting.link = None
-            self._waiting.avoid = link.upstream
-            self.try_later(self._waiting, has_failed=True)
+        if self.waiting is not None:
+            self.waiting.link = None
+            self.waiting.avoid = link.upstream
+            self.waiting.try_later(has_failed=True)
             return
         if was_talking:
             self._tell_cut()
@@ -345,7 +311,9 @@ class RelaySession(Session):
             self._want_soon(self._relay.settings.reopen_within_s)
 
     def _want_soon(self, within_s: float) -> None:
-        self._want(self._node.ticker.now + within_s * self._node.random.random())
+        dial_at = self._node.ticker.now + within_s * self._node.random.random()
+        self.waiting = Wait(self, self._relay, dial_at=dial_at)
+        self.waiting.arm()
 
     def done_with_at(self, link: Link) -> float:
         """Return when the upstream may be given up, if nothing is said until then."""
@@ -393,13 +361,13 @@ class RelaySession(Session):
             return Talk.SILENT
         if self._listen is not None and now - connection.last_activity < RECORDED_S:
             return Talk.ASKING
-        is_used = self._waiting is not None or (self._link is not None and self._link.is_used)
+        is_used = self.waiting is not None or (self._link is not None and self._link.is_used)
         said_s = now - max(connection.last_activity, connection.last_sent)
         return Talk.ASKING if is_used and said_s < UPSTREAM_ANSWER_S else Talk.SILENT
 
     def drop_audio(self) -> int:
         """Give up the audio that waits, for an upstream too; return how many frames."""
-        backlog = None if self._waiting is None else self._waiting.backlog
+        backlog = None if self.waiting is None else self.waiting.backlog
         heard = 0 if backlog is None else backlog.drop_audio()
         self._node.counters.inbox_audio_dropped += heard
         return heard + super().drop_audio()
@@ -419,7 +387,7 @@ class RelaySession(Session):
         return super().end(reason)
 
     def _leave(self) -> None:
-        wait, self._waiting = self._waiting, None
+        wait, self.waiting = self.waiting, None
         if wait is not None:
             self._node.wheel.cancel(wait)
             wait.stop()

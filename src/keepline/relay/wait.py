@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from keepline.relay.link import Link
+    from keepline.relay.relay import Relay
     from keepline.relay.session import RelaySession
     from keepline.relay.upstreams.upstream import Upstream
     from keepline.settings.session import Inbox
@@ -27,6 +28,7 @@ class Wait:
     """
 
     __slots__ = (
+        "_relay",
         "avoid",
         "backlog",
         "dial_at",
@@ -39,7 +41,11 @@ class Wait:
         "wheel_tick",
     )
 
-    def __init__(self, session: RelaySession, *, dial_at: float, late_at: float) -> None:
+    def __init__(
+        self, session: RelaySession, relay: Relay, *, dial_at: float = inf, late_at: float = inf
+    ) -> None:
+        """Nothing happens before `dial`, `hurry` or `arm`."""
+        self._relay = relay
         self.session = session
         self.transport = session.connection.transport
         self.dial_at = dial_at
@@ -66,18 +72,55 @@ class Wait:
             )
         return self.backlog.put(message, len(message), audio=isinstance(message, bytes))
 
-    def retry_s(self) -> float:
-        """Return the longest pause before the next try: doubled each time, short for the urgent."""
-        longest_s = FIRST_RETRY_S * 4 if self.is_urgent else LAST_RETRY_S
-        return float(min(FIRST_RETRY_S * 2 ** min(self.tries, 10), longest_s))
+    # -- time ------------------------------------------------------------------------------
+
+    def dial(self) -> None:
+        """Have an upstream tried now."""
+        self.dial_at = inf
+        self._relay.dial(self)
+        self.arm()
+
+    def hurry(self, late_at: float) -> None:
+        """The device has begun to speak: it is tried now, and told something by `late_at`."""
+        self.late_at = min(self.late_at, late_at)
+        if self.dial_at < inf:
+            self.dial()
+        else:
+            self.arm()
+
+    def try_later(self, *, has_failed: bool = False) -> None:
+        """None could be had now; try again in a moment, unless nobody waits any more."""
+        if self.session.waiting is not self:
+            return
+        node = self.session.connection.node
+        self.task = None
+        self.tries += has_failed
+        self.dial_at = node.ticker.now + self.retry_s() * node.random.uniform(0.5, 1.0)
+        self.arm()
 
     def on_due(self, now: float) -> None:
-        """It is time to try, or to tell the device."""
-        self.session.on_wait(self, now)
+        """It is time to try, or to tell the device that it takes long."""
+        if now >= self.late_at:
+            self.late_at = inf
+            self.session.on_late(self)
+        if now >= self.dial_at:
+            self.dial()
+        else:
+            self.arm()
+
+    def arm(self) -> None:
+        """Look again when something is due; never, once nobody waits any more."""
+        if self.session.waiting is self and (due := self.due()) < inf:
+            self.session.connection.node.wheel.arm(self, due)
 
     def due(self) -> float:
         """Return when to look next, `inf` for never."""
         return min(self.dial_at, self.late_at)
+
+    def retry_s(self) -> float:
+        """Return the longest pause before the next try: doubled each time, short for the urgent."""
+        longest_s = FIRST_RETRY_S * 4 if self.is_urgent else LAST_RETRY_S
+        return float(min(FIRST_RETRY_S * 2 ** min(self.tries, 10), longest_s))
 
     def stop(self) -> None:
         """End everything that is under way."""

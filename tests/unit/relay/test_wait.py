@@ -13,7 +13,7 @@ from keepline.settings.session import Inbox
 
 def waiting(**options: float) -> Wait:
     session = SimpleNamespace(connection=SimpleNamespace(transport=None))
-    return Wait(cast("Any", session), **{"dial_at": inf, "late_at": inf, **options})
+    return Wait(cast("Any", session), cast("Any", None), **options)
 
 
 def test_nothing_is_kept_until_something_is_said() -> None:

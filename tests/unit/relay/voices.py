@@ -105,7 +105,7 @@ class Relayed(World):
 
     def fail(self) -> None:
         wait = self.dials.pop(0)
-        wait.session.try_later(wait, has_failed=True)
+        wait.try_later(has_failed=True)
 
 
 def session_of(life: Life) -> RelaySession:
