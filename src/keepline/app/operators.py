@@ -26,8 +26,8 @@ from keepline.gateway.flapping.flapping import KINDS
 from keepline.gateway.governor.gauges import gauges_of as gauges_of_governor
 from keepline.gateway.isolation.gauges import gauges_of as gauges_of_isolation
 from keepline.monitor.alerts.gauges import gauges_of as gauges_of_alerts
-from keepline.monitor.exposed import shown_of
 from keepline.monitor.exposition import Metrics, Shown, ShownCounter, ShownGauge, ShownHistogram
+from keepline.monitor.sampled import shown_of
 from keepline.relay.upstreams.gauges import gauges_of as gauges_of_upstreams
 from keepline.version import __version__
 

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from keepline.monitor.exposed import shown_of, worst_lag_s
 from keepline.monitor.exposition import Metrics
 from keepline.monitor.metrics import Counters
 from keepline.monitor.process.reading import Reading
 from keepline.monitor.rings import Rings
+from keepline.monitor.sampled import shown_of, worst_lag_s
 from keepline.monitor.sampler import Sampler
 from keepline.reasons import CloseReason
 from tests.unit.monitor.series import sample
