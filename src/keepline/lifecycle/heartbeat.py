@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Annotated, Final, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Le
@@ -49,6 +48,9 @@ STREAMING_WAITS: Final = (1.0, 1.0)
 # A probe is answered by the device's main task, which a tool (a photo) may keep for seconds; a pong
 # comes from the task that reads the socket. So it is given so many times the patience.
 PROBED_PATIENCE: Final = 4
+
+# So many times for first pings lie in the half of an interval over which they are spread.
+FIRST_DUES: Final = 64
 
 # A condemned connection that may not be reaped yet is looked at again after this.
 _HELD_S: Final = 1.0
@@ -237,15 +239,6 @@ class Heartbeat(Struct, eq=False, gc=False):
             self.packed = _pack(smoothed, max(deviation, (to_s - smoothed) / 4), *rest)
 
 
-@lru_cache(maxsize=256)
-def _on_tick(number: int) -> float:
-    """Return a time that others have, too: an own one would leave a hole in each session's memory.
-
-    For that is gone with the first ping, when there is nothing of its size to take its place.
-    """
-    return number * TICK_S
-
-
 def means_of_asking(*, never_pongs: bool, answers_probes: bool, kernel_judges: bool) -> int:
     """Return how a peer is to be asked, from what its profile and its hello say.
 
@@ -273,6 +266,7 @@ class Judge:
 
     __slots__ = (
         "_adaptive",
+        "_first_dues",
         "_interval_s",
         "_probe_answer_min_s",
         "_probe_max_s",
@@ -295,6 +289,9 @@ class Judge:
         self._probe_answer_min_s = min(PROBED_PATIENCE * policy.probe_min_s, policy.probe_max_s)
         self._streaming_s = policy.streaming_silence_s
         self.stretch = 1.0
+        # Shared by all who begin together: an own time would be gone with the first ping, and leave
+        # a hole of its size in each session's memory.
+        self._first_dues = [0.0] * FIRST_DUES
         # The wheel rounds this ping and every wait after it up to its tick. An idle ping leaves
         # that much before the interval is over, so that the worst case stays I + 5.5P.
         latest_s = self._interval_s - (1 + len(IDLE_WAITS)) * TICK_S
@@ -306,10 +303,16 @@ class Judge:
 
         `u` is random in [0, 1). The seed's first ping comes after exactly one interval.
         """
-        if self._adaptive:
-            hb.asked_at = _on_tick(int((now + self._interval_s * (1 + u) / 2) / TICK_S))
-        else:
-            hb.asked_at = now + self._interval_s
+        interval_s = self._interval_s
+        if not self._adaptive:
+            hb.asked_at = now + interval_s
+            return hb.asked_at
+        step_s = interval_s / 2 / FIRST_DUES
+        number = int((now + interval_s * (1 + u) / 2) / step_s)
+        due, dues = number * step_s, self._first_dues
+        if dues[number % FIRST_DUES] != due:
+            dues[number % FIRST_DUES] = due
+        hb.asked_at = dues[number % FIRST_DUES]
         return hb.asked_at
 
     def look(self, hb: Heartbeat, now: float, u: float) -> Look:
