@@ -25,7 +25,7 @@ class Who(BaseModel):
 class BanView(BaseModel):
     """Somebody that is held up; `device_id` is empty for an address, `address` for a kick war.
 
-    `times` are short lives and refusals, in a kick war mutual kicks; `for_s` is how long it goes
+    `times` are short lives and refusals, in a kick war kicks; `for_s` is how long it goes
     on, None where that depends on how calm it keeps.
     """
 

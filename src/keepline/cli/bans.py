@@ -71,7 +71,7 @@ def lift(
 
 def _row(each: dict[str, Any]) -> tuple[str, ...]:
     kicks = each["kind"] == "kick_war"
-    why = f"{each['times']} {'mutual kicks' if kicks else 'short lives'}"
+    why = f"{each['times']} {'kicks' if kicks else 'short lives'}"
     until = "it is calm" if each["for_s"] is None else f"in {each['for_s']:.0f} s"
     address = each["address"] if each["device_id"] else ""
     return _who(each), address, each["step"], why, f"{each['held_s']:.0f} s", until

@@ -60,7 +60,7 @@ class Held(NamedTuple):
     """Somebody that is held up: a device at an address, an address, or a device at odds.
 
     Times are attentive; `until` is None where it depends on how calm it keeps. `times` are short
-    lives and refusals, or mutual kicks. Of an address `device_id` is empty, of a war `address`.
+    lives and refusals, or kicks. Of an address `device_id` is empty, of a war `address`.
     """
 
     kind: str

@@ -18,6 +18,9 @@ MOST_AT_ODDS: Final = 4_096
 """Devices that two fight about, and as many that two have fought about; beyond it the one that
 began first is forgotten."""
 
+MOST_TAKEOVERS: Final = 32
+"""So many of one device are kept: more within their time are a war, too, whoever they are by."""
+
 
 class Origin(NamedTuple):
     """What two that have one device id differ in: a device that restarts has the same of both."""
@@ -35,7 +38,10 @@ class Kick(NamedTuple):
 
 
 class War(NamedTuple):
-    """A device that is kept for who holds it until `until`, after so many mutual `kicks`."""
+    """A device that is kept for who holds it until `until`, after so many `kicks`.
+
+    Those are the mutual ones, or all of them where it was taken by ever another.
+    """
 
     device_id: str
     kicks: int
@@ -66,10 +72,12 @@ class Kicks:
         mutual = any(kick.loser == winner for kick in recent)
         recent = (*recent, Kick(now, loser, mutual))
         kicks = sum(kick.mutual for kick in recent)
-        if kicks <= self._settings.kicks:
+        if kicks <= self._settings.kicks and len(recent) <= MOST_TAKEOVERS:
             _keep(self._kicks, key, recent)
             return None
         self._kicks.pop(key, None)
+        if kicks <= self._settings.kicks:
+            kicks = len(recent)
         war = War(key, kicks, now, now + self._settings.kick_hold_s)
         _keep(self.wars, key, war)
         return war

@@ -5,17 +5,18 @@ from typing import Any
 import pytest
 
 from keepline.gateway.flapping import kicks as kicks_module
-from keepline.gateway.flapping.kicks import Kicks
+from keepline.gateway.flapping.kicks import MOST_TAKEOVERS, Kicks
 from keepline.gateway.identity import Identity
 from keepline.settings.flapping import Flapping
 
 HOLD_S = Flapping().kick_hold_s
+HOME = "192.0.2.7"
 
 
 class Stand:
     """A session, as far as it is looked at."""
 
-    def __init__(self, client_id: str, address: str = "192.0.2.7", device_id: str = "ab") -> None:
+    def __init__(self, client_id: str, address: str = HOME, device_id: str = "ab") -> None:
         self.device_id = device_id
         self.client_id = client_id
         self.connection: Any = self
@@ -61,9 +62,29 @@ def test_a_device_that_restarts_often_is_at_war_with_nobody() -> None:
 
 def test_one_takeover_after_another_by_somebody_new_is_no_war() -> None:
     kicks = Kicks(Flapping())
-    for n in range(50):
+    for n in range(MOST_TAKEOVERS):
         newer, older = Stand(f"c{n + 1}"), Stand(f"c{n}")
         assert kicks.note(newer, older, n * 0.1) is None  # type: ignore[arg-type]
+
+
+def test_a_device_that_ever_another_takes_without_end_is_fought_about_and_no_more_is_kept() -> None:
+    kicks = Kicks(Flapping())
+    wars = []
+    for n in range(10 * (MOST_TAKEOVERS + 1)):
+        newer: Any = Stand(f"c{n + 1}")
+        if kicks.holding_off(Identity("ab", newer.client_id), HOME, Stand("holder")):  # type: ignore[arg-type]
+            continue
+        war = kicks.note(newer, Stand(f"c{n}"), n * 0.1)  # type: ignore[arg-type]
+        wars += [] if war is None else [war]
+        assert len(kicks._kicks.get("ab", ())) <= MOST_TAKEOVERS
+    assert [war.kicks for war in wars] == [MOST_TAKEOVERS + 1]
+
+
+def test_takeovers_that_are_far_enough_apart_are_no_war_however_many() -> None:
+    kicks = Kicks(Flapping())
+    for n in range(200):
+        newer, older = Stand(f"c{n + 1}"), Stand(f"c{n}")
+        assert kicks.note(newer, older, n * 2.0) is None  # type: ignore[arg-type]
 
 
 def test_in_a_war_who_holds_the_device_keeps_it_and_may_come_back() -> None:
