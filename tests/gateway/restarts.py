@@ -97,7 +97,7 @@ def check(report: Report, gateway: RunningGateway, devices: int) -> None:
     counts: Any = report.counts
     assert counts.hellos == devices
     lost = counts.lost, counts.unready, counts.timeouts, counts.violations
-    assert lost == (0, 0, 0, 0)
+    assert lost == (0, 0, 0, 0), lost
     assert not counts.closed
     assert counts.numbers_reordered == counts.numbers_duplicated == 0
     assert counts.foreign_frames == counts.frames_repeated == 0
