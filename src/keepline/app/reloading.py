@@ -74,7 +74,8 @@ class Reloader:
                 self._start()
             elif not self._asked.is_set():
                 self._look_after()
-        return 0 if self._process is None else self._process.wait()
+        status = 0 if self._process is None else self._process.wait()
+        return 0 if status == -signal.SIGTERM else status  # it was told before it could listen
 
     def _start(self) -> None:
         if self._asked.is_set():

@@ -1,5 +1,5 @@
 """The commands: what is typed becomes `Settings`, and what goes wrong becomes advice."""
 
-from keepline.cli.commands import main
+from keepline.cli.entry import main
 
 __all__ = ["main"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -30,8 +29,6 @@ from keepline.cli import (
     upgrade,
     upstreams,
 )
-from keepline.cli.allocator import use_system_allocator
-from keepline.cli.streams import hold_standard_streams
 
 app = typer.Typer(
     name="keepline",
@@ -89,11 +86,3 @@ def options(
     ] = False,
 ) -> None:
     """Keeps fleets of ESP32 voice devices connected."""
-
-
-def main() -> None:
-    """Run the command line; exits the process."""
-    hold_standard_streams()
-    if sys.argv[1:2] in (["serve"], ["demo"]):
-        use_system_allocator()
-    app(prog_name="keepline")
