@@ -70,6 +70,10 @@ MEANINGS: dict[CloseReason, Meaning] = {
         "a message beyond `wire.message_bytes` or `wire.message_fragments`",
         "the client, or the limit",
     ),
+    R.MESSAGE_TIMEOUT: Meaning(
+        "a message that an idle device had begun was not finished within `session.idle_after_s`",
+        "the client; a network too slow for what it sends",
+    ),
     R.FLOODING: Meaning(
         "more pings, or pongs nobody asked for, than `wire.control_frames_per_s`", "the client"
     ),

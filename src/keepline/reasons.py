@@ -56,6 +56,7 @@ class CloseReason(Enum):
     PROTOCOL_ERROR = ("protocol_error", Initiator.US, 1002, None, _AWAY)
     INVALID_DATA = ("invalid_data", Initiator.US, 1007, None, _AWAY)
     MESSAGE_TOO_BIG = ("message_too_big", Initiator.US, 1009, None, _AWAY)
+    MESSAGE_TIMEOUT = ("message_timeout", Initiator.US, 1008, None, _AWAY)
     FLOODING = ("flooding", Initiator.US, 1008, None, _AWAY)
     INBOX_OVERFLOW = ("inbox_overflow", Initiator.US, 1008, None, _AWAY)
     OUTBOX_OVERFLOW = ("outbox_overflow", Initiator.US, 1013, None, _BACK)

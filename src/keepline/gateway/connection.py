@@ -11,7 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from keepline.errors import FloodError, PeerError
-from keepline.gateway import probing
+from keepline.gateway import probing, unfinished
 from keepline.gateway.backlog import Put
 from keepline.gateway.outbox import Outbox
 from keepline.gateway.sockets import abort, end_output
@@ -290,7 +290,8 @@ class Connection(asyncio.Protocol):
         """Look at this connection again; the ticker calls it when the nearest deadline passes."""
         state = self.lifecycle.state
         if state is _IDLE:
-            self._look(now, inf)
+            reader = self._reader
+            self._look(now, inf if reader is None else unfinished.look(self, reader, now))
         elif state is _ACTIVE:
             idle_due = self.last_activity + self.node.idle_after_s
             if now >= idle_due:
@@ -298,7 +299,8 @@ class Connection(asyncio.Protocol):
                 self.advance(Event.QUIET)
                 if self.lifecycle.state is not _IDLE:
                     return  # the handler closed it: the bound is armed and must stay
-                idle_due = inf
+                reader = self._reader
+                idle_due = inf if reader is None else unfinished.look(self, reader, now)
             self._look(now, idle_due)
         elif state is State.DISCONNECTING and self.wheel_tick < 0:
             # (Were it still armed, only the roll of the pinged would have been called.)
@@ -307,6 +309,8 @@ class Connection(asyncio.Protocol):
 
     def _look(self, now: float, idle_due: float) -> None:
         """Ask for a sign of life if it is time, else judge the silence; arm the next look."""
+        if self._holds & HOLD_END:
+            return  # the bound of its Close is armed, and must stay
         if self._holds:
             self._look_unheard(now)
             return
@@ -399,6 +403,12 @@ class Connection(asyncio.Protocol):
         if self.lifecycle.reason is None:
             self.lifecycle.detail = detail
         self.advance(Event.CLOSE, reason)
+
+    def stop_hearing(self, reason: CloseReason, detail: str) -> None:
+        """Begin the end, and do not hear for the bound of its Close what else it says."""
+        self.close(reason, detail)
+        self._hold(HOLD_END)
+        self._reader = None
 
     def fail(self, error: PeerError) -> None:
         """End with the reason the peer's error carries."""

@@ -15,12 +15,12 @@ SnapshotBytes = Annotated[int, Ge(1), Le(65_536)]  # half of what a hub keeps of
 class Session(Section):
     """How long is waited for a handler, and what is kept and sent for it.
 
-    `idle_after_s` runs from the last data message to IDLE, `closed_timeout_s` bounds the handler's
-    own `closed`; how long is waited for a device is a matter of its profile. `audio_version` is
-    how the configuration tells devices to frame their audio (1, 2 or 3); who says another one is
-    served in that. `packets_ahead` is how far audio may be ahead of real time.
-    `snapshot_timeout_s` and `snapshot_bytes` bound what a handler leaves to the device's next
-    session.
+    `idle_after_s` runs from the last data message to IDLE, and once more for a message that is
+    under way then. `closed_timeout_s` bounds the handler's own `closed`; how long is waited for a
+    device is a matter of its profile. `audio_version` is how the configuration tells devices to
+    frame their audio (1, 2 or 3); who says another one is served in that. `packets_ahead` is how
+    far audio may be ahead of real time. `snapshot_timeout_s` and `snapshot_bytes` bound what a
+    handler leaves to the device's next session.
     """
 
     idle_after_s: Seconds = 30.0

@@ -72,7 +72,17 @@ class FrameReader:
     hold from the next frame on.
     """
 
-    __slots__ = ("_assembly", "_at", "_calm", "_ended", "_mask", "_rest", "limits", "pending")
+    __slots__ = (
+        "_assembly",
+        "_at",
+        "_calm",
+        "_ended",
+        "_mask",
+        "_rest",
+        "limits",
+        "noted_at",
+        "pending",
+    )
 
     def __init__(self, limits: Limits, *, masked: bool) -> None:
         """`masked`: frames must be masked (we are the server), else must not be (the client)."""
@@ -84,6 +94,7 @@ class FrameReader:
         self._rest = b""  # not parsed yet: the start of a frame, or more than one turn's worth
         self._at = 0  # where in `_rest` to go on
         self.pending = False
+        self.noted_at = 0.0  # its owner's: when it was found unfinished
 
     @property
     def buffered_bytes(self) -> int:

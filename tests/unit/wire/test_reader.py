@@ -250,7 +250,7 @@ def test_after_its_last_partial_frame_a_reader_is_as_small_as_new() -> None:
     for byte in frame(Opcode.TEXT, b"x" * 500):
         subject.receive(bytes([byte]))
     kept = gc.get_referents(subject)
-    assert all(isinstance(item, type | int | bytes | Limits | None) for item in kept)
+    assert all(isinstance(item, type | int | float | bytes | Limits | None) for item in kept)
     assert subject.buffered_bytes == 0
 
 
