@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import Any
 
+from keepline.gateway.handler import Handler
+from keepline.gateway.session import Session
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from tests.conftest import RunningGateway
@@ -48,6 +50,31 @@ async def test_a_device_that_leaves_while_it_is_held_leaves_nothing(start_gatewa
         await eventually(lambda: len(gateway.node.arrivals.flapping._waiting) == 1)
     await eventually(lambda: not gateway.node.arrivals.flapping._waiting)
     await eventually(lambda: not gateway.node.arrivals.admissions)
+
+
+class Goodbye(Handler):
+    """Has nothing to say."""
+
+    def opened(self, session: Session) -> None:
+        session.close()
+
+
+async def test_a_device_that_comes_back_at_once_whenever_it_was_dismissed_is_held(
+    start_gateway: Any,
+) -> None:
+    gateway = await start_gateway(
+        Goodbye,
+        flapping={"device_calm_s": 6.0, "device_delay": 2, "device_deny": 20, "device_ban": 40},
+    )
+    for _ in range(3):
+        async with tcp(gateway.port) as device:
+            await device.send(request() + text(HELLO))
+            assert (await device.answer())[0] == 101
+            opcode = None
+            while opcode != Opcode.CLOSE:
+                opcode, _ = await device.frame()
+    await eventually(lambda: held_steps(gateway) == ["delayed"])
+    assert gateway.counters.disconnects[CloseReason.HANDLER_CLOSED] == 3
 
 
 async def test_a_device_is_held_once_at_a_time(start_gateway: Any) -> None:

@@ -55,6 +55,9 @@ ITS_OWN_DOING: Final = frozenset(
 )
 """A short life counts when the device or its network ended it, or its own faults did."""
 
+NO_CONVERSATION_S: Final = 2.0
+"""What was over so soon was no conversation: it counts for the device, whoever ended it."""
+
 
 class Held(NamedTuple):
     """Somebody that is held up: a device at an address, an address, or a device at odds.
@@ -202,12 +205,19 @@ class Flapping:
     # -- going -----------------------------------------------------------------------------
 
     def on_ended(self, device_id: str, ending: Ending) -> None:
-        """Count a connection that had a short life by its device's own doing."""
+        """Count a connection that had a short life by its device's own doing, or hardly any.
+
+        What an operator ended is nobody's doing, and what we ended not that of a whole address.
+        """
         settings = self._node.settings.flapping
+        its_own = ending.reason in ITS_OWN_DOING
+        short_s = (
+            settings.short_life_s if its_own else min(NO_CONVERSATION_S, settings.short_life_s)
+        )
         if (
             not device_id
-            or ending.age_s >= settings.short_life_s
-            or ending.reason not in ITS_OWN_DOING
+            or ending.age_s >= short_s
+            or ending.reason.initiator is Initiator.OPERATOR
             or not settings.enabled
         ):
             return
@@ -215,7 +225,7 @@ class Flapping:
         address = ending.address
         self._climbs("device", self._devices.heat(_at_address(device_id, address), now))
         addresses = self._node.arrivals.addresses
-        if not addresses.bounds(address):
+        if not its_own or not addresses.bounds(address):
             return
         usual = settings.address_calm_per_s * CROWD_S
         weight = min(1.0, usual / max(1.0, addresses.connections(address)))

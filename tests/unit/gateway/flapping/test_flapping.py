@@ -11,7 +11,7 @@ from keepline.gateway.connection import Connection
 from keepline.gateway.deadlines import MOST_KEPT_WAITING_S, Deadlines
 from keepline.gateway.door import Door
 from keepline.gateway.flapping import flapping as flapping_module
-from keepline.gateway.flapping.flapping import ITS_OWN_DOING
+from keepline.gateway.flapping.flapping import ITS_OWN_DOING, NO_CONVERSATION_S
 from keepline.gateway.flapping.ladder import Step
 from keepline.gateway.identity import Identity
 from keepline.gateway.receiver import Receiver
@@ -165,6 +165,33 @@ async def test_what_we_or_an_operator_did_is_not_held_against_a_device() -> None
         CloseReason.TOKEN_EXPIRED,
     ):
         assert reason not in ITS_OWN_DOING
+        life = comes(world)
+        world.pass_time(NO_CONVERSATION_S + 0.1)
+        life.connection.close(reason)
+        life.loses_tcp()
+    assert len(world.node.arrivals.flapping._devices) == 0
+
+
+async def test_who_comes_back_at_once_to_be_closed_at_once_is_held_and_its_address_is_not() -> None:
+    world = World(flapping=QUICK | {"address_delay": 1, "address_deny": 2, "address_ban": 3})
+    for reason in (
+        CloseReason.HANDLER_CLOSED,
+        CloseReason.HANDLER_FAILED,
+        CloseReason.UPSTREAM_REFUSED,
+    ):
+        life = comes(world)
+        life.connection.close(reason)
+        life.loses_tcp()
+    [held] = world.node.arrivals.flapping.held()
+    assert (held.kind, held.device_id, held.step) == ("device", "device-1", Step.DELAYED)
+
+
+@pytest.mark.parametrize("reason", [CloseReason.KICKED, CloseReason.SERVER_SHUTDOWN])
+async def test_what_an_operator_ends_is_not_held_against_a_device_however_soon(
+    reason: CloseReason,
+) -> None:
+    world = World(flapping=QUICK)
+    for _ in range(10):
         life = comes(world)
         life.connection.close(reason)
         life.loses_tcp()
