@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
+from keepline.gateway.registry import folded
 from keepline.reasons import CloseReason
 
 if TYPE_CHECKING:
@@ -24,11 +25,14 @@ class Away(NamedTuple):
     """A device that has left and may be back in time; `until` is attentive time."""
 
     until: float
+    device_id: str
     ending: Ending
 
 
 class Presence:
     """Turns sessions and endings into events, and hands those that are wanted to `send`.
+
+    Capitals make no other device, but it is told under the id that it shows.
 
     Each event has the device's claim: of two events about a device the one with the higher claim
     is the later, whatever order they come in.
@@ -53,7 +57,7 @@ class Presence:
 
     def online(self, session: Session, *, takeover: bool) -> None:
         """A device has a session; nothing new if it had one before, or a moment ago."""
-        back = self._away.pop(session.device_id, None)
+        back = self._away.pop(folded(session.device_id), None)
         if takeover or back is not None or "device.online" not in self._wanted:
             return
         self._send(
@@ -74,11 +78,12 @@ class Presence:
         """
         if ending.reason is CloseReason.REPLACED or ending.newer_claim is not None:
             return
-        away = self._away.get(device_id)
+        key = folded(device_id)
+        away = self._away.get(key)
         if away is not None and away.ending.claim > ending.claim:
             return  # an older session, cleaned up late
-        self._away[device_id] = Away(now + self._offline_after_s, ending)
-        self._away.move_to_end(device_id)
+        self._away[key] = Away(now + self._offline_after_s, device_id, ending)
+        self._away.move_to_end(key)
         if self._offline_after_s == 0 or len(self._away) > self._most_away:
             self._tell_next()
 
@@ -93,7 +98,7 @@ class Presence:
             self._tell_next()
 
     def _tell_next(self) -> None:
-        device_id, (_, ending) = self._away.popitem(last=False)
+        _, (_, device_id, ending) = self._away.popitem(last=False)
         if "device.offline" in self._wanted:
             reason = ending.reason
             event = {"event": "device.offline", "at": ending.at, "device_id": device_id}

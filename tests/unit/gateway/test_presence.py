@@ -87,6 +87,18 @@ async def test_a_device_that_is_back_in_time_was_never_away() -> None:
     assert told.names == [("online", 1), ("offline", 2)]
 
 
+async def test_a_device_that_is_back_in_other_capitals_was_never_away() -> None:
+    told = Told(offline_after_s=10)
+    told.world.connect("One").loses_tcp()
+    told.pass_time(9)
+    life = told.world.connect("ONE")
+    told.pass_time(30)
+    assert told.names == [("online", 1)]
+    life.loses_tcp()
+    told.pass_time(11)
+    assert [event["device_id"] for event in told.events] == ["One", "ONE"]
+
+
 async def test_without_a_delay_every_coming_and_going_is_told() -> None:
     told = Told(offline_after_s=0)
     told.world.connect("one").loses_tcp()
