@@ -19,9 +19,10 @@ help:  ## show this list
 run: $(VENV)/.run  ## start a gateway with a few simulated devices; Ctrl-C ends it
 	@$(BIN)/python tools/foreground.py $(BIN)/keepline demo $(ARGS)
 
-# Most of the time is real time that passes: two files at once take half of it.
+# Most of the time is real time that passes: two files at once take half of it. A test that hangs ends its process;
+# another in its place may wait for ever (pytest-xdist 3.8), and the test would have no name.
 test: $(VENV)/.test  ## run every test but the long ones
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0 $(ARGS)
 
 soak: $(VENV)/.test  ## run the long tests
 	$(BIN)/pytest -m soak -vv --durations=0 -o faulthandler_timeout=1800 $(ARGS)

@@ -75,3 +75,16 @@ def test_links_between_documents_lead_somewhere() -> None:
         if not (document.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_a_test_that_hangs_ends_the_run_and_is_named_in_it() -> None:
+    """Another process in the place of one that died may wait for ever, and nothing be told."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    options = project["tool"]["pytest"]["ini_options"]
+    assert options["faulthandler_exit_on_timeout"]
+    assert 60 < options["faulthandler_timeout"] <= 300  # of the twenty minutes of a server
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (command,) = re.findall(r"^\t.*pytest -n \d.*$", makefile, re.MULTILINE)
+    assert "--max-worker-restart 0" in command
+    for early in (" -x", "--exitfirst", "--maxfail", "--no-summary"):
+        assert early not in command + options["addopts"]
