@@ -54,7 +54,7 @@ class Relief:
         if shrink is not None and shrink >= 1.0:
             release_biggest(self._node)
         may_shed = 0
-        if shed:
+        if shed and not self._node.drain.is_leaving:  # which sends all of them, and says where to
             most = len(self._node.registry) * SHED_PER_S
             self._owed = min(self._owed + most * shed * for_s, most)
             may_shed = ceil(self._owed)

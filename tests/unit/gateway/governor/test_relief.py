@@ -132,6 +132,19 @@ async def test_who_understands_it_is_told_when_to_come_back() -> None:
     assert life.transport.close_code == 1013
 
 
+async def test_while_a_drain_sends_everybody_elsewhere_nobody_is_told_to_come_back_here() -> None:
+    world = World(session={"idle_after_s": 1}, drain={"target": "wss://elsewhere/"})
+    life = world.connect(hello=TOLD)
+    world.pass_time(3)
+    world.node.drain.start("test")
+    looks(world, shed=1.0)
+    assert life.transport.close_code is None
+    world.node.drain.abort()
+    await settle()
+    looks(world, shed=1.0)
+    assert life.transport.close_code == 1013
+
+
 async def test_who_would_come_back_by_itself_stays_and_so_does_who_is_not_idle() -> None:
     profiles = {"kitchen": {"match": "kitchen-*", "reconnect": "fixed", "reconnect_s": 10}}
     world = World(session={"idle_after_s": 1}, profiles=profiles)
