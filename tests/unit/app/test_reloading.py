@@ -1,11 +1,14 @@
-"""Sockets that a process is given by the one that started it."""
+"""Sockets that a process is given by the one that started it, and the end of both."""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import sys
+from pathlib import Path
 
-from keepline.app.reloading import SOCKETS, given_sockets
+from keepline.app.reloading import SOCKETS, Reloader, given_sockets
 
 
 def test_a_process_that_was_given_none_has_none() -> None:
@@ -20,3 +23,17 @@ def test_given_sockets_are_its_own_and_are_not_passed_on() -> None:
             assert sock.getsockname() == held.getsockname()
             assert not sock.get_inheritable()
         assert environment == {"PATH": "/bin"}
+
+
+IMPATIENT = "import os, signal; os.kill(os.getppid(), signal.SIGTERM); signal.pause()"
+
+
+def test_who_is_told_to_stop_before_its_process_could_listen_ends_well(tmp_path: Path) -> None:
+    heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in heard]
+    try:
+        reloader = Reloader([sys.executable, "-c", IMPATIENT], [], tmp_path, lambda _: None)
+        assert reloader.run() == 0
+    finally:
+        for number, handler in zip(heard, before, strict=True):
+            signal.signal(number, handler)
