@@ -257,8 +257,8 @@ class Connection(asyncio.Protocol):
             self.transport.write(frame)
         if self.outbox is None:
             self.receiver.resume_sending()
-        if self._holds & HOLD_TURN:
-            self.next_turn()
+        if self._holds == HOLD_TURN:
+            self.node.turns.resume(self)
 
     def pause_receiving(self) -> None:
         """Hear nothing more of the device until `resume_receiving`: its messages go nowhere."""
@@ -268,7 +268,7 @@ class Connection(asyncio.Protocol):
         """Hear the device again; idempotent."""
         self._unhold(HOLD_RECEIVER)
         if self._holds == HOLD_TURN:
-            self.next_turn()
+            self.node.turns.resume(self)
 
     def is_held_up(self, now: float) -> bool:
         """Return whether it is we who do not listen, and not as it has stopped reading for good."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from keepline.gateway.turns import LARGE_READ_BYTES
@@ -49,6 +51,49 @@ async def test_who_was_held_goes_on_in_the_next_second_and_loses_nothing() -> No
     assert here.counters.frames_in == 3 * PER_TURN * FULL
     assert life.transport.reading
     assert len(here.node.turns) == 0
+
+
+async def test_who_is_held_for_the_rest_of_a_second_is_so_whatever_its_output_does() -> None:
+    here = world()
+    life = here.connect()
+    flood(life, 1_000 * PER_TURN)
+    for _ in range(4):
+        await settle()
+    heard = here.counters.frames_in
+    for _ in range(20):  # an echo behind a socket that fills and empties
+        life.connection.pause_writing()
+        life.connection.resume_writing()
+        await settle()
+    assert here.counters.frames_in == heard
+    assert len(here.node.turns) == 1
+    here.node.each_second()
+    await asyncio.sleep(0)
+    assert here.counters.frames_in == heard + PER_TURN
+
+
+async def test_one_peer_has_one_turn_in_a_turn_of_the_loop_whatever_its_output_does() -> None:
+    here = world()
+    life = here.connect()
+    flood(life, 1_000 * PER_TURN)
+    heard = here.counters.frames_in
+    for _ in range(20):
+        life.connection.pause_writing()
+        life.connection.resume_writing()
+    await asyncio.sleep(0)
+    assert here.counters.frames_in == heard + PER_TURN
+
+
+async def test_a_turn_that_could_not_be_taken_is_made_up_for_and_counts_once() -> None:
+    here = world()
+    life = here.connect()
+    flood(life, 2 * PER_TURN + 1)
+    life.connection.pause_writing()
+    await settle()
+    assert here.counters.frames_in == PER_TURN
+    life.connection.resume_writing()
+    await settle()
+    assert here.counters.frames_in == 2 * PER_TURN + 1
+    assert here.node.turns._taken == {life.connection: 2}
 
 
 async def test_who_is_held_is_not_taken_for_silent() -> None:
