@@ -6,6 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from msgspec import json
+
 from keepline.errors import NoToolsError, SessionEndedError, ToolError, ToolTimeoutError
 from keepline.version import __version__
 from keepline.wire.messages import Mcp
@@ -25,6 +27,11 @@ IDS: Final = 1_000_000_000
 
 MOST_PAGES: Final = 32
 """A device lists its tools in pages of up to 8,000 bytes."""
+
+MOST_TOOLS: Final = 256
+
+TOOLS_BYTES: Final = 65_536
+"""Of all pages, as JSON: what is remembered of them, parsed, can take 24 times that."""
 
 
 class Tool(NamedTuple):
@@ -143,10 +150,17 @@ class Toolbox:
 
     async def _pages(self) -> AsyncIterator[Tool]:
         params: dict[str, Any] = {}
+        size_bytes = found = 0
         for _ in range(MOST_PAGES):
             page = await self._request("tools/list", params)
+            size_bytes += len(json.encode(page))
+            if size_bytes > TOOLS_BYTES:
+                raise ToolError(f"the device's list of tools has more than {TOOLS_BYTES} bytes")
             for entry in _list(page.get("tools")):
                 if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+                    found += 1
+                    if found > MOST_TOOLS:
+                        raise ToolError(f"the device has more than {MOST_TOOLS} tools")
                     yield _tool(entry)
             cursor = page.get("nextCursor")
             if not isinstance(cursor, str) or not cursor:

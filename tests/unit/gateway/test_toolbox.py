@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,9 @@ from keepline.gateway.toolbox import (
     FIRST_ID,
     IDS,
     MOST_PAGES,
+    MOST_TOOLS,
     PROTOCOL,
+    TOOLS_BYTES,
     Tool,
     ToolResult,
     answered_call,
@@ -301,6 +305,61 @@ async def test_a_list_without_an_end_is_given_up() -> None:
     assert len(await Device(answer=pages(MOST_PAGES)).session.tools()) == MOST_PAGES
     with pytest.raises(ToolError, match="pages"):
         await Device(answer=pages(MOST_PAGES + 1)).session.tools()
+
+
+def sized(*sizes: int, tools: int = 1) -> Callable[[dict[str, Any]], Answer]:
+    """Pages whose results have so many bytes as JSON, with as many tools in all of them."""
+
+    def answer(request: dict[str, Any]) -> Answer:
+        number = int(request["params"].get("cursor", "0"))
+        result = {"tools": [{"name": "t"} for _ in range(tools)], "fill": ""}
+        if number + 1 < len(sizes):
+            result["nextCursor"] = str(number + 1)
+        fill = sizes[number] - len(json.dumps(result, separators=(",", ":")))
+        return {"result": {**result, "fill": "x" * fill}}
+
+    return answer
+
+
+@virtual
+async def test_the_pages_of_a_list_have_a_limit_together() -> None:
+    half = TOOLS_BYTES // 2
+    assert len(await Device(answer=sized(half, half)).session.tools()) == 2
+    with pytest.raises(ToolError, match="bytes"):
+        await Device(answer=sized(half, half + 1)).session.tools()
+
+
+@virtual
+async def test_a_list_has_only_so_many_tools() -> None:
+    page = sized(20_000, 20_000, tools=MOST_TOOLS // 2)
+    assert len(await Device(answer=page).session.tools()) == MOST_TOOLS
+    with pytest.raises(ToolError, match="tools"):
+        await Device(answer=sized(20_000, 20_000, tools=MOST_TOOLS // 2 + 1)).session.tools()
+
+
+@virtual
+async def test_the_tools_of_one_device_take_no_more_than_two_mebibytes() -> None:
+    dicts = [{"a": 1}] * 450  # 8 bytes each, and 184 in memory
+
+    def answer(request: dict[str, Any]) -> Answer:
+        number = int(request["params"].get("cursor", "0"))
+        following = {"nextCursor": str(number + 1)} if number < 15 else {}
+        return {"result": {"tools": [{"name": "t", "inputSchema": {"x": dicts}}], **following}}
+
+    device = Device(answer=answer)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tools = await device.session.tools()
+        device.requests.clear()
+        device.life.transport.written.clear()
+        gc.collect()
+        kept_bytes = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert len(tools) == 16
+    assert kept_bytes < 2 << 20
 
 
 async def test_calls_leave_no_task_behind() -> None:
