@@ -11,12 +11,17 @@ from rich.text import Text
 from keepline.cli.advice import advice
 from keepline.cli.allocator import installed_jemalloc
 from keepline.cli.options import (
+    AdminHost,
+    AdminPort,
     Assignments,
     Config,
     Data,
     Host,
+    Insecure,
     Port,
     TableAsJson,
+    Token,
+    Upstream,
     read_settings,
 )
 from keepline.cli.screen import wide_screen
@@ -41,14 +46,30 @@ def doctor(
     *,
     host: Host = None,
     port: Port = None,
+    admin_host: AdminHost = None,
+    admin_port: AdminPort = None,
     data: Data = None,
+    token: Token = None,
+    insecure: Insecure = None,
+    upstream: Upstream = None,
     as_json: TableAsJson = False,
     config: Config = None,
     assignments: Assignments = None,
 ) -> None:
     """Tell what of this machine and these settings would hurt; status 1 where something will."""
     with advice():
-        settings = read_settings(config, assignments, host=host, port=port, data=data)
+        settings = read_settings(
+            config,
+            assignments,
+            host=host,
+            port=port,
+            admin_host=admin_host,
+            admin_port=admin_port,
+            data=data,
+            token=token,
+            insecure=insecure,
+            upstream=upstream,
+        )
         from keepline.app.doctor.examination import examine  # noqa: PLC0415 (others need not wait)
 
         found = examine(settings, SystemClock(), installed_jemalloc())

@@ -9,6 +9,7 @@ import pytest
 from keepline.app.doctor import examination
 from keepline.app.doctor.diagnosis import Diagnosis, ok, problem, warning
 from keepline.cli.doctor import lines_of
+from keepline.settings import Settings
 from tests.unit.cli.command_line import typed
 
 FOUND = [
@@ -52,6 +53,22 @@ def test_programs_get_every_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_settings_are_told_before_anything_is_looked_at() -> None:
     status, said, complaints = typed("doctor", "--port", "many")
     assert (status, said, "server.port" in complaints) == (2, "", True)
+
+
+def test_a_line_of_serve_can_be_examined_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Settings] = []
+
+    def examine(settings: Settings, *_: object) -> list[Diagnosis]:
+        seen.append(settings)
+        return FOUND
+
+    monkeypatch.setattr(examination, "examine", examine)
+    line = "--host 0.0.0.0 --port 1 --admin-host ::1 --admin-port 2 --token t --upstream ws://a/b"
+    typed("doctor", *line.split(), "--insecure", "--data", "state")
+    [settings] = seen
+    assert (settings.server.port, settings.admin.host, settings.admin.port) == (1, "::1", 2)
+    assert (settings.auth.token, settings.auth.insecure) == ("t", True)
+    assert settings.upstream.urls == ("ws://a/b",)
 
 
 def test_this_machine_is_examined_as_it_is() -> None:

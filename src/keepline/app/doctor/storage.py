@@ -40,10 +40,18 @@ def state(settings: Settings, root: Path) -> Diagnosis:
             "none is kept: with every restart devices, their state and their history are forgotten",
             "give --data DIR, or data_dir",
         )
-    there = next(each for each in (directory, *directory.absolute().parents) if each.exists())
+    there = next(each for each in (directory, *directory.absolute().parents) if _is_there(each))
     return (
         _unusable(directory, there) or _on_what(directory, there, root) or _room(directory, there)
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether this user can see it."""
+    try:
+        return path.exists()
+    except OSError:  # below what it may not look into
+        return False
 
 
 def _unusable(directory: Path, there: Path) -> Diagnosis | None:
@@ -57,7 +65,7 @@ def _unusable(directory: Path, there: Path) -> Diagnosis | None:
             f"cannot write in {there}: {error.strerror}",
             "give --data a directory that this user may read and write",
         )
-    if directory.exists() and directory.stat().st_mode & OTHERS:
+    if there == directory and directory.stat().st_mode & OTHERS:
         return warning(
             CHECK,
             f"others on this machine can look into {directory}, where the key of tokens is",

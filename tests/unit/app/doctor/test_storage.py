@@ -57,6 +57,21 @@ def test_a_directory_that_cannot_be_written_is_a_problem(
     assert (diagnosis.standing, "Permission denied" in diagnosis.found) == (Standing.PROBLEM, True)
 
 
+def test_a_place_that_this_user_may_not_look_into_is_told_as_what_it_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden, seen = kept(tmp_path / "hidden"), Path.exists
+
+    def exists(path: Path) -> bool:
+        if path.parent == hidden:
+            raise PermissionError(13, "Permission denied")
+        return seen(path)
+
+    monkeypatch.setattr(Path, "exists", exists)
+    settings = settings_from({"data_dir": hidden / "state"})
+    assert state(settings, mounted(tmp_path / "root", (hidden, "tmpfs"))).standing == "problem"
+
+
 def test_a_directory_that_others_can_look_into_is_told(tmp_path: Path) -> None:
     directory = kept(tmp_path / "s")
     directory.chmod(0o755)
