@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import time
+from contextlib import asynccontextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,11 @@ import pytest
 
 from keepline.gateway.handler import Handler
 from keepline.wire.frames import Opcode
-from tests.gateway.peers import HELLO, Peer, pong, request, text
+from tests.gateway.peers import HELLO, Peer, pong, request, tcp, text
+from tests.waiting import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from keepline.gateway.session import Session
     from keepline.reasons import CloseReason
@@ -24,6 +26,7 @@ MCP_HELLO = '{"type":"hello","version":1,"transport":"websocket","features":{"mc
 CHANNEL_S = 2.0  # the firmware's 120, sixty times as fast
 FAST = {"xiaozhi": {"keepalive_s": 1.0}}
 NONE = {"xiaozhi": {"keepalive_s": None}}
+LOOK_S = 0.02
 HEART = {"interval_s": 1, "suspicious_s": 2, "zombie_s": 3}
 
 
@@ -55,22 +58,21 @@ class StockDevice:
         self._peer = peer
         self._pongs = pongs
         self._channel_s = channel_s
-        self._loop = asyncio.get_running_loop()
-        self._last_data = self._loop.time()
+        self._watch = Watch()
+        self._last_data = 0.0
         self.gave_up = False
         self.kinds: list[str] = []
 
     async def live(self, for_s: float) -> None:
         """Read and answer for a while, or until no data has come for too long."""
-        until = self._loop.time() + for_s
-        while self._loop.time() < until:
-            wait_s = min(until, self._last_data + self._channel_s) - self._loop.time()
+        until = self._watch.look() + for_s
+        while (now := self._watch.look()) < until:
+            self.gave_up = now >= self._last_data + self._channel_s
+            if self.gave_up:
+                return
             try:
-                opcode, payload = await self._peer.frame(within_s=max(wait_s, 0.01))
+                opcode, payload = await self._peer.frame(within_s=LOOK_S)
             except TimeoutError:
-                self.gave_up = self._loop.time() >= self._last_data + self._channel_s
-                if self.gave_up:
-                    return
                 continue
             await self._take(opcode, payload)
 
@@ -79,7 +81,7 @@ class StockDevice:
             if self._pongs:
                 await self._peer.send(pong(payload))
             return
-        self._last_data = self._loop.time()
+        self._last_data = self._watch.look()
         message = json.loads(payload)
         self.kinds.append(message["type"])
         if message["type"] == "mcp":
@@ -93,13 +95,14 @@ def refusal_of(request: dict[str, Any]) -> str:
     return json.dumps({"session_id": "", "type": "mcp", "payload": payload})
 
 
-async def connected(port: int, hello: str) -> Peer:
-    peer = await Peer.dial(port)
-    await peer.send(request())
-    assert (await peer.answer())[0] == 101
-    await peer.send(text(hello))
-    assert (await peer.frame())[0] == Opcode.TEXT
-    return peer
+@asynccontextmanager
+async def connected(port: int, hello: str) -> AsyncIterator[Peer]:
+    async with tcp(port) as peer:
+        await peer.send(request())
+        assert (await peer.answer())[0] == 101
+        await peer.send(text(hello))
+        assert (await peer.frame())[0] == Opcode.TEXT
+        yield peer
 
 
 @pytest.fixture
@@ -112,27 +115,25 @@ async def test_a_channel_that_is_left_open_stays_usable(
     start_gateway: Callable[..., Any], witness: type[Witness], hello: str, kind: str
 ) -> None:
     gateway = await start_gateway(witness, profiles=FAST, session={"idle_after_s": 0.3})
-    peer = await connected(gateway.port, hello)
-    device = StockDevice(peer)
-    await device.live(3.0)
-    assert not device.gave_up
-    assert set(device.kinds) == {kind}
-    assert 2 <= len(device.kinds) <= 4
-    assert witness.told == ["opened", "idle"]
-    assert gateway.counters.keepalives_sent == len(device.kinds)
-    peer.close()
+    async with connected(gateway.port, hello) as peer:
+        device, began = StockDevice(peer), time.monotonic()
+        await device.live(3.0)
+        assert not device.gave_up
+        assert set(device.kinds) == {kind}
+        assert 2 <= len(device.kinds) <= time.monotonic() - began + 1  # one a second
+        assert witness.told == ["opened", "idle"]
+        assert gateway.counters.keepalives_sent == len(device.kinds)
 
 
 async def test_without_keepalives_the_device_would_give_it_up(
     start_gateway: Callable[..., Any], witness: type[Witness]
 ) -> None:
     gateway = await start_gateway(witness, profiles=NONE, heartbeat=HEART)
-    peer = await connected(gateway.port, MCP_HELLO)
-    device = StockDevice(peer)
-    await device.live(3.0)
-    assert device.gave_up
-    assert gateway.counters.pings_sent >= 1
-    peer.close()
+    async with connected(gateway.port, MCP_HELLO) as peer:
+        device = StockDevice(peer)
+        await device.live(3.0)
+        assert device.gave_up
+        assert gateway.counters.pings_sent >= 1
 
 
 @pytest.mark.parametrize("profile", [{}, {"pongs": "never"}])
@@ -145,10 +146,9 @@ async def test_a_device_that_never_pongs_outlives_every_age_of_silence(
         heartbeat=HEART | {"probe_min_s": 0.3},
         session={"idle_after_s": 0.3},
     )
-    peer = await connected(gateway.port, MCP_HELLO)
-    device = StockDevice(peer, pongs=False, channel_s=inf)
-    await device.live(4.5)
-    assert gateway.counters.probes_answered >= 3
-    assert (gateway.counters.pings_sent == 0) == bool(profile)
-    assert witness.told == ["opened", "idle"]
-    peer.close()
+    async with connected(gateway.port, MCP_HELLO) as peer:
+        device = StockDevice(peer, pongs=False, channel_s=inf)
+        await device.live(4.5)
+        assert gateway.counters.probes_answered >= 3
+        assert (gateway.counters.pings_sent == 0) == bool(profile)
+        assert witness.told == ["opened", "idle"]
