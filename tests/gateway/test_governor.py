@@ -112,6 +112,20 @@ async def test_those_who_are_held_keep_nobody_out_who_speaks(start_gateway: Any)
             assert len(gateway.node.governor.newcomers) == 2
 
 
+async def test_the_last_handshakes_that_there_is_room_for_are_not_for_who_is_new(
+    start_gateway: Any,
+) -> None:
+    gateway = await start_gateway(server={"port": 0, "max_admissions": 16})
+    async with talk(gateway.port, "was-here"):
+        pass
+    async with AsyncExitStack() as stack:
+        for _ in range(13):  # who say nothing yet
+            await stack.enter_async_context(tcp(gateway.port))
+        await eventually(lambda: len(gateway.node.arrivals.admissions) == 13)
+        assert (await status_of(gateway, "new"))[0] == 503
+        assert (await status_of(gateway, "was-here"))[0] == 101
+
+
 async def test_who_is_held_when_the_gateway_stops_is_told_so_at_once(start_gateway: Any) -> None:
     gateway = await start_gateway(profiles=FIXED, governor={"hold_s": 9})
     gateway.node.governor.force(1.0, Action.HOLD)

@@ -129,6 +129,7 @@ def _check(node: Node, request: Request) -> int:
         raise RefusedError("a WebSocket upgrade is expected", CloseReason.UPGRADE_REQUIRED)
     asked = asked_version(header_or_query(request, "protocol-version"))
     node.arrivals.check_open()
+    node.governor.newcomers.check_room(request)
     node.isolation.suspensions.check_open(request.address)
     return asked
 

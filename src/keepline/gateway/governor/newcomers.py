@@ -11,6 +11,7 @@ from keepline.gateway.auth.credentials import ID_CHARACTERS, shown_device_id
 from keepline.gateway.governor.actions import Action
 from keepline.gateway.governor.recent import Recent
 from keepline.gateway.governor.room import Rank
+from keepline.gateway.refusals import no_room
 from keepline.gateway.registry import folded
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason, Initiator
@@ -30,6 +31,10 @@ LATEST_S: Final = 30.0
 
 LEAST_STRENGTH: Final = 0.25
 """Of the longest hold: a shorter one would spread nobody."""
+
+SHARES: Final = 16
+"""Of the room for handshakes each rank leaves so many parts to those before it as it has ranks
+before it, where it is that large."""
 
 STILL_TALKING_S: Final = 10.0
 """Who said something so short ago may be in the middle of a conversation."""
@@ -51,7 +56,16 @@ class Newcomers:
     Whoever shows another's id gains a place in a queue by it, and fails at the authenticator.
     """
 
-    __slots__ = ("_holding", "_node", "_recalling", "_recent", "_taken", "held", "refused")
+    __slots__ = (
+        "_holding",
+        "_node",
+        "_recalling",
+        "_recent",
+        "_room_for_all",
+        "_taken",
+        "held",
+        "refused",
+    )
 
     def __init__(self, node: Node, taken: Mapping[Action, float]) -> None:
         self._node = node
@@ -59,6 +73,9 @@ class Newcomers:
         self._recent = Recent(
             node.settings.server.max_connections, node.settings.hub.resume_window_s
         )
+        self._room_for_all = inf
+        if node.settings.governor.enabled:
+            self._room_for_all = self._room_for(Rank.NEW)
         self._recalling: asyncio.Task[None] | None = None
         self._holding = 0
         self.held = 0
@@ -121,6 +138,18 @@ class Newcomers:
         ):
             return Rank.KNOWN
         return Rank.NEW
+
+    def check_room(self, request: Request) -> None:
+        """Raise RefusedError 503 where the room that is left is for those who come before it.
+
+        Known only once it has asked: a room full of those who say nothing is closed to all.
+        """
+        under_way = len(self._node.arrivals.admissions)
+        if under_way > self._room_for_all and under_way > self._room_for(self.rank(request)):
+            raise no_room("too many handshakes at once")
+
+    def _room_for(self, rank: Rank) -> int:
+        return ceil(self._node.settings.server.max_admissions * (SHARES - rank) / SHARES)
 
     async def hold(self, door: Door, request: Request, deadline: Deadline) -> None:
         """Let a request pass at once, after a while, or not at all; its deadline waits as long.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
@@ -177,6 +178,47 @@ async def test_who_has_waited_long_elsewhere_is_held_for_the_rest_of_its_patienc
     deadline.waited_s = MOST_KEPT_WAITING_S - 0.01
     await world.node.governor.newcomers.hold(cast("Any", Door()), asks("fixed-1"), deadline)
     assert deadline.waited_s <= MOST_KEPT_WAITING_S
+
+
+def is_refused(world: World, device_id: str) -> bool:
+    with suppress(RefusedError):
+        world.node.governor.newcomers.check_room(asks(device_id))
+        return False
+    return True
+
+
+async def test_the_last_of_the_room_for_handshakes_is_for_who_comes_back_first_of_all_to_talk() -> (
+    None
+):
+    world = World(server={"port": 0, "max_admissions": 32}, hub={"resume_window_s": 60})
+    world.connect("known").loses_tcp()
+    await settle()
+    world.pass_time(61)
+    world.connect("here")
+    world.pass_time(STILL_TALKING_S + 1)
+    world.connect("talking").streams(b"opus")
+    refused_from: dict[str, int] = {}
+    for under_way in range(1, 34):
+        world.node.arrivals.admissions = dict.fromkeys(range(under_way))  # type: ignore[assignment, arg-type]
+        for device_id in ("new", "known", "here", "talking"):
+            if is_refused(world, device_id):
+                refused_from.setdefault(device_id, under_way)
+    with pytest.raises(RefusedError) as refused:
+        world.node.governor.newcomers.check_room(asks("new"))
+    assert refused.value.reason is CloseReason.FULL
+    assert refused.value.retry_after_s
+    assert refused_from == {"new": 27, "known": 29, "here": 31, "talking": 33}
+    world.node.arrivals.admissions.clear()
+
+
+@pytest.mark.parametrize(("most", "governor"), [(1, {}), (4, {}), (32, {"enabled": False})])
+async def test_a_small_room_is_for_all_and_so_is_that_of_a_node_without_a_governor(
+    most: int, governor: Any
+) -> None:
+    world = World(server={"port": 0, "max_admissions": most}, governor=governor)
+    world.node.arrivals.admissions = dict.fromkeys(range(most))  # type: ignore[assignment, arg-type]
+    assert not is_refused(world, "new")
+    world.node.arrivals.admissions.clear()
 
 
 async def test_so_many_are_held_at_once_and_the_next_is_refused() -> None:
