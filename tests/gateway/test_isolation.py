@@ -7,11 +7,12 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import InvalidStatus
 
 from keepline.gateway.handler import Handler
 from keepline.gateway.isolation import strays as all_strays
@@ -22,7 +23,7 @@ from keepline.reasons import CloseReason
 from keepline.wire.messages import Custom, Stt
 from tests.conftest import RunningGateway
 from tests.gateway.peers import Peer, heard, live, request, talk, text
-from tests.waiting import eventually, within
+from tests.waiting import PATIENCE_S, eventually, within
 
 Start = Callable[..., Any]
 WELL, ILL = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
@@ -250,6 +251,16 @@ async def test_who_waits_too_long_for_a_free_thread_is_told_so(start_gateway: St
         Stuck.go.set()
 
 
+async def tried_again(gateway: RunningGateway, held: AsyncExitStack) -> ClientConnection:
+    """Come back until it is let in."""
+    async with within(PATIENCE_S):
+        while True:
+            try:
+                return await held.enter_async_context(talk(gateway.port, WELL))
+            except InvalidStatus:
+                await asyncio.sleep(0.05)
+
+
 async def test_a_handler_that_fails_with_everybody_is_left_alone_and_tried_again(
     start_gateway: Start,
 ) -> None:
@@ -264,8 +275,9 @@ async def test_a_handler_that_fails_with_everybody_is_left_alone_and_tried_again
     assert (await refused.answer())[0] == 503
     refused.close()
     assert gateway.logged("handler_suspended")[0]["handler"].endswith("Obedient")
-    await asyncio.sleep(1.6)
-    async with talk(gateway.port, WELL) as well:
+    await asyncio.sleep(1.4)
+    async with AsyncExitStack() as held:
+        well = await tried_again(gateway, held)
         await check(well)
         await eventually(lambda: gateway.logged("handler_resumed"))
         async with talk(gateway.port, "another") as another:

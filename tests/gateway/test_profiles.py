@@ -45,7 +45,7 @@ async def test_the_hello_is_awaited_from_accept_for_as_long_as_the_profile_says(
 async def test_who_is_late_already_when_it_is_known_is_closed_at_once(
     start_gateway: Callable[..., Any],
 ) -> None:
-    gateway = await start_gateway(profiles=TABLES)
+    gateway = await start_gateway(profiles=TABLES | {"xiaozhi": {"hello_timeout_s": 10.0}})
     async with tcp(gateway.port) as peer:
         await asyncio.sleep(0.3)
         await peer.send(request(Device_Id="quick-1"))
