@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import uvloop
@@ -26,6 +27,7 @@ from keepline.messages import DeviceMessage, Listen, Stt
 from keepline.reasons import CloseReason
 from tests.conftest import TOKEN
 from tests.gateway.peers import dial, heard, talk
+from tests.waiting import eventually
 
 HOUR_S = 3_600
 
@@ -97,9 +99,10 @@ def test_stop_closes_every_session_and_leaves_nothing_behind(loop_factory: Any) 
         return len(list(Path("/dev/fd").iterdir()))
 
     run(program, loop_factory)  # what is loaded once stays
-    before, threads = descriptors(), threading.active_count()
+    before, threads = descriptors(), set(threading.enumerate())
     run(program, loop_factory)
-    assert (descriptors(), threading.active_count()) == (before, threads)
+    assert descriptors() == before
+    assert set(threading.enumerate()) <= threads
 
 
 def state_of_the_process() -> list[object]:
@@ -201,12 +204,13 @@ async def test_a_device_is_judged_by_the_authenticator_that_is_given() -> None:
 
 
 async def test_a_port_that_is_taken_is_told_and_nothing_is_left() -> None:
-    tasks, threads = asyncio.all_tasks(), threading.active_count()
+    tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for options in ({"port": taken.getsockname()[1]}, {"admin_port": taken.getsockname()[1]}):
             with pytest.raises(StartError, match="cannot listen"):
                 await gateway(**options).start()
-    assert (asyncio.all_tasks(), threading.active_count()) == (tasks, threads)
+    assert asyncio.all_tasks() == tasks
+    await eventually(lambda: set(threading.enumerate()) <= threads)  # the hub's ends in a moment
 
 
 def opened_in(folder: Path) -> list[Path]:
@@ -237,6 +241,18 @@ async def test_a_state_is_one_gateways_until_it_has_stopped(tmp_path: Path) -> N
             await gateway(settings=settings).start()
     async with gateway(settings=settings):
         pass
+
+
+async def test_the_state_of_a_gateway_is_not_even_opened_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"data_dir": str(tmp_path)}
+    async with gateway(settings=settings):
+        opened = Mock()  # by a newer version it would be brought into a form of its own
+        monkeypatch.setattr("keepline.app.memory.Database", opened)
+        with pytest.raises(StartError, match="another gateway keeps its state"):
+            await gateway(settings=settings).start()
+        opened.assert_not_called()
 
 
 @pytest.mark.parametrize("part", ["gateway", "telling", "sampler"])

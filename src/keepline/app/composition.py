@@ -65,7 +65,8 @@ class Composition:
 
         Raises StartError for settings that cannot be run; then nothing is left open.
         """
-        check_places(estate or NOTHING, settings)
+        given = estate or NOTHING
+        check_places(given, settings)
         if authenticator is None:
             settings = with_kept_key(settings, secrets.token_bytes)
         clock = SystemClock()
@@ -77,7 +78,7 @@ class Composition:
         )
         self.life = LIFE_PREFIX + secrets.token_hex(4)
         self._has_started = False
-        database = open_database(settings)
+        database = open_database(settings, is_shared=given.directory is not None)
         try:
             self._build_node(
                 settings, database, clock, make_handler, authenticator=authenticator, heap=heap

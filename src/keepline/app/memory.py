@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from keepline.app.data_directory import held
 from keepline.errors import HubError
 from keepline.hub.database import Database
 from keepline.hub.local import LocalHub, Retention
@@ -26,12 +27,15 @@ LIFE_PREFIX: Final = "local-"
 LAST_WRITES_S: Final = 5.0  # for what was saved at the end to reach the disk
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: Settings, *, is_shared: bool) -> Database:
     """Open the file in `data_dir`, or one that nobody sees and that ends with the process.
 
-    Raises StartError.
+    Unless it `is_shared` with an elder, nobody else may keep state there while it is opened: a
+    newer version brings it into its own form. Raises StartError.
     """
-    return Database(None if settings.data_dir is None else settings.data_dir / FILE_NAME)
+    directory = settings.data_dir
+    with held(None if is_shared else directory):
+        return Database(None if directory is None else directory / FILE_NAME)
 
 
 def make_hub(

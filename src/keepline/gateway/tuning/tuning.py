@@ -55,11 +55,12 @@ class Learned(NamedTuple):
 class Tuning:
     """Of a node whose settings let it learn."""
 
-    __slots__ = ("_node", "_rest_s", "tuner")
+    __slots__ = ("_is_unread", "_node", "_rest_s", "tuner")
 
     def __init__(self, node: Node, verdict_s: float) -> None:
         self._node = node
         self._rest_s = EACH_S
+        self._is_unread = False  # what a former life has learned: it is not written over then
         self.tuner = Tuner(node.settings.heartbeat, node.judge, verdict_s)
 
     def ask(self, connection: Connection) -> None:
@@ -82,6 +83,7 @@ class Tuning:
             known = {} if memo is None else json.decode(memo, type=dict[str, _Kept])
         except (HubDownError, DecodeError) as error:
             node.log.warning("tuning_unreadable", error=error)
+            self._is_unread = isinstance(error, HubDownError)
             return
         ahead_s, now = self._ahead_s(), node.ticker.now
         found = {
@@ -132,7 +134,8 @@ class Tuning:
         for first in range(0, len(changes), MOST_TOLD):
             self._emit(changes[first : first + MOST_TOLD])
         self._node.log.info(EVENT, changes=len(changes), prefixes=len(self.tuner))
-        self._keep()
+        if not self._is_unread:
+            self._keep()
 
     def _emit(self, changes: list[Noted]) -> None:
         told = [

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
+from keepline.errors import HubDownError
 from keepline.gateway.tuning.tuner import Noted
 from keepline.gateway.tuning.tuning import EVENT, MEMO, MOST_TOLD, SLOWLY, Tuning
 from keepline.lifecycle.heartbeat import Verdict
@@ -255,6 +257,21 @@ async def test_a_prefix_is_forgotten_which_is_told_and_outlives_a_restart() -> N
     assert "forgotten by an operator" in events[0].data.decode()
     memo = await world.hub.memo(MEMO)
     assert memo == b"{}"
+
+
+async def test_what_could_not_be_read_at_the_start_is_not_written_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = learning()
+    kept = b'{"192.0.2.7":{"lo_s":15,"hi_s":43}}'
+    world.hub.keep_memo(MEMO, kept)
+    with monkeypatch.context() as away:
+        away.setattr(world.hub, "memo", AsyncMock(side_effect=HubDownError("away")))
+        await tuning_of(world).recall()
+    Behind(world, address="198.51.100.1")
+    world.pass_time(HOUR_S)
+    assert len(tuning_of(world).tuner) == 1
+    assert await world.hub.memo(MEMO) == kept
 
 
 @pytest.mark.parametrize("memo", [None, b"[]", b"\xff", b'{"192.0.2.7":{"lo_s":"x"}}'])
