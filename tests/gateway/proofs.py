@@ -16,7 +16,7 @@ from keepline.handlers.echo import Echo
 from keepline.reasons import CloseReason
 from keepline.wire import frames
 from tests.conftest import DEVICE_ID, RunningGateway
-from tests.gateway.peers import HELLO, audio, close, live, ping, request, tcp, text, there
+from tests.gateway.peers import HELLO, close, live, ping, request, tcp, text, there
 from tests.waiting import eventually
 
 QUICK = {"xiaozhi": {"close_timeout_s": 0.2}}
@@ -213,13 +213,6 @@ async def is_told_more_than_it_reads(gateway: RunningGateway) -> int | None:
 async def stops_reading(gateway: RunningGateway) -> int | None:
     await does_not_read(gateway, lambda _: None)
     return CloseReason.SLOW_READER.code  # as above
-
-
-@proves(CloseReason.MESSAGE_TIMEOUT, session={"idle_after_s": 0.5})
-async def never_ends_its_message(gateway: RunningGateway) -> int | None:
-    async with live(gateway.port) as peer:
-        await peer.send(audio(bytes(1_000))[:-1])
-        return await peer.close_code()
 
 
 @proves(CloseReason.REPLACED)

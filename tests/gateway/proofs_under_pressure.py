@@ -1,10 +1,10 @@
-"""How to make each reason happen that a node which has too much ends connections for."""
+"""How to make each reason happen for which a node ends connections that cost it too much."""
 
 from __future__ import annotations
 
 from keepline.reasons import CloseReason
 from tests.conftest import RunningGateway
-from tests.gateway.peers import live, request
+from tests.gateway.peers import audio, live, request
 from tests.gateway.proofs import proves, refused
 
 
@@ -12,6 +12,13 @@ from tests.gateway.proofs import proves, refused
 async def is_idle_where_there_is_too_little_memory(gateway: RunningGateway) -> int | None:
     async with live(gateway.port) as peer:
         gateway.node.governor.force(0.94)
+        return await peer.close_code()
+
+
+@proves(CloseReason.MESSAGE_TIMEOUT, session={"idle_after_s": 0.5})
+async def never_ends_its_message(gateway: RunningGateway) -> int | None:
+    async with live(gateway.port) as peer:
+        await peer.send(audio(bytes(1_000))[:-1])
         return await peer.close_code()
 
 
