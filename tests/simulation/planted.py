@@ -173,7 +173,8 @@ def a_counter_that_is_not_counted_down(patch: pytest.MonkeyPatch) -> None:
     real = Arrivals.place
 
     def place(self: Arrivals, device_id: str) -> Any:
-        self.arriving[folded(device_id)] += 1
+        key = folded(device_id)
+        self.arriving[key] = self.arriving.get(key, 0) + 1
         return real(self, device_id)
 
     patch.setattr(Arrivals, "place", place)
