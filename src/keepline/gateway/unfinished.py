@@ -23,7 +23,7 @@ def look(connection: Connection, reader: FrameReader, now: float) -> float:
     """
     if reader.noted_at <= connection.last_activity or connection.is_held_up(now):
         reader.noted_at = now
-    due = reader.noted_at + connection.node.idle_after_s
+    due = reader.noted_at + connection.node.settings.session.idle_after_s
     if now >= due:
         connection.stop_hearing(CloseReason.MESSAGE_TIMEOUT, f"{reader.buffered_bytes} bytes of it")
     return due

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keepline.gateway.governor.actions import Action
 from keepline.lifecycle.states import State
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode, encode_masked
@@ -62,6 +63,22 @@ async def test_a_slow_message_that_is_finished_in_time_is_heard_and_the_next_has
         trickles(life, here, 8)  # which are its last ones
         assert life.handler.names.count("audio") == number
     assert life.connection.lifecycle.reason is None
+
+
+async def test_a_node_under_pressure_leaves_it_its_time() -> None:
+    here = world()
+    here.node.governor.force(1.0, Action.SHRINK)
+    here.node.governor.look()
+    assert here.node.idle_after_s < IDLE_AFTER_S
+    life = here.connect()
+    here.pass_time(IDLE_AFTER_S + 1)
+    assert life.connection.lifecycle.state is State.IDLE
+    life.connection.data_received(LARGE[:-100])
+    life.connection.on_due(here.node.ticker.now)
+    trickles(life, here, IDLE_AFTER_S - 1)
+    assert life.connection.lifecycle.reason is None
+    trickles(life, here, 2)
+    assert life.connection.lifecycle.reason is CloseReason.MESSAGE_TIMEOUT
 
 
 async def test_while_we_do_not_listen_no_message_is_late() -> None:
