@@ -9,6 +9,7 @@ from keepline.app.descriptors import wanted_descriptors
 from keepline.app.doctor.diagnosis import Diagnosis, ok, problem, warning
 from keepline.monitor.capacity.costs import MEMORY
 from keepline.monitor.capacity.forecast import KERNEL_BYTES, MEMORY_SHARE
+from keepline.monitor.process.cgroup import cores_limit
 from keepline.monitor.process.procfs import limit_bytes
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ TALK_SHARE: Final = 0.1
 """How much of a full gateway is taken to talk."""
 
 LEAST_CORES: Final = 1.0
-_QUOTA: Final = "sys/fs/cgroup/cpu.max"
 
 
 def open_files(settings: Settings, hard: int | None = None) -> Diagnosis:
@@ -68,11 +68,7 @@ def memory(settings: Settings, root: Path) -> Diagnosis:
 
 def cores(root: Path) -> Diagnosis:
     """Return whether a control group takes the loop its core away now and then."""
-    try:
-        quota, period = (root / _QUOTA).read_text("ascii").split()
-        share = None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        share = None
+    share = cores_limit(root)
     if share is None:
         return ok("processor", "no quota stops it")
     if share >= LEAST_CORES:

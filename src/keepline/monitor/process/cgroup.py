@@ -1,4 +1,4 @@
-"""How much memory the control groups of a process allow it, in both versions of their files."""
+"""What the control groups of a process allow it, in both versions of their files."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LIMITS_V2: Final = (
-    "memory.max",
-    "memory.high",
-)  # the kernel kills at the one, stalls at the other
-_LIMITS_V1: Final = ("memory.limit_in_bytes",)
+_V1, _V2 = 1, 2
+_MEMORY: Final = {
+    _V2: ("memory.max", "memory.high"),  # the kernel kills at the one, stalls at the other
+    _V1: ("memory.limit_in_bytes",),
+}
 _NO_LIMIT: Final = 1 << 60  # version 1 says "none" by a number near 2^63
 
 
 class _Hierarchy(NamedTuple):
-    """Where one tree of groups is mounted, which of its groups is the top there, and its files."""
+    """Where one tree of groups is mounted, and which of its groups is the top there."""
 
     mount: PurePosixPath
     top: PurePosixPath
-    files: tuple[str, ...]
 
 
 def memory_limit_bytes(root: Path) -> int | None:
@@ -31,34 +30,50 @@ def memory_limit_bytes(root: Path) -> int | None:
     """
     found = [
         limit
-        for hierarchy, group in _memberships(root)
-        for folder in _folders(hierarchy, group)
-        for name in hierarchy.files
-        if (limit := _limit_in(root / folder.relative_to("/") / name)) is not None
+        for version, folder in _groups(root, "memory")
+        for name in _MEMORY[version]
+        if (limit := _limit_in(folder / name)) is not None
     ]
     return min(found, default=None)
 
 
-def _memberships(root: Path) -> Iterator[tuple[_Hierarchy, PurePosixPath]]:
-    """Yield the trees that can limit memory, each with the group in which we are there."""
-    mounted = {hierarchy.files: hierarchy for hierarchy in _hierarchies(root)}
+def cores_limit(root: Path) -> float | None:
+    """Return the lowest quota of processor time, in cores, as `memory_limit_bytes` does."""
+    found = [
+        cores
+        for version, folder in _groups(root, "cpu")
+        if (cores := _cores_in(folder, version)) is not None
+    ]
+    return min(found, default=None)
+
+
+def _groups(root: Path, controller: str) -> Iterator[tuple[int, Path]]:
+    """Yield the folders of our groups that a controller can limit, and their version."""
+    for version, hierarchy, group in _memberships(root, controller):
+        for folder in _folders(hierarchy, group):
+            yield version, root / folder.relative_to("/")
+
+
+def _memberships(root: Path, controller: str) -> Iterator[tuple[int, _Hierarchy, PurePosixPath]]:
+    """Yield the trees in which a controller can be, each with the group in which we are there."""
+    mounted = dict(_hierarchies(root, controller))
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, path = line.split(":", 2)
-        if not controllers and _LIMITS_V2 in mounted:
-            yield mounted[_LIMITS_V2], PurePosixPath(path)
-        elif "memory" in controllers.split(",") and _LIMITS_V1 in mounted:
-            yield mounted[_LIMITS_V1], PurePosixPath(path)
+        if not controllers and _V2 in mounted:
+            yield _V2, mounted[_V2], PurePosixPath(path)
+        elif controller in controllers.split(",") and _V1 in mounted:
+            yield _V1, mounted[_V1], PurePosixPath(path)
 
 
-def _hierarchies(root: Path) -> Iterator[_Hierarchy]:
+def _hierarchies(root: Path, controller: str) -> Iterator[tuple[int, _Hierarchy]]:
     for line in _lines(root / "proc/self/mountinfo"):
         mounted, _, kind = line.partition(" - ")
         match mounted.split(), kind.split():
             case [_, _, _, top, mount, *_], ["cgroup2", *_]:
-                yield _Hierarchy(PurePosixPath(mount), PurePosixPath(top), _LIMITS_V2)
+                yield _V2, _Hierarchy(PurePosixPath(mount), PurePosixPath(top))
             case [_, _, _, top, mount, *_], ["cgroup", _, options, *_]:
-                if "memory" in options.split(","):
-                    yield _Hierarchy(PurePosixPath(mount), PurePosixPath(top), _LIMITS_V1)
+                if controller in options.split(","):
+                    yield _V1, _Hierarchy(PurePosixPath(mount), PurePosixPath(top))
 
 
 def _folders(hierarchy: _Hierarchy, group: PurePosixPath) -> Iterator[PurePosixPath]:
@@ -80,6 +95,15 @@ def _limit_in(file: Path) -> int | None:
     try:
         text = file.read_text("ascii").strip()
         return limit if (limit := int(text)) < _NO_LIMIT else None
+    except (OSError, ValueError):  # not there, or "max"
+        return None
+
+
+def _cores_in(folder: Path, version: int) -> float | None:
+    names = ("cpu.max",) if version == _V2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    try:
+        quota, period = " ".join((folder / name).read_text("ascii") for name in names).split()
+        return int(quota) / int(period) if int(quota) > 0 else None  # version 1 says "none" by -1
     except (OSError, ValueError):  # not there, or "max"
         return None
 

@@ -25,7 +25,9 @@ def test_a_limit_on_open_files_that_is_too_low_says_which_one_would_do() -> None
 
 def test_no_limit_on_open_files_is_enough() -> None:
     assert open_files(SMALL, hard=resource.RLIM_INFINITY).standing is Standing.OK
-    assert open_files(settings_from(server={"max_connections": 1, "max_admissions": 1}))
+    least = settings_from(server={"max_connections": 1, "max_admissions": 1})
+    assert open_files(least, hard=258).standing is Standing.OK
+    assert open_files(least, hard=257).standing is Standing.PROBLEM
 
 
 def test_memory_is_enough_to_a_quarter_short_or_too_little(tmp_path: Path) -> None:
@@ -57,5 +59,8 @@ def test_a_machine_that_tells_nothing_of_its_memory_is_no_problem(tmp_path: Path
     [("50000 100000", "warning"), ("200000 100000", "ok"), ("max 100000", "ok"), ("", "ok")],
 )
 def test_a_quota_below_one_core_is_told(tmp_path: Path, quota: str, standing: str) -> None:
-    write(tmp_path, "sys/fs/cgroup/cpu.max", quota)
+    mount = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+    write(tmp_path, "proc/self/mountinfo", mount)
+    write(tmp_path, "proc/self/cgroup", "0::/system.slice/keepline.service\n")
+    write(tmp_path, "sys/fs/cgroup/system.slice/keepline.service/cpu.max", quota)
     assert cores(tmp_path).standing == standing

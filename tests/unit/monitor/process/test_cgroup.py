@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from keepline.monitor.process.cgroup import memory_limit_bytes
+from keepline.monitor.process.cgroup import cores_limit, memory_limit_bytes
 
 MIB = 1 << 20
 V2 = "30 23 0:26 {top} /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate"
 V1 = "35 31 0:32 {top} /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"
-OTHER_V1 = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu"
+OTHER_V1 = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct"
 HYBRID_V2 = "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw"
 
 
@@ -93,6 +93,24 @@ def test_both_versions_at_once_are_both_asked(tree: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["", "nonsense", "1 2 3", "30 23 0:26 / /m rw - cgroup"])
 def test_without_groups_there_is_no_limit(tree: Path, broken: str) -> None:
-    assert memory_limit_bytes(tree) is None
+    assert (memory_limit_bytes(tree), cores_limit(tree)) == (None, None)
     mounted(tree, broken, group="0::/a")
-    assert memory_limit_bytes(tree) is None
+    assert (memory_limit_bytes(tree), cores_limit(tree)) == (None, None)
+
+
+def test_the_lowest_quota_on_the_way_up_counts_in_version_2(tree: Path) -> None:
+    mounted(tree, V2.format(top="/"), group="0::/system.slice/keepline.service")
+    slice_, service = "sys/fs/cgroup/system.slice", "sys/fs/cgroup/system.slice/keepline.service"
+    write(tree, {f"{slice_}/cpu.max": "max 100000", f"{service}/cpu.max": "50000 100000"})
+    assert cores_limit(tree) == 0.5
+    write(tree, {f"{slice_}/cpu.max": "25000 100000"})
+    assert cores_limit(tree) == 0.25
+
+
+def test_version_1_says_no_quota_by_less_than_none(tree: Path) -> None:
+    mounted(tree, OTHER_V1, V1.format(top="/"), group="5:cpu,cpuacct:/a/b\n4:memory:/x\n0::/")
+    group = "sys/fs/cgroup/cpu/a/b"
+    write(tree, {f"{group}/cpu.cfs_quota_us": "-1", f"{group}/cpu.cfs_period_us": "100000"})
+    assert cores_limit(tree) is None
+    write(tree, {f"{group}/cpu.cfs_quota_us": "150000"})
+    assert cores_limit(tree) == 1.5
