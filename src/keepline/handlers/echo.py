@@ -87,27 +87,36 @@ class Echo(Handler):
         recording = self._recording
         if recording is None:
             recording = self._recording = Recording()
-            if self._mode == "auto":
-                recording.watch = session.after(AUTO_PAUSE_S, self._look_for_a_pause, 1)
-        limit = AUTO_TURN_FRAMES if self._mode == "auto" else MANUAL_TURN_FRAMES
-        taken = recording.take(frame, limit)
-        if self._mode == "auto" and (not taken or len(recording.frames) >= limit):
+        if self._mode == "manual":
+            recording.take(frame, MANUAL_TURN_FRAMES)
+            return
+        taken = recording.take(frame, AUTO_TURN_FRAMES)
+        if not taken or len(recording.frames) >= AUTO_TURN_FRAMES:
             self._end_turn(session)
+        elif recording.watch is None:
+            self._watch(session, recording)
 
-    def _look_for_a_pause(self, session: Session, heard: int) -> None:
-        """End an auto turn that has got no more frames."""
-        recording = self._recording
-        assert recording is not None, "it is watched only as long as there is one"
-        if (frames := len(recording.frames)) == heard:
+    def _watch(self, session: Session, recording: Recording) -> None:
+        heard = len(recording.frames)
+        recording.watch = session.after(AUTO_PAUSE_S, self._look_for_a_pause, recording, heard)
+
+    def _look_for_a_pause(self, session: Session, recording: Recording, heard: int) -> None:
+        """End an auto turn that has got no more frames.
+
+        It may be over: where a call takes its time, a timer that is cancelled has fired already.
+        """
+        if recording is not self._recording:
+            return
+        if len(recording.frames) == heard:
             self._end_turn(session)
         else:
-            recording.watch = session.after(AUTO_PAUSE_S, self._look_for_a_pause, frames)
+            self._watch(session, recording)
 
     def _end_turn(self, session: Session) -> None:
         recording = self._recording
         self._go_live(session, live=False)
         self._forget()
-        if recording is not None:
+        if recording is not None and recording.frames:
             session.speak(recording.frames)
 
     def _forget(self) -> None:

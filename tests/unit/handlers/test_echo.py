@@ -36,6 +36,7 @@ from tests.unit.gateway.virtual_time import LoopClock, VirtualLoop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from keepline.gateway.session import Session
     from keepline.wire.messages import (
         DeviceMessage,
         KnownDeviceMessage,
@@ -50,17 +51,25 @@ PACKETS_AHEAD = 5
 class Device:
     """A device in front of an echo, on a loop that never waits: notes what it is sent, and when."""
 
-    def __init__(self, loop: VirtualLoop, audio_params: AudioParams | None = None) -> None:
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        audio_params: AudioParams | None = None,
+        handler: type[Echo] = Echo,
+        **wire: int,
+    ) -> None:
         self.loop = loop
         self.sent: list[ServerMessage | Unreadable | bytes] = []
         self.sent_at: list[float] = []
-        self.life = loop.run_until_complete(self._connect(audio_params))
+        self.life = loop.run_until_complete(self._connect(audio_params, handler, wire))
         self.session = self.life.session
         self.life.transport.written.clear()
         self.life.transport.on_write = self._note
 
-    async def _connect(self, audio_params: AudioParams | None) -> Life:
-        world = World(Echo, clock=LoopClock())
+    async def _connect(
+        self, audio_params: AudioParams | None, handler: type[Echo], wire: dict[str, int]
+    ) -> Life:
+        world = World(handler, clock=LoopClock(), wire=wire)
         connection = world.greeted(Receiver())
         hello = Hello(audio_params=audio_params)
         session = world.open(connection, Identity("device-1", "client-1"), hello)
@@ -305,6 +314,57 @@ def test_a_turn_records_a_bounded_number_of_bytes(device: Device, mode: ListenMo
     device.says(Listen("stop"))
     device.waits(5)
     assert device.sent == [Tts("start"), huge, huge, huge, huge, Tts("stop")]
+
+
+@pytest.mark.parametrize("mode", ["auto", "manual"])
+def test_a_turn_whose_only_frame_is_too_large_is_answered_with_nothing(
+    loop: VirtualLoop, mode: ListenMode
+) -> None:
+    device = Device(loop, message_bytes=2 * TURN_BYTES)
+    device.listens(mode)
+    device.speaks(bytes(TURN_BYTES + 1))
+    device.says(Listen("stop"))
+    device.waits(5)
+    assert device.sent == []
+    assert device.living_timers() == 0
+
+
+class SlowEcho(Echo):
+    """Looks something up before it minds a message."""
+
+    async def text(self, session: Session, message: DeviceMessage) -> None:  # type: ignore[override]
+        await asyncio.sleep(1.0)
+        super().text(session, message)
+
+
+def test_a_turn_that_ends_while_the_look_for_its_pause_waits_its_turn_ends_once(
+    loop: VirtualLoop,
+) -> None:
+    device = Device(loop, handler=SlowEcho)
+    device.listens("auto")
+    device.waits(1.5)
+    device.speaks(b"one")
+    device.waits(0.3)
+    device.says(Listen("stop"))  # minded only when the pause was due already
+    device.waits(5)
+    assert device.sent == [Tts("start"), b"one", Tts("stop")]
+    assert device.life.connection.lifecycle.reason is None
+
+
+def test_a_look_for_the_pause_of_an_old_turn_does_not_end_the_next(loop: VirtualLoop) -> None:
+    device = Device(loop, handler=SlowEcho)
+    device.listens("auto")
+    device.waits(1.5)
+    device.speaks(b"old")
+    device.waits(0.3)
+    device.listens("auto")  # minded in a second
+    device.waits(0.1)
+    device.speaks(b"new")  # waits before the look for the pause of the old turn
+    device.waits(0.5 + 0.3)
+    assert device.sent == []
+    device.speaks(b"more")
+    device.waits(5)
+    assert device.sent == [Tts("start"), b"new", b"more", Tts("stop")]
 
 
 def test_detected_text_is_answered_as_what_was_understood(device: Device) -> None:
