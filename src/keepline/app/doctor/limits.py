@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import resource
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from keepline.app.descriptors import wanted_descriptors
+from keepline.app.descriptors import OTHER_DESCRIPTORS, wanted_descriptors
 from keepline.app.doctor.diagnosis import Diagnosis, ok, problem, warning
 from keepline.monitor.capacity.costs import MEMORY
 from keepline.monitor.capacity.forecast import KERNEL_BYTES, MEMORY_SHARE
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keepline.settings import Settings
+    from keepline.settings.server import Server
 
 MIB: Final = 1 << 20
 BARE_BYTES: Final = 80 * MIB
@@ -39,9 +41,17 @@ def open_files(settings: Settings, hard: int | None = None) -> Diagnosis:
         "open files",
         f"{hard} are allowed, a full gateway needs {wanted}: who comes beyond is refused",
         f"allow more (LimitNOFILE={wanted} in a unit of systemd, `ulimit -n {wanted}` in a shell,"
-        f" ulimits.nofile of a container), or lower server.max_connections to"
-        f" {max(1, hard - wanted + settings.server.max_connections)}",
+        f" ulimits.nofile of a container){_lowered(settings.server, hard)}",
     )
+
+
+def _lowered(server: Server, hard: int) -> str:
+    both = hard - OTHER_DESCRIPTORS
+    if both > server.max_admissions:
+        return f", or lower server.max_connections to {both - server.max_admissions}"
+    if both > 1:
+        return f", or lower server.max_connections and server.max_admissions to {both} together"
+    return ""
 
 
 def memory(settings: Settings, root: Path) -> Diagnosis:
@@ -57,11 +67,11 @@ def memory(settings: Settings, root: Path) -> Diagnosis:
     )
     if needed <= usable:
         return ok("memory", found)
-    fitting = max(1, int((usable - BARE_BYTES) / each))
+    fitting = int((usable - BARE_BYTES) / each)
+    lowered = f"lower server.max_connections to {fitting}, or " if fitting >= 1 else ""
     advice = (
-        f"lower server.max_connections to {fitting}, or allow"
-        f" {needed / MEMORY_SHARE / MIB:.0f} MiB (MemoryMax, a container's limit): a quarter is for"
-        " a crowd that comes back at once"
+        f"{lowered}allow {ceil(needed / MEMORY_SHARE / MIB)} MiB (MemoryMax, a container's limit):"
+        " a quarter is for a crowd that comes back at once"
     )
     return (warning if needed <= limit else problem)("memory", found, advice)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import resource
 from pathlib import Path
 
@@ -7,11 +8,17 @@ import pytest
 
 from keepline.app.descriptors import wanted_descriptors
 from keepline.app.doctor.diagnosis import Standing
-from keepline.app.doctor.limits import MIB, cores, memory, open_files
+from keepline.app.doctor.limits import cores, memory, open_files
 from keepline.settings.given import settings_from
 from tests.unit.app.doctor.machine import write
 
+MOST = "max_connections to "
 SMALL = settings_from(server={"max_connections": 1_000, "max_admissions": 100})
+
+
+def number_after(words: str, advice: str) -> int:
+    [number] = re.findall(re.escape(words) + r"(\d+)", advice)
+    return int(number)
 
 
 def test_a_limit_on_open_files_that_is_too_low_says_which_one_would_do() -> None:
@@ -32,22 +39,41 @@ def test_no_limit_on_open_files_is_enough() -> None:
 
 def test_memory_is_enough_to_a_quarter_short_or_too_little(tmp_path: Path) -> None:
     def judged(mib: int) -> Standing:
-        write(tmp_path, "proc/meminfo", f"MemTotal: {mib * 1_024} kB\n")
-        return memory(settings_from(), tmp_path).standing
+        return memory(settings_from(), remembers(tmp_path, mib)).standing
 
     # 80 MiB, and 7.4 KiB for each of 15,000.
     assert [judged(mib) for mib in (512, 220, 128)] == ["ok", "warning", "problem"]
 
 
-def test_advice_on_memory_is_enough_when_it_is_followed(tmp_path: Path) -> None:
-    write(tmp_path, "proc/meminfo", f"MemTotal: {200 * 1_024} kB\n")
-    advice = memory(settings_from(), tmp_path).advice
-    fitting = int(advice.partition("max_connections to ")[2].partition(",")[0])
-    lowered = settings_from(server={"max_connections": fitting})
-    assert memory(lowered, tmp_path).standing is Standing.OK
-    allowed = int(advice.partition("allow ")[2].partition(" MiB")[0]) + 1
-    write(tmp_path, "proc/meminfo", f"MemTotal: {allowed * MIB // 1_024} kB\n")
+def remembers(root: Path, mib: int) -> Path:
+    return write(root, "proc/meminfo", f"MemTotal: {mib * 1_024} kB\n")
+
+
+@pytest.mark.parametrize("mib", [200, 110, 100])
+def test_advice_on_memory_is_enough_when_it_is_followed(tmp_path: Path, mib: int) -> None:
+    advice = memory(settings_from(), remembers(tmp_path, mib)).advice
+    if mib > 100:  # of 100 MiB three quarters are less than a gateway takes that is empty
+        lowered = settings_from(server={"max_connections": number_after(MOST, advice)})
+        assert memory(lowered, tmp_path).standing is Standing.OK
+    assert (MOST in advice) == (mib > 100)
+    remembers(tmp_path, number_after("allow ", advice))
     assert memory(settings_from(), tmp_path).standing is Standing.OK
+
+
+@pytest.mark.parametrize("hard", [10_000, 4_353, 4_352, 4_096, 256])
+def test_advice_on_open_files_is_enough_when_it_is_followed(hard: int) -> None:
+    advice = open_files(settings_from(), hard).advice
+    allowed = number_after("LimitNOFILE=", advice)
+    assert open_files(settings_from(), allowed).standing is Standing.OK
+    if hard > 4_352:  # what handshakes and the gateway itself take
+        lowered = {"max_connections": number_after(MOST, advice)}
+    elif hard > 256:
+        both = number_after("max_connections and server.max_admissions to ", advice)
+        lowered = {"max_connections": both - 1, "max_admissions": 1}
+    else:
+        assert "lower" not in advice
+        return
+    assert open_files(settings_from(server=lowered), hard).standing is Standing.OK
 
 
 def test_a_machine_that_tells_nothing_of_its_memory_is_no_problem(tmp_path: Path) -> None:
