@@ -103,4 +103,5 @@ def test_a_key_of_the_gateway_s_own_is_as_good_as_any_and_is_not_made(tmp_path: 
 
 def test_no_token_is_ever_shown() -> None:
     weak = on_a_network(auth={"token": "letmein"}, admin={"token": "1234"})
-    assert not {"letmein", "1234"} & set(str(tokens(weak)).split("'"))
+    told = str(tokens(weak))
+    assert ("letmein" in told, "1234" in told) == (False, False)
