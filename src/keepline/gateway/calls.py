@@ -14,7 +14,7 @@ from keepline.gateway.packed import (
     client_id_of,
     outcome_of,
     session_id_of,
-    with_claim,
+    with_claim_and_outcome,
 )
 from keepline.gateway.receiver import Receiver
 from keepline.gateway.seldom import put
@@ -122,7 +122,7 @@ class Calls(Receiver):
 
     @claim.setter
     def claim(self, number: int) -> None:
-        self._ids = with_claim(self._ids, number, self.outcome)
+        self._ids = with_claim_and_outcome(self._ids, number, self.outcome)
 
     @property
     def outcome(self) -> Outcome:
@@ -131,7 +131,7 @@ class Calls(Receiver):
 
     @outcome.setter
     def outcome(self, outcome: Outcome) -> None:
-        self._ids = with_claim(self._ids, self.claim, outcome)
+        self._ids = with_claim_and_outcome(self._ids, self.claim, outcome)
 
     @property
     def client_id(self) -> str:

@@ -33,8 +33,8 @@ def pack(claim: int, outcome: Outcome, session_id: str, client_id: str) -> Packe
     return claim, outcome, session_id, client_id
 
 
-def with_claim(packed: Packed, claim: int, outcome: Outcome) -> Packed:
-    """Return the same with another claim, or with another outcome."""
+def with_claim_and_outcome(packed: Packed, claim: int, outcome: Outcome) -> Packed:
+    """Return the same ids with these two instead."""
     if isinstance(packed, int):
         found = _OUTCOMES.index(outcome)
         return claim << _CLAIM_AT | found << _OUTCOME_AT | packed & _IDS_MASK

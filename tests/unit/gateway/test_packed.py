@@ -10,7 +10,7 @@ from keepline.gateway.packed import (
     outcome_of,
     pack,
     session_id_of,
-    with_claim,
+    with_claim_and_outcome,
 )
 from keepline.hub.port import Outcome
 
@@ -27,7 +27,7 @@ def test_ids_of_the_usual_form_are_one_number_and_come_out_as_they_were(
     assert isinstance(packed, int)
     assert (session_id_of(packed), client_id_of(packed)) == (session_id, client_id)
     assert (claim_of(packed), outcome_of(packed)) == (7, Outcome.EXPIRED)
-    other = with_claim(packed, MOST, Outcome.RESUMED)
+    other = with_claim_and_outcome(packed, MOST, Outcome.RESUMED)
     assert (session_id_of(other), client_id_of(other)) == (session_id, client_id)
     assert (claim_of(other), outcome_of(other)) == (MOST, Outcome.RESUMED)
 
@@ -48,7 +48,7 @@ def test_ids_of_another_form_are_kept_as_they_are(session_id: str, client_id: st
     packed = pack(7, Outcome.EXPIRED, session_id, client_id)
     assert (session_id_of(packed), client_id_of(packed)) == (session_id, client_id)
     assert (claim_of(packed), outcome_of(packed)) == (7, Outcome.EXPIRED)
-    other = with_claim(packed, MOST, Outcome.RESUMED)
+    other = with_claim_and_outcome(packed, MOST, Outcome.RESUMED)
     assert (session_id_of(other), client_id_of(other)) == (session_id, client_id)
     assert (claim_of(other), outcome_of(other)) == (MOST, Outcome.RESUMED)
 
