@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 class Backlogs(WeakSet[Backlog[Any]]):
     """Keeps none of them alive; whoever makes a queue adds it."""
 
-    _rest: Iterator[ref[Backlog[Any]]] = iter(())
+    def __init__(self) -> None:
+        super().__init__()
+        self._rest: Iterator[ref[Backlog[Any]]] = iter(())
 
     def part(self, most: int) -> list[Backlog[Any]]:
         """Return up to `most`; goes round, so that each has its turn whatever its place."""
