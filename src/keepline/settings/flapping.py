@@ -16,8 +16,8 @@ SHORTEST_SHARE = 0.75
 class Flapping(Section):
     """When devices that connect and leave again and again are held up; docs/hostile-peers.md.
 
-    A connection that its device ends, or has us end, within `short_life_s` counts, one of 2 s or
-    less in any case but an operator's. One in
+    A connection that its device ends, or has us end, within `short_life_s` counts. One that is
+    over within 2 s counts for its device whoever ended it, unless an operator did. One in
     `device_calm_s` is forgotten again. When `device_delay` more have come to pass, the device's
     next upgrades are held for up to `delay_s`; beyond `device_deny` they are refused until it has
     calmed down, beyond `device_ban` for `ban_s`. The same goes for the short lives of a whole
