@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -76,6 +77,14 @@ def create_api(
         """Return all metrics in the text format of Prometheus."""
         return Response(await metrics(), media_type=_TEXT_FORMAT)
 
+    api.add_exception_handler(RequestValidationError, _refuse)
     for router in routers:
         api.include_router(router)
     return api
+
+
+async def _refuse(_: Request, error: Exception) -> JSONResponse:
+    """Say what is wrong, without what was given: that may be NaN, or bytes, which are no JSON."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [{name: each[name] for name in ("type", "loc", "msg")} for each in error.errors()]
+    return JSONResponse({"detail": wrong}, status_code=422)

@@ -11,6 +11,8 @@ from pydantic import BaseModel, StringConstraints
 from keepline.gateway.governor.actions import BY_WORD, Action
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from keepline.gateway.node import Node
 
 Word = Literal["shrink", "slow", "hold", "shed", "resumes_only", "none"]
@@ -92,8 +94,8 @@ class GovernorView(BaseModel):
 class Forced(BaseModel):
     """The pressure to act by, whatever the signals say; None to act by these again.
 
-    Of one `action` alone, or of all without it; for so long, or until it is released. `by` is who
-    says so.
+    Of one `action` alone, or of all without it; for so long, or until it is released. None without
+    an action ends what was said of single ones, too. `by` is who says so.
     """
 
     pressure: Pressure | None
@@ -137,8 +139,8 @@ def governor_routes(node: Node) -> APIRouter:
     @routes.post("/force")
     async def force(asked: Forced) -> GovernorView:
         """Have all or one act as if the node was pressed so much, or by its signals again."""
-        action = None if asked.action is None else BY_WORD[asked.action]
-        node.governor.force(asked.pressure, action, by=asked.by, for_s=asked.for_s)
+        for action in _meant(asked):
+            node.governor.force(asked.pressure, action, by=asked.by, for_s=asked.for_s)
         return governor_view(node)
 
     @routes.post("/switch")
@@ -148,6 +150,14 @@ def governor_routes(node: Node) -> APIRouter:
         return governor_view(node)
 
     return routes
+
+
+def _meant(asked: Forced) -> Iterable[Action | None]:
+    if asked.action is not None:
+        return (BY_WORD[asked.action],)
+    if asked.pressure is not None:
+        return (None,)
+    return (None, *Action)  # in this order: what one action was kept from does not begin in between
 
 
 def _order_view(node: Node, action: Action | None) -> OrderView | None:

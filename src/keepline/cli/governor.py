@@ -31,10 +31,13 @@ Pressure = Annotated[
 ]
 Which = Annotated[str, typer.Argument(metavar="ACTION", help=f"One of {', '.join(ACTIONS)}.")]
 OneOrAll = Annotated[
-    str, typer.Argument(metavar="[ACTION]", help=f"This one alone, of {', '.join(ACTIONS)}.")
+    str, typer.Argument(metavar="ACTION", help=f"This one alone, of {', '.join(ACTIONS)}.")
 ]
 For = Annotated[
-    str, typer.Option("--for", metavar="TIME", help="How long: 90s, 30m, 2h, 1d. Else for good.")
+    str,
+    typer.Option(
+        "--for", metavar="TIME", help="How long: 90s, 30m, 2h, 1d; 30d at most. Else for good."
+    ),
 ]
 
 _SIGNALS: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -98,7 +101,7 @@ def release(
     config: Config = None,
     assignments: Assignments = None,
 ) -> None:
-    """Have it, or one action alone, act by its signals again."""
+    """Have it act by its signals again: all that was forced ends, or that of one action alone."""
     with advice():
         body = {"pressure": None, **_one(action), "by": me()}
         _print(connect(admin_url, config, assignments).post("/api/governor/force", body))
@@ -153,11 +156,6 @@ def _print(found: dict[str, Any]) -> None:
 
 def lines_of(found: dict[str, Any]) -> list[str]:
     """Return what the governor has told, for a person."""
-    forced = found["forced"]
-    head = f"pressure {found['pressure']:.2f}"
-    if forced is not None:
-        ordered = _ordered(forced)
-        head += f", but it acts as if it was {ordered} (keepline governor release)"
     door = found["door"]
     limit = "no limit" if door["limit"] is None else f"at most {door['limit']:.0f}"
     if door["per_turn"] is not None:
@@ -171,7 +169,7 @@ def lines_of(found: dict[str, Any]) -> list[str]:
         f" {door['refused']} refused, {door['shed']} sent away"
     )
     return [
-        head,
+        _head(found),
         "",
         *in_columns(("pressed by", "seen", "pressure"), map(_signal_row, found["signals"])),
         "",
@@ -180,6 +178,17 @@ def lines_of(found: dict[str, Any]) -> list[str]:
         now,
         so_far,
     ]
+
+
+def _head(found: dict[str, Any]) -> str:
+    orders = (
+        [] if found["forced"] is None else [f"it acts as if it was {_ordered(found['forced'])}"]
+    )
+    alone = [each["action"] for each in found["actions"] if each["forced"] is not None]
+    if alone:
+        orders.append(f"{', '.join(alone)} {'is' if len(alone) == 1 else 'are'} forced")
+    head = f"pressure {found['pressure']:.2f}"
+    return f"{head}, but {', and '.join(orders)} (keepline governor release)" if orders else head
 
 
 def _signal_row(each: dict[str, Any]) -> tuple[str, ...]:

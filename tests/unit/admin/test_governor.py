@@ -6,6 +6,7 @@ import httpx
 
 from keepline.admin.api import Readiness, create_api
 from keepline.admin.governor import governor_routes
+from keepline.gateway.governor.actions import Action
 from keepline.gateway.governor.batch import FIRST
 from tests.unit.gateway.fakes import World
 
@@ -68,11 +69,41 @@ async def test_one_action_alone_is_forced_for_a_while_and_released() -> None:
     assert told["actions"][3]["forced"] is None
 
 
+async def test_without_an_action_all_that_is_forced_is_released() -> None:
+    world = World()
+    for body in ({"pressure": 0.9}, {"pressure": 1, "action": "none"}):
+        await asked(world, "POST", "/api/governor/force", json=body)
+    body = {"pressure": None, "by": "anna"}
+    told = (await asked(world, "POST", "/api/governor/force", json=body)).json()
+    assert told["forced"] is None
+    assert {str(each["forced"]) for each in told["actions"]} == {"None"}
+    lines = [(each["action"], each["by"]) for each in world.logged("governor_forced")[2:]]
+    assert lines == [(None, "anna"), ("none", "anna")]
+
+
+async def test_while_all_is_released_nothing_begins() -> None:
+    world = World()
+    for body in ({"pressure": 0.99}, {"pressure": 0, "action": "none"}):
+        await asked(world, "POST", "/api/governor/force", json=body)
+    assert world.node.governor.begun[Action.NONE] == 1
+    await asked(world, "POST", "/api/governor/force", json={"pressure": None})
+    assert world.node.governor.begun[Action.NONE] == 1
+
+
 async def test_an_action_is_switched_off() -> None:
     world = World()
     body = {"action": "shed", "on": False}
     told = (await asked(world, "POST", "/api/governor/switch", json=body)).json()
     assert [each["action"] for each in told["actions"] if not each["on"]] == ["shed"]
+
+
+async def test_what_is_no_number_is_refused_too() -> None:
+    for body in ('{"pressure": NaN}', '{"pressure": 1, "for_s": NaN}', '{"pressure": Infinity}'):
+        answer = await asked(World(), "POST", "/api/governor/force", content=body)
+        assert answer.status_code == 422
+        [wrong] = answer.json()["detail"]
+        assert "input" not in wrong
+        assert wrong["msg"]
 
 
 async def test_what_is_no_pressure_and_no_action_is_refused() -> None:

@@ -129,6 +129,21 @@ def test_who_forces_one_action_and_for_how_long_stands_behind_it() -> None:
     assert "hold    0.85  0.95  50 % for 12 s, forced: 1.00 by anna for 1 min more  2" in lines
 
 
+def test_what_is_forced_for_one_action_alone_stands_in_the_first_line() -> None:
+    order = {"pressure": 1.0, "by": "anna", "left_s": None}
+    actions = [HOLDS | {"forced": order}, PEACE["actions"][1] | {"forced": order}]
+    found = PEACE | {"actions": actions}
+    head, *_ = governor.lines_of(found)
+    assert head == "pressure 0.12, but hold, shed are forced (keepline governor release)"
+    head, *_ = governor.lines_of(found | {"forced": ORDER})
+    assert head == (
+        "pressure 0.12, but it acts as if it was 0.90, and hold, shed are forced"
+        " (keepline governor release)"
+    )
+    head, *_ = governor.lines_of(PEACE | {"actions": actions[:1]})
+    assert head == "pressure 0.12, but hold is forced (keepline governor release)"
+
+
 @pytest.mark.parametrize(
     "words", [("force", "1", "sing"), ("release", "sing"), ("force", "1", "--for", "soon")]
 )

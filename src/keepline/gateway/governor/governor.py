@@ -165,6 +165,8 @@ class Governor:
 
     def _order(self, action: Action | None, order: Order | None, **told: Any) -> None:
         before = self.orders.of(action)
+        if before is None and order is None:
+            return
         self.orders.put(action, order)
         told = {
             "action": None if action is None else action.word,

@@ -145,6 +145,14 @@ async def test_one_action_alone_is_forced_on_and_off_and_released() -> None:
 
 
 @pytest.mark.parametrize("action", [Action.SHED, None])
+async def test_where_nothing_was_forced_a_release_is_no_event(action: Action | None) -> None:
+    world = World()
+    world.node.governor.force(None, action, by="anna")
+    assert not world.logged("governor_forced")
+    assert not await world.hub.latest(kind="governor_forced")
+
+
+@pytest.mark.parametrize("action", [Action.SHED, None])
 async def test_what_is_forced_for_a_time_is_over_by_itself(action: Action | None) -> None:
     world = World()
     governor = world.node.governor
