@@ -10,12 +10,16 @@ from rich.text import Text
 
 from keepline.cli.advice import advice
 from keepline.cli.allocator import installed_jemalloc
+from keepline.cli.authenticator_name import load_authenticator
+from keepline.cli.handler_name import check_alone, load_handler
 from keepline.cli.options import (
     AdminHost,
     AdminPort,
     Assignments,
+    AuthenticatorName,
     Config,
     Data,
+    HandlerName,
     Host,
     Insecure,
     Port,
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keepline.app.doctor.diagnosis import Diagnosis
+    from keepline.settings import Settings
 
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 LEAST_WIDTH = 160  # a terminal breaks longer lines itself
@@ -43,7 +48,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
+    handler: HandlerName = None,
     *,
+    auth: AuthenticatorName = None,
     host: Host = None,
     port: Port = None,
     admin_host: AdminHost = None,
@@ -70,9 +77,7 @@ def doctor(
             insecure=insecure,
             upstream=upstream,
         )
-        from keepline.app.doctor.examination import examine  # noqa: PLC0415 (others need not wait)
-
-        found = examine(settings, SystemClock(), installed_jemalloc())
+        found = _examined(settings, handler, auth)
     if as_json:
         typer.echo(json.dumps([each._asdict() for each in found], indent=2))
     else:
@@ -80,6 +85,27 @@ def doctor(
         for line in lines_of(found):
             screen.print(line)
     raise typer.Exit(int(any(each.standing == "problem" for each in found)))
+
+
+def _examined(settings: Settings, handler: str | None, auth: str | None) -> list[Diagnosis]:
+    """Return what is said of the settings, and of the code that `serve` would load."""
+    # Here, since other commands need not wait for all that.
+    from keepline.app.doctor import door  # noqa: PLC0415
+    from keepline.app.doctor.code import loaded  # noqa: PLC0415 - as above
+    from keepline.app.doctor.examination import examine  # noqa: PLC0415 - as above
+
+    def load_alone(name: str) -> None:
+        check_alone(name, settings)
+        load_handler(name)
+
+    judge = None
+    if auth is not None:
+        check = door.OF_DEVICES
+        judge = loaded(check, lambda: load_authenticator(auth), f"judged by {auth}")
+    found = examine(settings, SystemClock(), installed_jemalloc(), judge=judge)
+    if handler is not None:
+        found.append(loaded("handler", lambda: load_alone(handler), f"{handler} can be loaded"))
+    return found
 
 
 def lines_of(found: Sequence[Diagnosis]) -> list[Text]:

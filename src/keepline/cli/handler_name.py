@@ -15,6 +15,8 @@ from keepline.gateway.handler_check import check_handler
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from keepline.settings import Settings
+
 BUILT_IN = {"echo": "keepline.handlers.echo:Echo"}
 
 
@@ -35,6 +37,15 @@ def load_handler(name: str) -> type[Handler]:
         raise StartError(f"{name} is not a handler", "derive the class from keepline.Handler")
     check_handler(found)
     return found
+
+
+def check_alone(name: str, settings: Settings) -> None:
+    """Raise StartError where devices are to be passed on as well."""
+    if settings.upstream.urls:
+        raise StartError(
+            f"devices cannot be both {name}'s and an upstream's",
+            "give either MODULE:CLASS or --upstream (upstream.urls)",
+        )
 
 
 def imported(name: str) -> ModuleType:

@@ -13,6 +13,16 @@ from keepline.cli.configuration import Given, load
 if TYPE_CHECKING:
     from keepline.settings import Settings
 
+HandlerName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODULE:CLASS", help="What happens behind a connection; echo by default."
+    ),
+]
+AuthenticatorName = Annotated[
+    str | None,
+    typer.Option(metavar="MODULE:NAME", help="Who judges devices instead of auth.mode."),
+]
 Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where devices connect.")]
 Port = Annotated[
     str | None, typer.Option(metavar="PORT", help="The devices' port; 0 lets the system choose.")

@@ -12,13 +12,15 @@ import typer
 
 from keepline.cli.advice import advice
 from keepline.cli.authenticator_name import load_authenticator
-from keepline.cli.handler_name import load_handler
+from keepline.cli.handler_name import check_alone, load_handler
 from keepline.cli.options import (
     AdminHost,
     AdminPort,
     Assignments,
+    AuthenticatorName,
     Config,
     Data,
+    HandlerName,
     Host,
     Insecure,
     Port,
@@ -45,17 +47,9 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    handler: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODULE:CLASS", help="What happens behind a connection; echo by default."
-        ),
-    ] = None,
+    handler: HandlerName = None,
     *,
-    auth: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:NAME", help="Who judges devices instead of auth.mode."),
-    ] = None,
+    auth: AuthenticatorName = None,
     host: Host = None,
     port: Port = None,
     admin_host: AdminHost = None,
@@ -84,11 +78,8 @@ def serve(
             insecure=insecure,
             upstream=upstream,
         )
-        if handler is not None and settings.upstream.urls:
-            raise StartError(
-                f"devices cannot be both {handler}'s and an upstream's",
-                "give either MODULE:CLASS or --upstream (upstream.urls)",
-            )
+        if handler is not None:
+            check_alone(handler, settings)
         if reload:
             raise typer.Exit(_serve_reloading(settings))
         handler_class = load_handler(handler or "echo")

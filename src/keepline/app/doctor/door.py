@@ -18,6 +18,7 @@ from keepline.gateway.tls import make_context
 if TYPE_CHECKING:
     from keepline.settings import Settings
 
+OF_DEVICES: Final = "devices' token"
 LEAST_LENGTH: Final = 16
 LEAST_DIFFERENT: Final = 8
 OTHERS: Final = stat.S_IROTH | stat.S_IWOTH
@@ -73,25 +74,9 @@ def tls(settings: Settings, wall: float) -> Diagnosis:
     return ok("TLS", f"{certificate} is good for {ends:.0f} days")
 
 
-def tokens(settings: Settings) -> list[Diagnosis]:
-    """Return whether what devices and operators show could be guessed."""
-    return [_devices(settings), _operators(settings)]
-
-
-def _without_tls(settings: Settings) -> Diagnosis:
-    if is_loopback(settings.server.host):
-        return ok("TLS", "none, and none is needed on this machine")
-    if settings.proxy.header != "none":
-        return ok("TLS", "none here: it is the proxy's in front")
-    return warning(
-        "TLS",
-        "none: whoever listens on the way reads tokens and speech",
-        "set tls.certificate, or put a proxy in front (docs/tls-and-proxies.md)",
-    )
-
-
-def _devices(settings: Settings) -> Diagnosis:
-    auth, check = settings.auth, "devices' token"
+def devices_token(settings: Settings) -> Diagnosis:
+    """Return whether what devices show could be guessed."""
+    auth, check = settings.auth, OF_DEVICES
     if keeps_key(settings):
         return ok(check, f"each has its own, signed with a key in {settings.data_dir}")
     try:
@@ -114,7 +99,8 @@ def _devices(settings: Settings) -> Diagnosis:
             return ok(check, f"judged by auth.mode {mode}")
 
 
-def _operators(settings: Settings) -> Diagnosis:
+def operators_token(settings: Settings) -> Diagnosis:
+    """Return whether what operators show could be guessed."""
     check, token = "operators' token", settings.admin.token
     if token is not None:
         return _strength(check, token, settings.admin.host)
@@ -124,6 +110,18 @@ def _operators(settings: Settings) -> Diagnosis:
         check,
         "none is set, and others can connect",
         "set admin.token (`keepline token` makes one), or admin.host to 127.0.0.1",
+    )
+
+
+def _without_tls(settings: Settings) -> Diagnosis:
+    if is_loopback(settings.server.host):
+        return ok("TLS", "none, and none is needed on this machine")
+    if settings.proxy.header != "none":
+        return ok("TLS", "none here: it is the proxy's in front")
+    return warning(
+        "TLS",
+        "none: whoever listens on the way reads tokens and speech",
+        "set tls.certificate, or put a proxy in front (docs/tls-and-proxies.md)",
     )
 
 

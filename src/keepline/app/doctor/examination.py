@@ -14,9 +14,17 @@ if TYPE_CHECKING:
 
 
 def examine(
-    settings: Settings, clock: Clock, jemalloc: Path | None, root: Path = Path("/")
+    settings: Settings,
+    clock: Clock,
+    jemalloc: Path | None,
+    root: Path = Path("/"),
+    *,
+    judge: Diagnosis | None = None,
 ) -> list[Diagnosis]:
-    """Look at everything; nothing is changed. `root` is "/", or a tree that stands for it."""
+    """Look at everything; nothing is changed. `root` is "/", or a tree that stands for it.
+
+    `judge` is what is said of who judges devices in place of the settings.
+    """
     server, admin = settings.server, settings.admin
     found = [
         limits.open_files(settings),
@@ -32,7 +40,8 @@ def examine(
         door.port("devices' port", server.host, server.port, settings),
         door.port("operators' port", admin.host, admin.port, settings),
         door.tls(settings, clock.wall()),
-        *door.tokens(settings),
+        judge or door.devices_token(settings),
+        door.operators_token(settings),
     ]
     if settings.upstream.urls:
         found.append(kernel.own_ports(settings, root))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keepline.app.doctor.diagnosis import Diagnosis, Standing
-from keepline.app.doctor.door import port, tls, tokens
+from keepline.app.doctor.door import devices_token, operators_token, port, tls
 from keepline.gateway.certificate_dates import validity
 from keepline.settings import Settings
 from keepline.settings.given import settings_from
@@ -16,6 +16,10 @@ from tests.gateway.tls_peers import Authority
 STRONG = "mZ4x0Qw7bT2cV9sK"
 DAY_S = 86_400.0
 LOOPBACK = "127.0.0.1"
+
+
+def tokens(settings: Settings) -> list[Diagnosis]:
+    return [devices_token(settings), operators_token(settings)]
 
 
 def on_a_network(**sections: Any) -> Settings:

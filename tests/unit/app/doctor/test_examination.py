@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from keepline.app.doctor.diagnosis import ok
+from keepline.app.doctor.door import OF_DEVICES
 from keepline.app.doctor.examination import examine
 from keepline.clock import ManualClock
 from keepline.settings.given import settings_from
@@ -14,6 +16,15 @@ def test_each_thing_is_told_once_and_whatever_is_wrong_says_what_to_do(tmp_path:
     checks = [each.check for each in found]
     assert len(set(checks)) == len(checks) > 10
     assert all(bool(each.advice) == (each.standing != "ok") for each in found)
+
+
+def test_who_judges_in_place_of_the_settings_is_told_in_place_of_them(tmp_path: Path) -> None:
+    open_to_all = settings_from({**PORTS, "server": {"host": "0.0.0.0", "port": 0}})
+    judge = ok(OF_DEVICES, "judged by my.auth:Judge")
+    found = examine(open_to_all, ManualClock(), None, tmp_path, judge=judge)
+    assert [each for each in found if each.check == OF_DEVICES] == [judge]
+    without = examine(open_to_all, ManualClock(), None, tmp_path)
+    assert [each.standing for each in without if each.check == OF_DEVICES] == ["problem"]
 
 
 def test_ports_towards_voice_servers_matter_where_there_are_any(tmp_path: Path) -> None:
