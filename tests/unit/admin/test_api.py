@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import httpx
 import pytest
+from annotated_types import Ge
 from fastapi import APIRouter
+from pydantic import BaseModel
 
 from keepline.admin.api import Readiness, create_api
+
+
+class Size(BaseModel):
+    """What is asked."""
+
+    size_m: Annotated[float, Ge(0)]
+
+
+async def _size(asked: Size) -> float:
+    return asked.size_m
 
 
 class Asked:
@@ -17,6 +31,7 @@ class Asked:
         self.scrapes = 0
         router = APIRouter()
         router.add_api_route("/api/colour", lambda: "red")
+        router.add_api_route("/api/size", _size, methods=["POST"])
         self.api = create_api(ready=lambda: self.readiness, metrics=self.metrics, routers=(router,))
 
     async def metrics(self) -> bytes:
@@ -24,9 +39,12 @@ class Asked:
         return b"keepline_sessions 3.0\n"
 
     async def get(self, path: str) -> httpx.Response:
+        return await self.ask("GET", path)
+
+    async def ask(self, method: str, path: str, content: bytes = b"") -> httpx.Response:
         transport = httpx.ASGITransport(self.api)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.get(path)
+            return await client.request(method, path, content=content)
 
 
 @pytest.fixture
@@ -74,10 +92,28 @@ async def test_routes_of_other_subjects_are_answered_and_described(asked: Asked)
 
 async def test_the_interface_describes_itself_without_pages_from_other_hosts(asked: Asked) -> None:
     description = (await asked.get("/openapi.json")).json()
-    assert set(description["paths"]) == {"/healthz", "/readyz", "/metrics", "/api/colour"}
+    assert set(description["paths"]) == {
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/api/colour",
+        "/api/size",
+    }
     assert (await asked.get("/docs")).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/healthz/"])
 async def test_an_unknown_path_is_not_found(asked: Asked, path: str) -> None:
     assert (await asked.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"size_m": NaN}', b'{"size_m": -Infinity}', b"\xff\xfe", b'{"size_m', b"", b"[NaN]"]
+)
+async def test_a_wrong_request_is_told_what_is_wrong_and_not_what_it_was(
+    asked: Asked, body: bytes
+) -> None:
+    answer = await asked.ask("POST", "/api/size", body)
+    assert answer.status_code == 422
+    [wrong] = answer.json()["detail"]
+    assert set(wrong) == {"type", "loc", "msg"}

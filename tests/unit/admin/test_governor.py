@@ -73,8 +73,8 @@ async def test_without_an_action_all_that_is_forced_is_released() -> None:
     world = World()
     for body in ({"pressure": 0.9}, {"pressure": 1, "action": "none"}):
         await asked(world, "POST", "/api/governor/force", json=body)
-    body = {"pressure": None, "by": "anna"}
-    told = (await asked(world, "POST", "/api/governor/force", json=body)).json()
+    release = {"pressure": None, "by": "anna"}
+    told = (await asked(world, "POST", "/api/governor/force", json=release)).json()
     assert told["forced"] is None
     assert {str(each["forced"]) for each in told["actions"]} == {"None"}
     lines = [(each["action"], each["by"]) for each in world.logged("governor_forced")[2:]]
