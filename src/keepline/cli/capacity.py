@@ -101,7 +101,11 @@ def _head(found: dict[str, Any]) -> str:
     if found["known"]:
         ends = f"{found['most']} fit, then {clean(found['limited_by'])} is used up"
         return f"room for {found['left']} more: {there}, {ends}"
-    return f"too little was seen to tell: {there}, {_most(found)} fit if others are like them"
+    if found["least"] == found["best"]:  # whatever a session takes, this ends it
+        ends = f"more than {found['most']} may not be ({clean(found['limited_by'])})"
+    else:
+        ends = f"{_most(found)} fit if others are like them"
+    return f"too little was seen to tell: {there}, {ends}"
 
 
 def _most(found: dict[str, Any]) -> str:

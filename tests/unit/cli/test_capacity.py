@@ -99,8 +99,20 @@ def test_a_guess_is_told_as_one_with_how_far_it_may_be_off(interface: Interface)
     shown = typed("capacity")[1]
     assert shown.startswith("too little was seen to tell: 5 are there, 4000 to 4600 fit")
     assert "pings every 30 s  900 to 15000  cpu" in shown
-    interface.found = FOUND | few | {"best": 4_000, "most": 4_000}
-    assert "5 are there, 4000 fit if others are like them" in typed("capacity")[1]
+
+
+def test_beside_a_few_sessions_a_limit_is_told_as_that_and_not_as_what_fits(
+    interface: Interface,
+) -> None:
+    interface.found = FOUND | {
+        **dict.fromkeys(("least", "most", "best"), 15_000),
+        "sessions": 0,
+        "known": False,
+        "limited_by": "connections",
+    }
+    assert typed("capacity")[1].startswith(
+        "too little was seen to tell: 0 are there, more than 15000 may not be (connections)\n"
+    )
 
 
 def test_where_all_was_learned_nothing_is_excused(interface: Interface) -> None:

@@ -156,8 +156,13 @@ def forecast(now: Now, costs: Costs, here: Terms, asked: Terms | None = None) ->
 
 
 def _is_near(sessions: float, least: float, most: float) -> bool:
-    """Return whether the worst case has as much room as costs that are just known leave it."""
-    return (most - sessions) <= (1 + SPREADS * KNOWN_WITHIN) * (least - sessions) or least == most
+    """Return whether the worst case has as much room as costs that are just known leave it.
+
+    That there is none is known of what is used, whatever a session takes.
+    """
+    if most <= sessions or least == most:
+        return True
+    return (most - sessions) <= (1 + SPREADS * KNOWN_WITHIN) * (least - sessions)
 
 
 def _memory(now: Now, costs: Costs, asked: Terms) -> Iterable[Room]:

@@ -124,6 +124,15 @@ def test_a_cost_that_is_hardly_known_leaves_the_number_wide_open_and_says_so() -
     assert not found(0.05, sessions_lately=FEWEST - 1).is_known
 
 
+@pytest.mark.parametrize("over", [0.001, 0.1])
+def test_that_a_node_is_over_its_limit_is_known(over: float) -> None:
+    costs = Costs()._replace(
+        cpu=expecting(Cost(3e-5, 0.0), Cost(1e-5, 0.05e-5), Cost(1e-4, 0.0)),
+    )
+    found = forecast(NOW._replace(cpu=CPU_SHARE + over), costs, HERE)
+    assert (found.limited_by, found.left, found.is_known) == (Resource.CPU, 0, True)
+
+
 def test_a_cost_that_is_hardly_known_does_not_matter_where_another_thing_ends_it() -> None:
     found = asked({"connections": 1_010})
     assert (found.least, found.most, found.best, found.is_known) == (1_010, 1_010, 1_010, True)
