@@ -133,7 +133,7 @@ class Link(asyncio.Protocol):
         if self.device is not None:
             self.device.connection.resume_receiving()
         payload, self._unanswered = self._unanswered, None
-        if payload is not None:
+        if payload is not None and not self._ending:
             self._pong(payload)
 
     # -- from the upstream -----------------------------------------------------------------

@@ -84,9 +84,12 @@ async def test_an_upstream_that_was_told_to_close_is_told_nothing_more() -> None
     world = Relayed()
     world.come()
     voice = world.succeed()
+    voice.link.pause_writing()
+    voice.pings(b"what is the matter?")
     voice.link.close("idle")
     before = voice.frames
     assert before[-1][0] == Opcode.CLOSE
+    voice.link.resume_writing()
     voice.pings(b"are you there?")
     voice.says_close(1000)
     assert voice.frames == before
