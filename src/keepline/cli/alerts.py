@@ -40,10 +40,12 @@ Watch = Annotated[bool, typer.Option("--watch", help="Show them anew every 2 s, 
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="As in the list.")]
 Note = Annotated[str, typer.Option(help="For others to read.")]
 About = Annotated[
-    str, typer.Argument(metavar="[ABOUT]", help="A gauge or an incident, as in the list.")
+    str, typer.Argument(metavar="ABOUT", help="A gauge or an incident, as in the list.")
 ]
 Kind = Annotated[str, typer.Option(help="Of this kind: threshold, trend, anomaly, incident.")]
-For = Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 90s, 30m, 2h, 1d.")]
+For = Annotated[
+    str, typer.Option("--for", metavar="TIME", help="How long: 90s, 30m, 2h, 1d; 30d at most.")
+]
 
 alerts = typer.Typer(help="See what the gateway warns of; acknowledge it, or have it silent.")
 

@@ -148,9 +148,10 @@ def _failure(url: httpx.URL, answer: httpx.Response) -> StartError:
                 f"{url} failed to answer", "its log has the reason: admin_request_failed"
             )
         case status if detail:
+            asked_wrongly = status == HTTPStatus.UNPROCESSABLE_ENTITY
             return StartError(
                 f"{url} refuses ({status}): {detail}",
-                "`--help` behind the command says what it takes",
+                "`--help` behind the command says what it takes" if asked_wrongly else "",
             )
         case status:
             return StartError(

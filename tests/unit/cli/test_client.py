@@ -95,7 +95,7 @@ def test_something_else_that_listens_there_is_told() -> None:
         (404, {"detail": "Not Found"}, "does not know this request", "older"),
         (404, "404 not found", "answers with 404", "that of the devices"),
         (302, "", "answers with 302", "admin port"),
-        (421, {"detail": "ask as localhost"}, "refuses (421): ask as localhost", "--help"),
+        (421, {"detail": "ask as localhost"}, "refuses (421): ask as localhost", ""),
         (422, {"detail": [{"msg": "no id"}]}, "refuses (422): no id", "--help"),
         (503, "Service Unavailable", "too many ask at once", "try again"),
         (500, "Internal Server Error", "failed to answer", "admin_request_failed"),
@@ -110,6 +110,12 @@ def test_every_refusal_says_what_to_do(status: int, body: object, problem: str, 
     failure = failure_of(client_of(lambda _: response))
     assert problem in failure.problem
     assert hint in failure.hint
+
+
+@pytest.mark.parametrize("status", [409, 421, 504])
+def test_the_help_is_named_only_to_who_asked_wrongly(status: int) -> None:
+    refused = httpx.Response(status, json={"detail": "no drain is paused"})
+    assert not failure_of(client_of(lambda _: refused)).hint
 
 
 def test_only_what_the_gateway_says_is_not_there_counts_as_not_there() -> None:
