@@ -180,7 +180,7 @@ async def _ask(door: Door, request: Request) -> Identity:
 
 def _give_up_late(door: Door) -> None:
     """The deadline is over: say whose time it was."""
-    if door.connection is None and door.lifecycle.state is State.AUTHENTICATING:
+    if door.is_judged:
         door.node.log.warning("authenticator_too_slow")
         door.give_up(CloseReason.AUTH_UNAVAILABLE, CloseReason.HELLO_TIMEOUT)
     else:

@@ -33,8 +33,11 @@ TURNS_TO_HTTP = 3
 MOST_GIVEN_UP = 48
 """How many admissions are cancelled before everything else has its turn."""
 
+SLICE_S = 0.02
+"""So long at most does the next slice wait for one that does not end."""
+
 GIVEN_UP_S = 1.0
-"""By when all that were cancelled should have ended: an authenticator may be outside code."""
+"""So long after the last was cancelled all should have ended: an authenticator is outside code."""
 
 RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
 
@@ -124,17 +127,23 @@ class Arrivals:
         for _ in range(TURNS_TO_HTTP):
             await asyncio.sleep(0)
         under_way = [each for owner in owners for each in owner.items()]
-        until = self._node.loop.time() + GIVEN_UP_S
+        slow: dict[asyncio.Task[None], Door] = {}
         for first in range(0, len(under_way), MOST_GIVEN_UP):
             part = dict(under_way[first : first + MOST_GIVEN_UP])
             for task in part:
                 task.cancel()
-            left_s = max(0.0, until - self._node.loop.time())
-            _, late = await asyncio.wait(part, timeout=left_s)
+            _, not_yet = await asyncio.wait(part, timeout=SLICE_S)
+            slow.update((task, part[task]) for task in not_yet)
+        if slow:
+            _, late = await asyncio.wait(slow, timeout=GIVEN_UP_S)
             for task in late:
-                self._forget(task)
-                self._node.isolation.strays.admission(task)
-                part[task].give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
+                self._answer_for(task, slow[task])
+
+    def _answer_for(self, task: asyncio.Task[None], door: Door) -> None:
+        self._forget(task)
+        judge = self._node.gate.authenticator if door.is_judged else None
+        self._node.isolation.strays.admission(task, judge)
+        door.give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
 
     def each_second(self, now: float) -> None:
         """Forget what does not matter any more, and let go who has calmed down."""

@@ -13,7 +13,7 @@ from keepline.gateway.gone import GONE
 from keepline.gateway.refusals import RETRY_AFTER_S
 from keepline.gateway.sockets import end_output
 from keepline.lifecycle.machine import Lifecycle
-from keepline.lifecycle.states import Effect, Event
+from keepline.lifecycle.states import Effect, Event, State
 from keepline.reasons import CloseReason
 from keepline.wire.forwarded import forwarded_for, forwarded_secure
 from keepline.wire.handshake import RequestReader, refusal, upgrade_response
@@ -220,6 +220,11 @@ class Door(asyncio.Protocol):
         asked = self._request
         whole = asked.done() and not asked.cancelled() and asked.exception() is None
         return asked.result() if whole else None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether its request went to the authenticator, and it was not upgraded yet."""
+        return self.connection is None and self.lifecycle.state is State.AUTHENTICATING
 
     def give_up(self, before: CloseReason, after: CloseReason, detail: str = "") -> None:
         """End with `before` in HTTP or, when already upgraded, with `after` in a Close."""

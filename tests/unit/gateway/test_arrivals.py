@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from keepline.errors import RefusedError
 from keepline.gateway import arrivals as arrivals_module
+from keepline.gateway.arrivals import GIVEN_UP_S, MOST_GIVEN_UP, SLICE_S
 from keepline.gateway.auth import StaticToken
 from keepline.gateway.door import Door
 from keepline.gateway.identity import Identity
@@ -13,7 +15,8 @@ from keepline.gateway.isolation.strays import PATIENCE_S
 from keepline.reasons import CloseReason
 from keepline.wire.handshake import Request
 from tests.unit.gateway.fakes import TOKEN, World, device_request, settle
-from tests.unit.gateway.test_admission import Entrance, head
+from tests.unit.gateway.test_admission import Entrance, head, no_way
+from tests.unit.gateway.virtual_time import LoopClock, pass_time, passed_s, virtual
 
 
 async def test_a_full_node_refuses_with_503_and_when_to_come_back() -> None:
@@ -141,3 +144,44 @@ async def test_an_authenticator_that_does_not_mind_being_cancelled_keeps_no_node
     assert entrance.status == 503
     assert not strays.found()
     assert not world.node.registry
+
+
+@virtual
+async def test_one_that_does_not_end_makes_nobody_else_late() -> None:
+    world = World(clock=LoopClock())
+    arrivals, strays = world.node.arrivals, world.node.isolation.strays
+    ended: list[Door] = []
+    answered_for: list[Door] = []
+    may_end = asyncio.Event()
+
+    async def deaf(_door: Door) -> None:
+        while not may_end.is_set():
+            with suppress(asyncio.CancelledError):
+                await may_end.wait()
+
+    async def nested(door: Door) -> None:
+        try:
+            async with asyncio.timeout(30):
+                await asyncio.gather(asyncio.sleep(60))
+        finally:  # some turns of the loop after it was cancelled
+            ended.append(door)
+
+    class Noted(Door):
+        def give_up(self, *_: object) -> None:
+            answered_for.append(self)
+
+    doors = [Noted(world.node, no_way) for _ in range(3 * MOST_GIVEN_UP)]
+    for door in doors:
+        arrivals.begin(door, nested if door is not doors[0] else deaf)
+    await arrivals.give_up(arrivals.admissions)
+    assert passed_s() == pytest.approx(SLICE_S + GIVEN_UP_S)
+    assert answered_for == [doors[0]]
+    assert len(ended) == len(doors) - 1
+    await pass_time(PATIENCE_S)
+    world.node.ticker.now = world.clock.now()
+    strays.each_second(world.node.ticker.now)
+    [(_, stray)] = strays.found()
+    assert (stray.handler, stray.call.rpartition(".")[2]) == ("keepline", "deaf")  # not a judge
+    may_end.set()
+    await settle()
+    assert not strays.found()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Future
 
+    from keepline.gateway.auth.contract import Authenticator
     from keepline.gateway.calls import Calls
     from keepline.gateway.node import Node
 
@@ -60,15 +61,17 @@ class Strays:
                 stray = self._of(session, called, partial(place_of_task, task))
                 self._waiting.append((task, stray))
 
-    def admission(self, task: asyncio.Task[Any]) -> None:
+    def admission(self, task: asyncio.Task[Any], judge: Authenticator | None) -> None:
         """The admission of a device was given up: tell about it if it does not end.
 
-        Of all that one waits for, only an authenticator is outside code.
+        `judge` is who had its request just then, None where it waited for something else.
         """
-        node, place = self._node, partial(place_of_task, task)
-        judge = node.gate.authenticator
-        stray = Stray(kind_of(judge), name_of(judge.judge), "", "", node.ticker.now, place)
-        self._waiting.append((task, stray))
+        if judge is None:
+            whose, call = "keepline", name_of(task.get_coro())
+        else:
+            whose, call = kind_of(judge), name_of(judge.judge)
+        place = partial(place_of_task, task)
+        self._waiting.append((task, Stray(whose, call, "", "", self._node.ticker.now, place)))
 
     def thread(
         self,
