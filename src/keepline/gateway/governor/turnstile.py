@@ -116,8 +116,7 @@ class Turnstile:
         except asyncio.CancelledError:
             self._room.leave(turn)
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                with turn.result():
-                    pass  # it had just got it
+                self._give_back()  # it had just got it
             if door.lifecycle.state is not State.CLOSED:
                 raise  # the deadline, or we leave
             raise ConnectionResetError("left while it waited to be judged") from None
@@ -129,17 +128,15 @@ class Turnstile:
         try:
             self._newcomers.check(request)
         except RefusedError:
-            with begun:
-                raise
+            self._give_back()
+            raise
         return begun
 
     def end(self, began: float) -> None:
         """One was judged; who is next comes when the loop has gone round."""
         now = self._node.clock.now()
         self.limit.note(now - began, self.judging, now)
-        self.judging -= 1
-        if self._room:
-            self._crowd.expect_turn()
+        self._give_back()
 
     def look(self, now: float) -> None:
         """Refuse who waits in vain, and let in who may be.
@@ -155,6 +152,12 @@ class Turnstile:
             if not first.done():
                 first.set_result(self._begin())
         if self._room and (len(late) == MOST_GIVEN_UP or self.judging < self.limit.value):
+            self._crowd.expect_turn()
+
+    def _give_back(self) -> None:
+        """Let the next have a turn; of one that was not used there is nothing to learn."""
+        self.judging -= 1
+        if self._room:
             self._crowd.expect_turn()
 
     def _give_up(self, turn: asyncio.Future[Turn]) -> None:

@@ -183,6 +183,7 @@ async def test_a_turn_is_not_lost_with_who_left_as_it_got_it() -> None:
     await leave(visitors)
     await settle()
     assert turnstile.judging == 0
+    assert turnstile.limit._count == 2  # nothing is learned from a turn that nobody used
 
 
 async def test_who_has_waited_is_refused_where_nobody_is_let_in_any_more_and_keeps_no_turn() -> (
@@ -200,6 +201,7 @@ async def test_who_has_waited_is_refused_where_nobody_is_let_in_any_more_and_kee
     assert refused.value.reason is CloseReason.OVERLOADED
     await settle()
     assert (turnstile.judging, len(turnstile)) == (0, 0)
+    assert turnstile.limit._count == 1  # nothing is learned from a turn that nobody used
 
 
 async def test_who_waits_while_the_node_begins_to_leave_is_told_that_when_its_turn_comes() -> None:
