@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from keepline.app.doctor.diagnosis import Diagnosis, ok, problem, warning
+from keepline.app.memory import FILE_NAME
+from keepline.gateway.auth.kept_key import KEY_FILE, keeps_key
+from keepline.gateway.enrolment.making import LEDGER_FILE
 from keepline.gateway.sockets import only_this_machine
 
 if TYPE_CHECKING:
@@ -17,6 +20,9 @@ CHECK: Final = "state"
 MIB: Final = 1 << 20
 LEAST_FREE_BYTES: Final = 64 * MIB
 USUAL_FREE_BYTES: Final = 1_024 * MIB
+FILES: Final = tuple(
+    name + ending for name in (FILE_NAME, LEDGER_FILE) for ending in ("", "-wal", "-shm")
+)
 OTHERS: Final = 0o077
 
 FORGETFUL: Final = frozenset({"tmpfs", "ramfs"})
@@ -41,21 +47,22 @@ def state(settings: Settings, root: Path) -> Diagnosis:
             "give --data DIR, or data_dir",
         )
     there = next(each for each in (directory, *directory.absolute().parents) if _is_there(each))
-    return (
-        _unusable(directory, there) or _on_what(directory, there, root) or _room(directory, there)
-    )
+    found = _unusable(there)
+    if found is None and there == directory:
+        found = _closed(directory, reads_key=keeps_key(settings)) or _open_to_others(directory)
+    return found or _on_what(directory, there, root) or _room(directory, there)
 
 
 def _is_there(path: Path) -> bool:
-    """Return whether this user can see it."""
+    """Return whether this user can see it; a link without a target is there, and in the way."""
     try:
-        return path.exists()
+        return path.is_symlink() or path.exists()
     except OSError:  # below what it may not look into
         return False
 
 
-def _unusable(directory: Path, there: Path) -> Diagnosis | None:
-    """Return what keeps this user from writing; `there` is it, or where it would be made."""
+def _unusable(there: Path) -> Diagnosis | None:
+    """Return what keeps this user from writing where state is, or where it would be made."""
     try:
         with tempfile.NamedTemporaryFile(dir=there):
             pass
@@ -65,7 +72,27 @@ def _unusable(directory: Path, there: Path) -> Diagnosis | None:
             f"cannot write in {there}: {error.strerror}",
             "give --data a directory that this user may read and write",
         )
-    if there == directory and directory.stat().st_mode & OTHERS:
+    return None
+
+
+def _closed(directory: Path, *, reads_key: bool) -> Diagnosis | None:
+    """Return what is there already, and what a start would need of it and may not."""
+    key = [(directory / KEY_FILE, os.R_OK)] if reads_key else []
+    databases = [(directory / name, os.R_OK | os.W_OK) for name in FILES]
+    for path, asked in [(directory, os.R_OK | os.W_OK | os.X_OK), *databases, *key]:
+        if _is_there(path) and not os.access(path, asked):
+            may_not = "read" if asked == os.R_OK else "read and write"
+            return problem(
+                CHECK,
+                f"{path} is there, and this user may not {may_not} it",
+                "run as the user that has made it, or give it to this one: chown -R USER"
+                f" {directory}",
+            )
+    return None
+
+
+def _open_to_others(directory: Path) -> Diagnosis | None:
+    if directory.stat().st_mode & OTHERS:
         return warning(
             CHECK,
             f"others on this machine can look into {directory}, where the key of tokens is",

@@ -57,6 +57,49 @@ def test_a_directory_that_cannot_be_written_is_a_problem(
     assert (diagnosis.standing, "Permission denied" in diagnosis.found) == (Standing.PROBLEM, True)
 
 
+def test_a_link_without_a_target_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for data_dir in (tmp_path / "dangling", tmp_path / "dangling/state"):
+        diagnosis = state(settings_from({"data_dir": data_dir}), tmp_path)
+        assert (diagnosis.standing, "dangling" in diagnosis.found) == (Standing.PROBLEM, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "lacking", "told"),
+    [
+        ("keepline.db", os.W_OK, "keepline.db is there, and this user may not read and write it"),
+        ("keepline.db-wal", os.R_OK, "keepline.db-wal is there"),
+        ("enrolment.db", os.R_OK, "enrolment.db is there"),
+        ("token.keys", os.R_OK, "token.keys is there, and this user may not read it"),
+        ("token.keys", os.W_OK, ""),  # it is only read
+        ("keepline.db.broken", os.R_OK, ""),  # not even that
+        (".", os.R_OK, "s is there"),
+    ],
+)
+def test_what_is_there_and_somebody_else_s_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, lacking: int, told: str
+) -> None:
+    directory = kept(tmp_path / "s")
+    if name != ".":
+        (directory / name).touch()
+    theirs = directory / name
+    monkeypatch.setattr(os, "access", lambda path, asked: path != theirs or not asked & lacking)
+    everybody_s = settings_from({"data_dir": directory, "server": {"host": "0.0.0.0"}})
+    diagnosis = state(everybody_s, mounted(tmp_path / "root", (Path("/"), "ext4")))
+    assert (diagnosis.standing is Standing.PROBLEM) == bool(told)
+    assert told in diagnosis.found
+
+
+def test_a_key_that_no_start_would_read_may_be_anybody_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = kept(tmp_path / "s")
+    (directory / "token.keys").touch()
+    monkeypatch.setattr(os, "access", lambda path, _: path.name != "token.keys")
+    settings = settings_from({"data_dir": directory})
+    assert "token.keys" not in state(settings, tmp_path).found
+
+
 def test_a_place_that_this_user_may_not_look_into_is_told_as_what_it_is_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
