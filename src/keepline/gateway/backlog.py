@@ -46,9 +46,14 @@ class Backlog(Generic[T]):
         """What waits, as its owners count it."""
         return self._bytes
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more control."""
+        return len(self._items) - self._audio >= self._control_limit
+
     def put(self, item: T, size_bytes: int, *, audio: bool) -> Put:
         """Append `item`; at a limit drop the oldest audio, or refuse more control."""
-        if not audio and len(self._items) - self._audio >= self._control_limit:
+        if not audio and self.is_full:
             return Put.OVERFLOW
         dropped = False
         while self._audio and (
@@ -65,7 +70,7 @@ class Backlog(Generic[T]):
         return Put.DROPPED_AUDIO if dropped else Put.KEPT
 
     def put_past_limits(self, item: T) -> None:
-        """Append what is our own: it is as seldom as its session's end, and holds no bytes."""
+        """Append what holds no bytes: once at a session's end, before that only while not full."""
         self._items.append((False, 0, item))
 
     def take(self) -> T | None:

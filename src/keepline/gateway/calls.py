@@ -178,7 +178,10 @@ class Calls(Receiver):
             self.go_on(method, rest)
 
     def ask(self, method: Callable[..., object]) -> None:
-        """As `deliver`, for a question of ours: a full inbox is the device's doing."""
+        """As `deliver`, for a question at the session's end: a full inbox is the device's doing.
+
+        Who asks a session that goes on sees to it that its inbox is not full.
+        """
         if self._worker is None:
             self.deliver(method)
         else:

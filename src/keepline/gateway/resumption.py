@@ -85,6 +85,9 @@ class Parting(NamedTuple):
 async def save_snapshot(session: Session) -> None:
     """Save a snapshot of a session that goes on; what cannot be kept now is told in the log."""
     node = session.connection.node
+    if session.inbox is not None and session.inbox.is_full:
+        node.log.warning("state_not_saved", device_id=session.device_id, error="its inbox is full")
+        return
     question = _Question(node)
     node.memory.expect(session, question.answer)
     try:

@@ -88,3 +88,24 @@ async def test_a_snapshot_of_an_idle_session_is_newer_than_what_was_saved_before
     life.session.close(CloseReason.HANDLER_FAILED)
     life.loses_tcp()
     assert (await come(world)).handler.calls[0] == ("restore", b"state")
+
+
+async def test_a_handler_that_is_stuck_is_asked_for_no_more_snapshots_than_its_inbox_takes() -> (
+    None
+):
+    world = World(Counting, inbox={"control_messages": 4})
+    life = await come(world)
+    life.says('{"type":"listen","state":"detect","text":"first"}')
+    for _ in range(10):
+        life.session.spawn(life.session.save_snapshot())
+        await settle()
+    assert life.session.inbox is not None
+    assert len(life.session.inbox) == 4
+    assert len(world.logged("state_not_saved")) == 6
+    assert life.connection.lifecycle.reason is None
+    life.handler.go.set()  # type: ignore[attr-defined]
+    for _ in range(5):
+        await settle()
+    assert not world.node.memory._expected
+    await life.session.save_snapshot()
+    assert len(world.logged("state_not_saved")) == 6
