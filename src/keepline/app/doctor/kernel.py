@@ -19,7 +19,9 @@ TRACKED_SHARE: Final = 0.8
 def listen_queue(settings: Settings, root: Path) -> Diagnosis:
     """Return whether as many may wait to be accepted as the settings say."""
     most, wanted = _number(root, "core/somaxconn"), settings.server.backlog
-    if most is None or most >= wanted:
+    if most is None:
+        return ok("listen queue", "this machine does not tell its length")
+    if most >= wanted:
         return ok("listen queue", f"{wanted} may wait to be accepted")
     return warning(
         "listen queue",
@@ -32,7 +34,9 @@ def listen_queue(settings: Settings, root: Path) -> Diagnosis:
 def keepalive(settings: Settings, root: Path) -> Diagnosis:
     """Return whether the kernel's own keepalives stay behind our pings."""
     after_s, ours_s = _number(root, "ipv4/tcp_keepalive_time"), settings.heartbeat.ping_every_s
-    if after_s is None or after_s > ours_s:
+    if after_s is None:
+        return ok("keepalive", "this machine does not tell its interval")
+    if after_s > ours_s:
         return ok("keepalive", f"pings go out every {ours_s:g} s, the kernel adds nothing")
     return warning(
         "keepalive",
@@ -62,7 +66,9 @@ def tracked(settings: Settings, root: Path) -> Diagnosis:
             "sysctl -w net.netfilter.nf_conntrack_tcp_timeout_established=86400, or a shorter"
             " heartbeat.interval_s",
         )
-    return ok("firewall", "no table of connections is in the way")
+    if most is None or kept_s is None:
+        return ok("firewall", "this machine does not tell of a table of connections")
+    return ok("firewall", f"its table has room for {most} connections, and keeps them long enough")
 
 
 def own_ports(settings: Settings, root: Path) -> Diagnosis:

@@ -10,7 +10,7 @@ from keepline.app.descriptors import OTHER_DESCRIPTORS, wanted_descriptors
 from keepline.app.doctor.diagnosis import Diagnosis, ok, problem, warning
 from keepline.monitor.capacity.costs import MEMORY
 from keepline.monitor.capacity.forecast import KERNEL_BYTES, MEMORY_SHARE
-from keepline.monitor.process.cgroup import cores_limit
+from keepline.monitor.process.cgroup import OUR_GROUPS, cores_limit
 from keepline.monitor.process.procfs import limit_bytes
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def memory(settings: Settings, root: Path) -> Diagnosis:
 def cores(root: Path) -> Diagnosis:
     """Return whether a control group takes the loop its core away now and then."""
     share = cores_limit(root)
+    if share is None and not (root / OUR_GROUPS).exists():
+        return ok("processor", "this machine does not tell its quota")
     if share is None:
         return ok("processor", "no quota stops it")
     if share >= LEAST_CORES:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+OUR_GROUPS: Final = "proc/self/cgroup"
 _V1, _V2 = 1, 2
 _MEMORY: Final = {
     _V2: ("memory.max", "memory.high"),  # the kernel kills at the one, stalls at the other
@@ -57,7 +58,7 @@ def _groups(root: Path, controller: str) -> Iterator[tuple[int, Path]]:
 def _memberships(root: Path, controller: str) -> Iterator[tuple[int, _Hierarchy, PurePosixPath]]:
     """Yield the trees in which a controller can be, each with the group in which we are there."""
     mounted = dict(_hierarchies(root, controller))
-    for line in _lines(root / "proc/self/cgroup"):
+    for line in _lines(root / OUR_GROUPS):
         _, controllers, path = line.split(":", 2)
         if not controllers and _V2 in mounted:
             yield _V2, mounted[_V2], PurePosixPath(path)

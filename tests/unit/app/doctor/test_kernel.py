@@ -12,9 +12,18 @@ from tests.unit.app.doctor.machine import machine
 USUAL = settings_from()
 
 
-def test_a_machine_that_tells_nothing_is_no_problem(tmp_path: Path) -> None:
+def test_of_a_machine_that_tells_nothing_nothing_is_claimed(tmp_path: Path) -> None:
     for check in (listen_queue, keepalive, tracked, own_ports):
-        assert check(USUAL, tmp_path).standing is Standing.OK
+        diagnosis = check(USUAL, tmp_path)
+        assert diagnosis.standing is Standing.OK
+        assert diagnosis.found.startswith("this machine does not tell")
+
+
+@pytest.mark.parametrize("known", ["max", "tcp_timeout_established"])
+def test_of_half_a_firewall_s_numbers_only_what_hurts_is_told(tmp_path: Path, known: str) -> None:
+    name = f"netfilter__nf_conntrack_{known}"
+    assert "does not tell" in tracked(USUAL, machine(tmp_path, **{name: "262144"})).found
+    assert tracked(USUAL, machine(tmp_path, **{name: "20"})).standing is Standing.WARNING
 
 
 def test_a_listen_queue_that_the_kernel_cuts_is_told_with_the_command(tmp_path: Path) -> None:

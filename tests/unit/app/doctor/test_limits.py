@@ -76,15 +76,19 @@ def test_advice_on_open_files_is_enough_when_it_is_followed(hard: int) -> None:
     assert open_files(settings_from(server=lowered), hard).standing is Standing.OK
 
 
-def test_a_machine_that_tells_nothing_of_its_memory_is_no_problem(tmp_path: Path) -> None:
-    assert memory(SMALL, tmp_path).standing is Standing.OK
+def test_of_a_machine_that_tells_nothing_nothing_is_claimed(tmp_path: Path) -> None:
+    for diagnosis in (memory(SMALL, tmp_path), cores(tmp_path)):
+        assert diagnosis.standing is Standing.OK
+        assert diagnosis.found.startswith("this machine does not tell")
 
 
 @pytest.mark.parametrize(
     ("quota", "standing"),
     [("50000 100000", "warning"), ("200000 100000", "ok"), ("max 100000", "ok"), ("", "ok")],
 )
-def test_a_quota_below_one_core_is_told(tmp_path: Path, quota: str, standing: str) -> None:
+def test_a_quota_below_one_core_of_our_own_group_is_told(
+    tmp_path: Path, quota: str, standing: str
+) -> None:
     mount = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
     write(tmp_path, "proc/self/mountinfo", mount)
     write(tmp_path, "proc/self/cgroup", "0::/system.slice/keepline.service\n")
