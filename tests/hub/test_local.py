@@ -19,10 +19,26 @@ from keepline.hub.backup import back_up
 from keepline.hub.database import Database
 from keepline.hub.local import PRUNE_EACH_S, PRUNE_LATER_S, LocalHub, Retention
 from keepline.hub.numbers import BLOCK
-from keepline.hub.operations import PRUNE_ROWS
+from keepline.hub.operations import PRUNE_ROWS, Transaction
 from keepline.hub.port import Outcome
 from tests.hub.stand_ins import CountingNode
 from tests.waiting import eventually
+
+
+class Breaks:
+    """Finds the file damaged, once."""
+
+    size_bytes = 0
+
+    def __init__(self) -> None:
+        self._is_done = False
+
+    def run(self, _: Transaction) -> None:
+        if not self._is_done:
+            self._is_done = True
+            error = sqlite3.DatabaseError("malformed")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
 
 
 class Opened:
@@ -56,8 +72,9 @@ class Opened:
         yield
         self.hub._writer._most_waiting = most
 
-    def forget_numbers(self) -> None:
-        self._other.execute("update counter set value = 0")
+    def break_file(self) -> None:
+        """Have it set aside, and a new one made, before anything else is written."""
+        self.hub._writer.note(Breaks())
 
     async def all_written(self) -> None:
         assert await self.hub._writer.flush(30.0) == 0
@@ -140,10 +157,22 @@ async def test_numbers_go_on_when_the_file_is_a_new_one(tmp_path: Path) -> None:
         for number in range(2 * BLOCK):
             numbers.append((await opened.hub.claim("device", f"session-{number}")).number)
             if number == BLOCK // 4:
-                opened.forget_numbers()
+                opened.break_file()
             if number % 500 == 0:
                 await opened.all_written()
         assert numbers == sorted(set(numbers))
+        assert opened.hub._database.set_aside is not None
+
+
+async def test_a_number_of_a_new_file_is_above_those_of_the_one_before(tmp_path: Path) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.break_file()
+        at_once = await opened.hub.claim("device", "session-1")
+        await opened.all_written()
+        opened.hub.share()  # from here on the file gives them
+        by_the_file = await opened.hub.claim("device", "session-2")
+        assert by_the_file.number > at_once.number
+        await opened.hub.save(by_the_file, b"state")
 
 
 async def test_a_provisional_claim_saves_when_the_store_is_back(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,14 @@ class Life:
             on_trouble=lambda trouble: self.troubles.append(trouble) if trouble else None,
         )
         self.node.hub = self.hub
+
+    @contextmanager
+    def slow_disk(self) -> Iterator[None]:
+        """Whatever it writes comes to the file afterwards."""
+        goes_on = threading.Event()
+        self.executor.submit(goes_on.wait)
+        yield
+        goes_on.set()
 
     async def give_up(self, device_id: str) -> None:
         """As a process does whose heir asks for a device."""
@@ -118,6 +128,47 @@ async def test_an_older_claim_can_neither_save_nor_release(begin: Begin) -> None
         await elder.hub.save(older, b"too late")
     await elder.hub.release(older, b"too late, too", WINDOW_S)
     assert (await heir.hub.claim("device", "session-3")).state == b"newer"
+
+
+@pytest.mark.parametrize("newer_is", ["held", "released"])
+@pytest.mark.parametrize("is_asked_for", ["before", "after"])
+async def test_an_older_claim_that_is_written_late_takes_nothing_from_a_newer_one(
+    begin: Begin, clock: ManualClock, is_asked_for: str, newer_is: str
+) -> None:
+    elder = await begin("first")
+    if is_asked_for == "after":  # the heir was told what it inherits: the file gives the number
+        elder.hub.share()
+    with elder.slow_disk():
+        claiming = asyncio.ensure_future(elder.hub.claim("device", "session-1"))
+        await asyncio.sleep(0)
+        heir = await begin("second", elder)
+        clock.advance(1.0)
+        newer = await heir.hub.claim("device", "session-2")
+        if newer_is == "released":
+            await heir.hub.release(newer, b"newer", WINDOW_S)
+    older = await claiming
+    with pytest.raises(ReplacedError):
+        await elder.hub.save(older, b"older")
+    await elder.hub.release(older, b"older, too", WINDOW_S)
+    if newer_is == "held":
+        await heir.hub.save(newer, b"newer")
+    assert (await heir.hub.claim("device", "session-3")).state == b"newer"
+
+
+async def test_a_state_that_a_newer_claim_has_left_keeps_its_window(
+    begin: Begin, clock: ManualClock
+) -> None:
+    elder = await begin("first")
+    await elder.hub.save(await elder.hub.claim("device", "session-1"), b"older")
+    with elder.slow_disk():
+        claiming = asyncio.ensure_future(elder.hub.claim("device", "session-2"))
+        await asyncio.sleep(0)
+        heir = await begin("second", elder)
+        newer = await heir.hub.claim("device", "session-3")
+        await heir.hub.release(newer, b"newer", WINDOW_S)
+    await claiming
+    clock.advance(WINDOW_S)
+    assert (await heir.hub.claim("device", "session-4")).outcome is Outcome.EXPIRED
 
 
 async def test_a_device_that_has_gone_over_is_no_longer_said_to_be_here(begin: Begin) -> None:

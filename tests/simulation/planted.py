@@ -70,8 +70,8 @@ def a_number_that_is_given_twice(patch: pytest.MonkeyPatch) -> None:
     """Of a block that is given away one number is written down."""
     real = Transaction.take_numbers
 
-    def take_numbers(self: Transaction, count: int, *, above: int = 0) -> int:
-        return real(self, min(count, 1), above=above)
+    def take_numbers(self: Transaction, count: int) -> int:
+        return real(self, min(count, 1))
 
     patch.setattr(Transaction, "take_numbers", take_numbers)
 

@@ -69,7 +69,8 @@ class Elder:
                 if self._line.say({"ask": "give_up", "device": device_id, "number": number}):
                     await answer
         except TimeoutError:
-            # Whatever it writes from now on is refused: the claim that follows is newer.
+            # Whatever it writes from now on is refused, a claim that still waits there as well: the
+            # claim that follows is newer.
             self._log.warning("elder_too_slow", device_id=device_id)
         finally:
             self._answers.pop(number, None)

@@ -41,9 +41,11 @@ class Database:
         """
         self.path = path
         self.set_aside: Path | None = None
+        self.is_shared = False  # another process claims devices in it, too
         self.dropped = 0  # rows that can never be written, and why the last of them
         self.dropped_because: Exception | None = None
         self._is_broken = False  # and not set aside yet
+        self._given = 0  # the last number of a claim that was given away here
         self._connection: sqlite3.Connection | None = None
         try:
             self._connection = _open(path)
@@ -76,7 +78,7 @@ class Database:
         connection = self._opened()
         connection.execute("begin immediate")
         try:
-            transaction = Transaction(connection)
+            transaction = Transaction(connection, is_shared=self.is_shared)
             results: list[object] = []
             for kind, some in groupby(operations, type):
                 if kind not in NOTES:
@@ -91,6 +93,7 @@ class Database:
             if connection.in_transaction:
                 connection.execute("rollback")
             raise
+        self._given = transaction.number or self._given
         if transaction.dropped:
             self.dropped_because = transaction.dropped[-1]
             self.dropped += len(transaction.dropped)
@@ -101,7 +104,7 @@ class Database:
             if self._is_broken and self.path is not None:
                 self.set_aside = _set_aside(self.path)
             self._is_broken = False
-            self._connection = _open(self.path)
+            self._connection = _open(self.path, given=self._given)
         return self._connection
 
 
@@ -124,7 +127,8 @@ def _run(operation: Operation, transaction: Transaction) -> object:
         return error
 
 
-def _open(path: Path | None) -> sqlite3.Connection:
+def _open(path: Path | None, *, given: int = 0) -> sqlite3.Connection:
+    """Open or make the file; no claim in it gets a number up to the one that was `given`."""
     # One call at a time is the hub's promise; where transactions begin and end is ours to say.
     if path is not None and not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
@@ -142,6 +146,10 @@ def _open(path: Path | None) -> sqlite3.Connection:
         connection.execute("pragma journal_size_limit = 4194304")
         _check(connection)
         migrate(connection)
+        if given:
+            connection.execute(
+                "update counter set value = max(value, ?) where name = 'claims'", (given,)
+            )
         connection.execute(f"pragma busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
     except BaseException:
         connection.close()

@@ -106,7 +106,6 @@ class LocalHub:
         self._writer = Writer(database, loop=loop, executor=executor, on_trouble=on_trouble)
         self._numbers = Numbers(self._writer.ask)
         self._traces = Traces()
-        self._is_shared = False
         self._refused: dict[str, TakeClaim] = {}  # by device; made up for when there is room again
         self._holder: Holder | None = None
         self._apart_s = self._least_apart_s = clock.wall() - clock.now()
@@ -150,9 +149,9 @@ class LocalHub:
         And of whom nothing is kept is known, so that such a claim has to wait for nothing. Raises
         HubDownError, and leaves it to the file then.
         """
-        self._is_shared = False
+        self._database.is_shared = False
         await self._writer.ask(FindTraces(self._traces))
-        if not self._is_shared:
+        if not self._database.is_shared:
             await self._numbers.begin()
 
     def share(self) -> None:
@@ -160,7 +159,7 @@ class LocalHub:
 
         To be called before that process begins.
         """
-        self._is_shared = True
+        self._database.is_shared = True
         self._numbers.share()
 
     async def claim(self, device_id: str, session_id: str) -> Claim:

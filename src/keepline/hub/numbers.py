@@ -22,16 +22,12 @@ BLOCK: Final = 4_096
 
 
 class TakeNumbers(NamedTuple):
-    """Give a block away; return the number before its first.
+    """Give a block away; return the number before its first."""
 
-    It is above all that the file has given, and above `known`: the file may be a new one.
-    """
-
-    known: int
     size_bytes: int = 200
 
     def run(self, transaction: Transaction) -> int:
-        return transaction.take_numbers(BLOCK, above=self.known)
+        return transaction.take_numbers(BLOCK)
 
 
 class Numbers:
@@ -83,7 +79,7 @@ class Numbers:
 
     def _want(self) -> None:
         with suppress(HubDownError):
-            self._asked = self._ask(TakeNumbers(self._last))
+            self._asked = self._ask(TakeNumbers())
             self._asked.add_done_callback(self._on_taken)
 
     def _on_taken(self, taken: asyncio.Future[object]) -> None:

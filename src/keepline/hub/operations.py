@@ -21,11 +21,15 @@ PRUNE_ROWS: Final = 5_000  # of each table in one transaction
 
 _EVENTS: Final = "select id, at, device_id, kind, data from event where id > ?"
 
-_OWNERS: Final = Insert(
-    "own",
-    5,
+_NEWER: Final = (
     " on conflict do update set claim = excluded.claim, node = excluded.node,"
-    " session_id = excluded.session_id, since = excluded.since",
+    " session_id = excluded.session_id, since = excluded.since"
+    " where excluded.claim > own.claim"
+)
+_OWNERS: Final = Insert("own", 5, _NEWER)
+# What waited long is given a number of now, and may be older than the claim of another process.
+_SHARED: Final = Insert(
+    "own", 5, f"{_NEWER} and (own.node = excluded.node or own.since <= excluded.since)"
 )
 _NEW_EVENTS: Final = Insert("event (at, device_id, kind, data)", 4)
 _TALLIES: Final = Insert(
@@ -42,40 +46,46 @@ class Transaction:
     """What the operations of one transaction share: the next number, and what is only noted.
 
     That is written when all else is done, or when somebody wants to read it; who has a device, as
-    soon as anything else than a note follows.
+    soon as anything else than a note follows. Whoever has it by a newer claim keeps it; `is_shared`
+    while another process claims devices in the same file, and takes them from us.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, is_shared: bool = False) -> None:
         self.execute = connection.execute
         self.connection = connection
         self.owners: list[tuple[object, ...]] = []
         self.events: list[tuple[float, str, str, bytes]] = []
         self.tallies: list[tuple[str | float, ...]] = []
         self.dropped: list[Exception] = []  # why rows were left out that can never be written
-        self._number: int | None = None
+        self.number: int | None = None  # the last one given away, None when nobody asked
+        self._newer = _SHARED if is_shared else _OWNERS
 
     def next_number(self) -> int:
         """Return the number of the next claim."""
         return self.take_numbers(1) + 1
 
-    def take_numbers(self, count: int, *, above: int = 0) -> int:
-        """Give so many numbers away, all of them above `above`; return the one before the first."""
-        if self._number is None:
-            (self._number,) = self.execute(
+    def take_numbers(self, count: int) -> int:
+        """Give so many numbers away; return the one before the first."""
+        if self.number is None:
+            (self.number,) = self.execute(
                 "select value from counter where name = 'claims'"
             ).fetchone()
-        before: int = max(self._number, above)
-        self._number = before + count
+        before: int = self.number
+        self.number = before + count
         return before
 
+    def take_owners(self, rows: Sequence[tuple[object, ...]]) -> None:
+        """Write who has which device since, all or none."""
+        self._newer.write(self.connection, rows)
+
     def write_owners(self) -> None:
-        """Write who has which device since."""
-        self._write(_OWNERS, self.owners)
+        """Write what was noted of that."""
+        self._write(self._newer, self.owners)
 
     def finish(self) -> None:
         """Write what was gathered; one row that cannot be written costs none of the others."""
-        if self._number is not None:
-            self.execute("update counter set value = ? where name = 'claims'", (self._number,))
+        if self.number is not None:
+            self.execute("update counter set value = ? where name = 'claims'", (self.number,))
         self.write_owners()
         self._write(_NEW_EVENTS, self.events)
         self._write(_TALLIES, self.tallies)
@@ -143,18 +153,23 @@ class TakeClaim(NamedTuple):
 def take_claims(taking: Sequence[TakeClaim], transaction: Transaction) -> list[Claim]:
     """Take all, in order: who come together are written, and looked for, together."""
     numbers = [each.number or transaction.next_number() for each in taking]
+    latest = {each.device_id: number for each, number in zip(taking, numbers, strict=True)}
     owners = [
         (each.device_id, number, each.node, each.session_id, each.at)
         for each, number in zip(taking, numbers, strict=True)
     ]
-    _OWNERS.write(transaction.connection, owners)
+    transaction.take_owners(owners)
     named = json.dumps([each.device_id for each in taking])
     rows = transaction.execute(
-        "select device_id, until, data from state"
+        "select device_id, until, data, own.claim from state join own using (device_id)"
         " where device_id in (select value from json_each(?))",
         (named,),
     )
-    saved: dict[str, Saved] = {device_id: (until, data) for device_id, until, data in rows}
+    saved: dict[str, Saved] = {
+        device_id: (until, data)
+        for device_id, until, data, number in rows
+        if number == latest[device_id]  # else somebody newer has it, with its state
+    }
     claims = []
     for each, number in zip(taking, numbers, strict=True):
         claim = each.find(number, saved.pop(each.device_id, None), transaction)
