@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from keepline.gateway.beside import Beside
     from keepline.gateway.calls import Calls, Inbox
     from keepline.gateway.delivery import Delivery
     from keepline.gateway.resumption import Parting
+    from keepline.wire.reader import FrameReader
 
 T = TypeVar("T")
 
 
 class Seldom:
-    """By session, and only while there is some: nothing of those that are idle or have gone."""
+    """By session, and only while there is some: nothing of those that are idle or have gone.
 
-    __slots__ = ("besides", "deliveries", "inboxes", "partings")
+    When a message was found unfinished is by its reader, and goes with it.
+    """
+
+    __slots__ = ("besides", "deliveries", "inboxes", "partings", "unfinished")
 
     def __init__(self) -> None:
         self.besides: dict[Calls, Beside] = {}
         self.inboxes: dict[Calls, Inbox] = {}
         self.deliveries: dict[Calls, Delivery] = {}
         self.partings: dict[Calls, Parting] = {}
+        self.unfinished: WeakKeyDictionary[FrameReader, float] = WeakKeyDictionary()
 
     def forget(self, session: Calls) -> None:
         """It has gone."""

@@ -21,9 +21,11 @@ def look(connection: Connection, reader: FrameReader, now: float) -> float:
     That is `session.idle_after_s` after it was first seen, of which only the time counts in which
     we listened.
     """
-    if reader.noted_at <= connection.last_activity or connection.is_held_up(now):
-        reader.noted_at = now
-    due = reader.noted_at + connection.node.settings.session.idle_after_s
+    found_at = connection.node.seldom.unfinished
+    since = found_at.get(reader, 0.0)
+    if since <= connection.last_activity or connection.is_held_up(now):
+        found_at[reader] = since = now
+    due = since + connection.node.settings.session.idle_after_s
     if now >= due:
         connection.stop_hearing(CloseReason.MESSAGE_TIMEOUT, f"{reader.buffered_bytes} bytes of it")
     return due

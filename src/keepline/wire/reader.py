@@ -73,6 +73,7 @@ class FrameReader:
     """
 
     __slots__ = (
+        "__weakref__",
         "_assembly",
         "_at",
         "_calm",
@@ -80,7 +81,6 @@ class FrameReader:
         "_mask",
         "_rest",
         "limits",
-        "noted_at",
         "pending",
     )
 
@@ -94,7 +94,6 @@ class FrameReader:
         self._rest = b""  # not parsed yet: the start of a frame, or more than one turn's worth
         self._at = 0  # where in `_rest` to go on
         self.pending = False
-        self.noted_at = 0.0  # its owner's: when it was found unfinished
 
     @property
     def buffered_bytes(self) -> int:

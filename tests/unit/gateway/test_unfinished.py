@@ -62,6 +62,7 @@ async def test_a_slow_message_that_is_finished_in_time_is_heard_and_the_next_has
         life.connection.data_received(LARGE[:-8])
         trickles(life, here, 8)  # which are its last ones
         assert life.handler.names.count("audio") == number
+    assert not here.node.seldom.unfinished
     assert life.connection.lifecycle.reason is None
 
 
@@ -89,5 +90,21 @@ async def test_while_we_do_not_listen_no_message_is_late() -> None:
     here.pass_time(4 * IDLE_AFTER_S)
     assert life.connection.lifecycle.reason is None
     life.connection.resume_receiving()
+    trickles(life, here, IDLE_AFTER_S - 1)
+    assert life.connection.lifecycle.reason is None
+
+
+async def test_a_ping_that_came_slowly_takes_nothing_of_the_time_of_the_next_message() -> None:
+    here = world()
+    life = here.connect()
+    here.pass_time(IDLE_AFTER_S + 1)
+    ping = encode_masked(Opcode.PING, b"ping", KEY)
+    life.connection.data_received(ping[:-1])
+    life.connection.on_due(here.node.ticker.now)
+    assert here.node.seldom.unfinished
+    here.pass_time(IDLE_AFTER_S - 1)
+    life.connection.data_received(ping[-1:])
+    assert not here.node.seldom.unfinished
+    life.connection.data_received(LARGE[:-100])
     trickles(life, here, IDLE_AFTER_S - 1)
     assert life.connection.lifecycle.reason is None
