@@ -114,7 +114,7 @@ class Served:
         return found
 
     def end(self) -> None:
-        for pid in [each["successor"] for each in self.logged("upgrade_begins")]:
+        for pid in [each["heir"] for each in self.logged("upgrade_begins")]:
             subprocess.run(["kill", "-9", str(pid)], check=False, capture_output=True)
         for process in self._processes:
             process.kill()

@@ -78,8 +78,8 @@ class Served:
         return self.logged("started")[-1]
 
     @property
-    def successors(self) -> list[int]:
-        return [each["successor"] for each in self.logged("upgrade_begins")]
+    def heirs(self) -> list[int]:
+        return [each["heir"] for each in self.logged("upgrade_begins")]
 
     async def upgrade(self, *options: str) -> tuple[int, str]:
         """Run the command; return its status and what it said."""
@@ -92,7 +92,7 @@ class Served:
         return process.returncode, said.decode()
 
     def end(self) -> None:
-        for pid in self.successors:
+        for pid in self.heirs:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.kill()
@@ -219,7 +219,7 @@ async def test_an_upgrade_under_a_fleet_refuses_nobody_and_loses_nothing(served:
     check(fleet, served)
     assert Counter(fleet.connects.values())[2] >= DEVICES * 0.9
     assert served.process.wait(GIVE_UP_AFTER_S) == 0
-    [pid] = served.successors
+    [pid] = served.heirs
     os.kill(pid, signal.SIGTERM)
     await eventually(lambda: len(served.logged("stopped")) == 2, within_s=GIVE_UP_AFTER_S)
     assert not (served.data / line.FILE_NAME).exists()
@@ -246,7 +246,7 @@ async def test_who_is_not_ready_in_time_is_ended(served: Served, sleeper: str) -
     await served.started()
     status, said = await served.upgrade("--exec", sleeper, "--wait", "1")
     assert (status, "was not ready within 1 s" in said) == (2, True)
-    [pid] = served.successors
+    [pid] = served.heirs
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert served.process.poll() is None
@@ -274,18 +274,18 @@ async def test_an_upgrade_ends_with_who_asked_for_it_as_long_as_nothing_has_chan
     assert served.process.poll() is None
 
 
-async def test_a_gateway_that_is_stopped_meanwhile_takes_its_successor_with_it(
+async def test_a_gateway_that_is_stopped_meanwhile_takes_its_heir_with_it(
     served: Served, sleeper: str
 ) -> None:
     await served.started()
     upgrading = asyncio.create_task(served.upgrade("--exec", sleeper))
-    await eventually(lambda: served.successors, within_s=GIVE_UP_AFTER_S)
+    await eventually(lambda: served.heirs, within_s=GIVE_UP_AFTER_S)
     served.process.terminate()
     status, said = await upgrading
     assert (status, "told to stop meanwhile" in said) == (2, True)
     assert served.process.wait(GIVE_UP_AFTER_S) == 0
     with pytest.raises(ProcessLookupError):
-        os.kill(served.successors[0], 0)
+        os.kill(served.heirs[0], 0)
 
 
 async def test_a_process_that_is_killed_while_it_drains_leaves_its_devices_to_its_heir(

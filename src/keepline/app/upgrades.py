@@ -170,7 +170,7 @@ class Upgrades:
     async def _see_through(self, who: Line, process: HeirProcess, patience_s: float) -> None:
         log = self._node.log
         try:
-            log.info("upgrade_begins", successor=process.pid)
+            log.info("upgrade_begins", heir=process.pid)
             who.say({"told": "starting", "pid": process.pid})
             why = await self._wait(who, process, patience_s)
         except asyncio.CancelledError:
@@ -221,7 +221,7 @@ class Upgrades:
             self._parting = False
             self._succession.stay()
             return
-        self._node.log.info("handed_over", successor=heir.pid, connections=len(self._node.registry))
+        self._node.log.info("handed_over", heir=heir.pid, connections=len(self._node.registry))
         service.tell(f"MAINPID={heir.pid}")
         self._stop_listening()
         self._succession.hand_over()
