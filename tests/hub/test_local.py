@@ -274,6 +274,26 @@ async def test_a_claim_that_found_no_room_leaves_with_its_session(tmp_path: Path
         assert opened.hub.waiting == 0
 
 
+@pytest.mark.parametrize("living_is", ["written", "refused"])
+async def test_a_claim_that_found_no_room_and_is_handed_back_takes_nothing(
+    tmp_path: Path, living_is: str
+) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        await opened.leave_something("device")
+        if living_is == "written":
+            living = await opened.hub.claim("device", "session-1")
+        with opened.no_room():
+            if living_is == "refused":
+                living = await opened.hub.claim("device", "session-1")
+            nothing = await opened.hub.claim("device", "session-2")
+            opened.hub.hand_back(nothing, "session-1")
+        opened.hub.each_second()
+        await opened.hub.save(living, b"its own")
+        with pytest.raises(ReplacedError):
+            await opened.hub.save(nothing, b"of nobody")
+        assert (await opened.hub.claim("device", "session-3")).state == b"its own"
+
+
 @pytest.mark.parametrize(("later_s", "left"), [(0.0, 1), (3_600.0, 0)])
 async def test_a_wall_clock_that_is_set_forward_makes_no_history_old(
     tmp_path: Path, later_s: float, left: int

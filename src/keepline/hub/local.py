@@ -216,6 +216,11 @@ class LocalHub:
     def hand_back(self, claim: Claim, session_id: str) -> None:
         """Undo a claim that came to nothing; see `port.Hub`."""
         self._make_up_for_refused()
+        refused = self._refused.get(claim.device_id)
+        if refused is not None and refused.session_id == claim.session_id:
+            # Not merely forgotten: the claim of who has the device may have found no room, either.
+            self._refused[claim.device_id] = refused._replace(session_id=session_id)
+            return
         with suppress(HubDownError):  # then it cannot save, and is told so
             self._writer.ask(HandBack(claim.device_id, claim.session_id, session_id))
 
