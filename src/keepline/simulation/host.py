@@ -99,6 +99,7 @@ class Life:
         self.arrivals: dict[int, Arrival] = {}
         self.own: set[object] = set()  # tasks that are not the node's
         self.is_ready = False
+        self.is_leaving = False
         self.is_stopped = False
         self._restarted = host.oracle.restarted
 
@@ -173,7 +174,7 @@ class Host:
         life = self.life
         if life is not None and life.is_ready:
             self._trace.note("stop")
-            life.is_ready = False
+            life.is_ready, life.is_leaving = False, True
             life.loop.enter(lambda: life.hold(life.end()))
 
     def bury(self) -> Life | None:

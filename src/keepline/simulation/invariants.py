@@ -186,7 +186,7 @@ def _check_tasks(life: Life) -> None:
             owned.add(session._worker)  # noqa: SLF001
         if session._beside is not None:  # noqa: SLF001
             owned |= session._beside.tasks  # noqa: SLF001
-    if not life.is_ready:
+    if life.is_leaving:
         return  # a stop has tasks of its own, and is looked at when it is over
     owned |= life.own
     unowned = [
