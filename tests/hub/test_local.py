@@ -72,6 +72,10 @@ class Opened:
         yield
         self.hub._writer._most_waiting = most
 
+    def last_given(self) -> int:
+        [number] = self._other.execute("select value from counter").fetchone()
+        return int(number)
+
     def break_file(self) -> None:
         """Have it set aside, and a new one made, before anything else is written."""
         self.hub._writer.note(Breaks())
@@ -139,16 +143,35 @@ async def test_more_devices_than_a_block_has_numbers_come_in_order(tmp_path: Pat
         assert numbers == list(range(1, 2 * BLOCK + 1))
 
 
-async def test_when_no_number_is_left_the_file_gives_one_above_all(tmp_path: Path) -> None:
+async def test_when_no_number_is_left_a_claim_waits_for_the_block_under_way(tmp_path: Path) -> None:
     async with Opened(tmp_path / "keepline.db") as opened:
         at_once = [(await opened.hub.claim("d", f"session-{n}")).number for n in range(BLOCK)]
-        by_the_file = (await opened.hub.claim("d", "session-a")).number
+        assert at_once == list(range(1, BLOCK + 1))
+        # They keep coming, each before the one before it is answered.
+        waiting = [asyncio.ensure_future(opened.hub.claim("d", f"waits-{n}")) for n in range(50)]
+        numbers = [claim.number for claim in await asyncio.gather(*waiting)]
+        opened.lock()  # whoever comes now waits for no file again
+        again = await opened.hub.claim("other", "session-a")
+        assert not again.provisional
+        numbers.append(again.number)
+        opened.unlock()
+        assert numbers == list(range(BLOCK + 1, BLOCK + 52))
+        assert opened.last_given() == 2 * BLOCK  # no block was forgotten
+
+
+async def test_a_claim_that_found_neither_number_nor_room_is_not_above_who_comes_next(
+    tmp_path: Path,
+) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.hub._numbers._latest = opened.hub._numbers._last
+        with opened.no_room():
+            refused = await opened.hub.claim("device", "session-1")
+        assert refused.provisional
+        await opened.hub.claim("other", "session-2")  # a block is under way
         opened.hub.each_second()
         await opened.all_written()
-        again = (await opened.hub.claim("d", "session-b")).number
-        assert at_once == list(range(1, BLOCK + 1))
-        assert by_the_file > BLOCK
-        assert again > by_the_file
+        newer = await opened.hub.claim("device", "session-3")
+        await opened.hub.save(newer, b"state")
 
 
 async def test_numbers_go_on_when_the_file_is_a_new_one(tmp_path: Path) -> None:

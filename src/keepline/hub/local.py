@@ -168,7 +168,7 @@ class LocalHub:
             await self._elder.give_up(device_id)
         self._refused.pop(device_id, None)
         number, now = self._numbers.take(), self._wall()
-        if number and device_id not in self._traces:
+        if isinstance(number, int) and number and device_id not in self._traces:
             noted = NoteClaim(device_id, number, self._node, session_id, now)
             if self._writer.note(noted, ALL):
                 return Claim(device_id, session_id, number)
@@ -316,7 +316,6 @@ class LocalHub:
         """Keep windows true when the wall clock is set, and forget what is to be forgotten."""
         self._count_dropped()
         self._make_up_for_refused()
-        self._numbers.each_second()
         now, wall = self._clock.now(), self._clock.wall()
         jumped_s = wall - now - self._apart_s
         self._apart_s = wall - now
@@ -332,8 +331,11 @@ class LocalHub:
     def _make_up_for_refused(self) -> None:
         """Write the claims that found no room: nothing of their sessions can be kept before."""
         while self._refused:
-            device_id = next(iter(self._refused))
-            if not self._writer.note(self._refused[device_id], ALL):
+            device_id, taking = next(iter(self._refused.items()))
+            # By now there may be a block before it in the queue: it is not to be above that.
+            number = taking.number or self._numbers.take()
+            self._refused[device_id] = taking = taking._replace(number=number)
+            if not self._writer.note(taking, ALL):
                 return
             del self._refused[device_id]
 

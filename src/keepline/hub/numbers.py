@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.errors import HubDownError
 
@@ -21,73 +22,92 @@ BLOCK: Final = 4_096
 """Half of it lasts for half a second of the worst storm; the next one is here in milliseconds."""
 
 
-class TakeNumbers(NamedTuple):
-    """Give a block away; return the number before its first."""
+class TakeNumbers:
+    """Give a block away; `before` is the number before its first, None until it is given."""
 
-    size_bytes: int = 200
+    size_bytes = 200
 
-    def run(self, transaction: Transaction) -> int:
-        return transaction.take_numbers(BLOCK)
+    def __init__(self) -> None:
+        self.before: int | None = None
+        self.places = 0  # so many of its first numbers are given out before it is here
+
+    def run(self, transaction: Transaction) -> None:
+        self.before = transaction.take_numbers(BLOCK)
+
+
+class Place(NamedTuple):
+    """A number of a block that is under way, for who stands behind it in the file's queue."""
+
+    block: TakeNumbers
+    place: int
+
+    def number(self) -> int:
+        """Return it, or 0 when the file could not give the block."""
+        return 0 if self.block.before is None else self.block.before + self.place
 
 
 class Numbers:
     """Hands numbers out from `begin` to `share`; in between, and when it has none, the file does.
 
-    `ask` runs an operation, and raises HubDownError when there is no room for it.
+    `ask` puts an operation into the file's queue, and raises HubDownError when there is no room.
     """
 
-    __slots__ = ("_ask", "_asked", "_is_alone", "_last", "_latest")
+    __slots__ = ("_ask", "_block", "_is_alone", "_last", "_latest")
 
     def __init__(self, ask: Callable[[Operation], asyncio.Future[object]]) -> None:
         self._ask = ask
         self._is_alone = False
         self._latest = 0  # that was handed out
         self._last = 0  # of the block
-        self._asked: asyncio.Future[object] | None = None
+        self._block: TakeNumbers | None = None  # the next one, under way
 
     async def begin(self) -> None:
         """Nobody else has numbers of this file: get a block."""
         self._is_alone = True
-        self._want()
-        if self._asked is not None:
-            await asyncio.wait({self._asked})
+        asked = self._want()
+        if asked is not None:
+            await asyncio.wait({asked})
 
     def share(self) -> None:
         """Somebody else has numbers, too: only the file knows which is next."""
-        self._is_alone = False
-        self._run_out()
-
-    def take(self) -> int:
-        """Return the next one, or 0 to have the file give one, which is above all of these."""
-        if self._latest == self._last:
-            self._run_out()
-            return 0
-        self._latest += 1
-        if self._last - self._latest < BLOCK // 2 and self._asked is None:
-            self._want()
-        return self._latest
-
-    def each_second(self) -> None:
-        """Begin anew after it had none: the store was away for long, or the crowd was too large."""
-        if self._is_alone and self._latest == self._last and self._asked is None:
-            self._want()
-
-    def _run_out(self) -> None:
         # A block that is under way is below what the file gives from now on: it comes too late.
+        self._is_alone = False
         self._latest = self._last
-        self._asked = None
+        self._block = None
 
-    def _want(self) -> None:
+    def take(self) -> int | Place:
+        """Return the next one, or its place in a block under way, or 0 to have the file give one.
+
+        What is not a number yet is for an operation that is put into the file's queue at once:
+        the block stands before it, and any later block behind it. So the numbers of a device grow.
+        """
+        if self._latest < self._last:
+            self._latest += 1
+            if self._last - self._latest < BLOCK // 2 and self._block is None:
+                self._want()
+            return self._latest
+        if self._is_alone and self._block is None:
+            self._want()
+        if self._block is None or self._block.places == BLOCK:
+            return 0
+        self._block.places += 1
+        return Place(self._block, self._block.places)
+
+    def _want(self) -> asyncio.Future[object] | None:
+        block = TakeNumbers()
         with suppress(HubDownError):
-            self._asked = self._ask(TakeNumbers())
-            self._asked.add_done_callback(self._on_taken)
+            asked = self._ask(block)
+            asked.add_done_callback(partial(self._on_taken, block))
+            self._block = block
+            return asked
+        return None
 
-    def _on_taken(self, taken: asyncio.Future[object]) -> None:
-        if taken is not self._asked:
+    def _on_taken(self, block: TakeNumbers, taken: asyncio.Future[object]) -> None:
+        if block is not self._block:
             return
-        self._asked = None
-        if not taken.cancelled() and taken.exception() is None:
-            before = cast("int", taken.result())
-            if before != self._last:
-                self._latest = before
-            self._last = before + BLOCK
+        self._block = None
+        if taken.cancelled() or taken.exception() is not None or block.before is None:
+            return
+        if block.places or block.before != self._last:
+            self._latest = block.before + block.places
+        self._last = block.before + BLOCK

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from keepline.hub.numbers import Place
     from keepline.hub.port import Amend
 
     Saved = tuple[float | None, bytes]  # a state, and until when it is kept
@@ -121,18 +122,22 @@ class NoteClaim(NamedTuple):
 
 
 class TakeClaim(NamedTuple):
-    """Give the device to a session, and look for its state; without a `number` under the next."""
+    """Give the device to a session, and look for its state; a `number` of 0 is the next."""
 
     device_id: str
     node: str
     session_id: str
     at: float
-    number: int = 0
+    number: int | Place = 0
     size_bytes: int = 200
 
     def run(self, transaction: Transaction) -> Claim:
         [claim] = take_claims([self], transaction)
         return claim
+
+    def find_number(self) -> int:
+        """Return its number, 0 for the next."""
+        return self.number if isinstance(self.number, int) else self.number.number()
 
     def find(self, number: int, saved: Saved | None, transaction: Transaction) -> Claim:
         """Return the claim of who finds what was `saved`, None for nothing."""
@@ -152,7 +157,7 @@ class TakeClaim(NamedTuple):
 
 def take_claims(taking: Sequence[TakeClaim], transaction: Transaction) -> list[Claim]:
     """Take all, in order: who come together are written, and looked for, together."""
-    numbers = [each.number or transaction.next_number() for each in taking]
+    numbers = [each.find_number() or transaction.next_number() for each in taking]
     latest = {each.device_id: number for each, number in zip(taking, numbers, strict=True)}
     owners = [
         (each.device_id, number, each.node, each.session_id, each.at)

@@ -6,7 +6,7 @@ import pytest
 
 from keepline.errors import ReplacedError
 from keepline.hub.database import Database
-from keepline.hub.numbers import BLOCK, TakeNumbers
+from keepline.hub.numbers import BLOCK, Place, TakeNumbers
 from keepline.hub.operations import (
     AddTally,
     FindOwner,
@@ -72,9 +72,24 @@ def test_a_claim_that_can_never_be_written_costs_no_other(database: Database) ->
 
 
 def test_numbers_of_a_block_are_given_to_nobody_else(database: Database) -> None:
-    before, again = run(database, TakeNumbers(), TakeNumbers())
-    assert (before, again) == (0, BLOCK)
+    one, other = TakeNumbers(), TakeNumbers()
+    run(database, one, other)
+    assert (one.before, other.before) == (0, BLOCK)
     assert claim(database, "d", "s1").number == 2 * BLOCK + 1
+
+
+def test_a_claim_with_a_place_in_a_block_has_its_number(database: Database) -> None:
+    block = TakeNumbers()
+    _, taken = run(database, block, TakeClaim("d", "node", "s1", 1.0, Place(block, 3)))
+    assert taken == Claim("d", "s1", 3)
+    assert claim(database, "d", "s2").number == BLOCK + 1
+
+
+def test_a_claim_with_a_place_in_a_block_that_never_came_has_the_next_number(
+    database: Database,
+) -> None:
+    taken = run(database, TakeClaim("d", "node", "s1", 1.0, Place(TakeNumbers(), 3)))
+    assert taken == [Claim("d", "s1", 1)]
 
 
 def test_what_is_saved_between_two_claims_is_what_the_second_finds(database: Database) -> None:
