@@ -181,12 +181,13 @@ def lines_of(found: dict[str, Any]) -> list[str]:
 
 
 def _head(found: dict[str, Any]) -> str:
-    orders = (
-        [] if found["forced"] is None else [f"it acts as if it was {_ordered(found['forced'])}"]
-    )
+    orders = []
+    if found["forced"] is not None:
+        orders.append(f"it acts as if it was {_ordered(found['forced'])}")
     alone = [each["action"] for each in found["actions"] if each["forced"] is not None]
     if alone:
-        orders.append(f"{', '.join(alone)} {'is' if len(alone) == 1 else 'are'} forced")
+        one, several = f"the action {alone[0]} is", f"the actions {', '.join(alone)} are"
+        orders.append(f"{one if len(alone) == 1 else several} forced")
     head = f"pressure {found['pressure']:.2f}"
     return f"{head}, but {', and '.join(orders)} (keepline governor release)" if orders else head
 

@@ -134,14 +134,16 @@ def test_what_is_forced_for_one_action_alone_stands_in_the_first_line() -> None:
     actions = [HOLDS | {"forced": order}, PEACE["actions"][1] | {"forced": order}]
     found = PEACE | {"actions": actions}
     head, *_ = governor.lines_of(found)
-    assert head == "pressure 0.12, but hold, shed are forced (keepline governor release)"
+    assert (
+        head == "pressure 0.12, but the actions hold, shed are forced (keepline governor release)"
+    )
     head, *_ = governor.lines_of(found | {"forced": ORDER})
     assert head == (
-        "pressure 0.12, but it acts as if it was 0.90, and hold, shed are forced"
+        "pressure 0.12, but it acts as if it was 0.90, and the actions hold, shed are forced"
         " (keepline governor release)"
     )
     head, *_ = governor.lines_of(PEACE | {"actions": actions[:1]})
-    assert head == "pressure 0.12, but hold is forced (keepline governor release)"
+    assert head == "pressure 0.12, but the action hold is forced (keepline governor release)"
 
 
 @pytest.mark.parametrize(
