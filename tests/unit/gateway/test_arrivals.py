@@ -162,7 +162,7 @@ async def test_one_that_does_not_end_makes_nobody_else_late() -> None:
     async def nested(door: Door) -> None:
         try:
             async with asyncio.timeout(30):
-                await asyncio.gather(asyncio.sleep(60))
+                await asyncio.gather(asyncio.Event().wait())
         finally:  # some turns of the loop after it was cancelled
             ended.append(door)
 

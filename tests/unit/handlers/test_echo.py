@@ -31,7 +31,7 @@ from keepline.wire.messages import (
     parse_server_message,
 )
 from tests.unit.gateway.fakes import Life, World, split_frames
-from tests.unit.gateway.virtual_time import LoopClock, VirtualLoop
+from tests.unit.gateway.virtual_time import LoopClock, VirtualLoop, pass_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -333,7 +333,7 @@ class SlowEcho(Echo):
     """Looks something up before it minds a message."""
 
     async def text(self, session: Session, message: DeviceMessage) -> None:  # type: ignore[override]
-        await asyncio.sleep(1.0)
+        await pass_time(1.0)
         super().text(session, message)
 
 
