@@ -168,6 +168,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         now = self._timeline.now
         return sum(max(0.0, min(to, now) - max(since, begin)) for begin, to in self.stalls)
 
+    def stalls_since(self, since: float) -> int:
+        """Return how many times it was blocked after `since`."""
+        return sum(to > since for _, to in self.stalls)
+
     def _wake(self, _: None) -> None:
         if self.is_dead:
             return

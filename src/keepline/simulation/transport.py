@@ -303,6 +303,10 @@ class HostTransport(asyncio.Transport):
         """Return how long its loop was blocked from then until now."""
         return self._loop.stalled_s(since)
 
+    def stalls_since(self, since: float) -> int:
+        """Return how many times its loop was blocked after `since`."""
+        return self._loop.stalls_since(since)
+
     def vanish(self, *, silently: bool) -> None:
         """The process was killed: its kernel says so, unless the machine has lost its power."""
         self.is_lost = True

@@ -75,6 +75,8 @@ def test_a_stall_has_everything_come_late_and_at_once(world: World) -> None:
     world.run(5.0)
     assert world.seen == [("timer", 3.0), ("read", 3.0)]
     assert world.loop.stalled_s(BEGIN_S + 2.0) == 1.0
+    assert world.loop.stalls_since(BEGIN_S + 2.0) == 1
+    assert world.loop.stalls_since(BEGIN_S + 3.0) == 0
 
 
 def test_what_the_kernel_has_can_come_before_late_timers() -> None:

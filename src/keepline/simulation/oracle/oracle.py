@@ -12,7 +12,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Final
 
 from keepline.fleet.histogram import Histogram
-from keepline.simulation.oracle.hearts import Bounds
+from keepline.simulation.oracle.hearts import TICK_S, Bounds
 from keepline.simulation.oracle.messages import Messages
 from keepline.simulation.oracle.states import States
 from keepline.simulation.violation import ViolationError
@@ -291,6 +291,8 @@ class Oracle:
         device = tcp.plug.device if tcp.plug is not None else None
         answers = tcp.answers if device is None else device.pongs
         least_s = self.bounds.least_s(has_answered=answers > 0, streams=transport.has_streamed)
+        # Of each stall the ticker takes off all but what was left of the tick in which it began.
+        least_s -= TICK_S * transport.stalls_since(transport.last_read)
         silent_s = now - transport.last_read - transport.stalled_s(transport.last_read)
         if silent_s < least_s - 1e-6:
             raise ViolationError(
