@@ -113,7 +113,8 @@ def resident_bytes() -> float:
 
 
 async def test_a_handler_that_leaks_is_told_once_worse_once_and_over_once() -> None:
-    limit = int(resident_bytes() + 64 * MB)
+    # It is over a tenth below the limit, which has to be above what all tests before this one left.
+    limit = int(1.25 * resident_bytes() + 64 * MB)
     key = ("memory_bytes", "threshold")
     async with warning({"memory_bytes": limit, "connections": None}) as gateway:
         told = Told(gateway)
