@@ -177,11 +177,10 @@ class LocalHub:
             answer = self._writer.ask(taking, patient=False)
         except HubDownError:
             self._refused[device_id] = taking
-            return Claim(device_id, session_id, 0, provisional=True)
-        try:
-            return cast("Claim", await answer)
-        except HubDownError:  # it is done some day
-            return Claim(device_id, session_id, 0, provisional=True)
+        else:
+            with suppress(HubDownError):  # it is done some day
+                return cast("Claim", await answer)
+        return Claim(device_id, session_id, 0, provisional=True)
 
     async def save(self, claim: Claim, state: bytes) -> None:
         """Keep a state; see `port.Hub`."""
@@ -205,8 +204,7 @@ class LocalHub:
         try:
             return cast("asyncio.Future[None]", self._writer.ask(releasing))
         except HubDownError as error:
-            refused = self._refused.get(claim.device_id)
-            if refused is not None and refused.session_id == claim.session_id:
+            if self._is_refused(claim):
                 del self._refused[claim.device_id]
             done: asyncio.Future[None] = self._loop.create_future()
             done.set_exception(error)
@@ -216,8 +214,8 @@ class LocalHub:
     def hand_back(self, claim: Claim, session_id: str) -> None:
         """Undo a claim that came to nothing; see `port.Hub`."""
         self._make_up_for_refused()
-        refused = self._refused.get(claim.device_id)
-        if refused is not None and refused.session_id == claim.session_id:
+        if self._is_refused(claim):
+            refused = self._refused[claim.device_id]
             # Not merely forgotten: the claim of who has the device may have found no room, either.
             self._refused[claim.device_id] = refused._replace(session_id=session_id)
             return
@@ -327,6 +325,10 @@ class LocalHub:
         if now >= self._prune_at:
             self._prune_at = now + (PRUNE_LATER_S if self.may_wait() else PRUNE_EACH_S)
             self._prune(wall, now + self._least_apart_s - self._retention.age_s)
+
+    def _is_refused(self, claim: Claim) -> bool:
+        refused = self._refused.get(claim.device_id)
+        return refused is not None and refused.session_id == claim.session_id
 
     def _make_up_for_refused(self) -> None:
         """Write the claims that found no room: nothing of their sessions can be kept before."""
