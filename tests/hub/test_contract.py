@@ -381,6 +381,7 @@ async def test_who_was_held_by_a_killed_node_is_away_since_it_is_back(open_hub: 
     left = await before.hub.claim("left", "session-1")
     await before.hub.release(left, b"", WINDOW_S)
     await before.hub.claim("held", "session-2")
+    await before.hub.events()  # written before it is killed
     before.clock.advance(WINDOW_S)
     after = await open_hub()
     after.clock.advance(5.0)
