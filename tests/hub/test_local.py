@@ -20,7 +20,7 @@ from keepline.hub.database import Database
 from keepline.hub.local import PRUNE_EACH_S, PRUNE_LATER_S, LocalHub, Retention
 from keepline.hub.numbers import BLOCK
 from keepline.hub.operations import PRUNE_ROWS, Transaction
-from keepline.hub.port import Outcome
+from keepline.hub.port import Outcome, Row
 from tests.hub.stand_ins import CountingNode
 from tests.waiting import eventually
 
@@ -231,6 +231,21 @@ async def test_events_beyond_what_may_wait_are_counted(
         for _ in range(5):
             opened.hub.emit("device", "online", b"{}")
         assert opened.hub.events_lost == 2
+        opened.unlock()
+
+
+async def test_rows_and_memos_beyond_what_may_wait_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.lock()
+        monkeypatch.setattr(opened.hub._writer, "_most_waiting", 4)
+        for number in range(3):
+            opened.hub.keep_rows([Row(5.0, number, b"")], {5.0: (0, 9)})
+        opened.hub.keep_rows([Row(5.0, 8, b""), Row(5.0, 9, b"")], {5.0: (0, 9)})
+        opened.hub.keep_memo("alerts", b"{}")
+        assert opened.hub.writing().own_lost == 3
+        assert opened.hub.writing().events_lost == 0
         opened.unlock()
 
 
