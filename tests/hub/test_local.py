@@ -59,11 +59,15 @@ class Opened:
             on_trouble=lambda trouble: self.troubles.append(str(trouble)),
         )
         self._other = sqlite3.connect(path, isolation_level=None)
+        self._patience = pytest.MonkeyPatch()
 
     def lock(self) -> None:
+        """Have nothing written until `unlock`, and nobody wait long for it."""
         self._other.execute("begin immediate")
+        self._patience.setattr(writer, "PATIENCE_S", 0.2)
 
     def unlock(self) -> None:
+        self._patience.undo()
         self._other.execute("rollback")
 
     @contextmanager
@@ -91,14 +95,15 @@ class Opened:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._patience.undo()
         self._other.close()
         await self.hub.stop(5.0)
         self.executor.shutdown()
 
 
 @pytest.fixture(autouse=True)
-def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "PATIENCE_S", 0.2)
+def _a_slow_disk_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE_S", 60.0)
     monkeypatch.setattr(writer, "RETRY_MOST_S", 0.05)
 
 
@@ -395,6 +400,7 @@ async def test_stopping_tells_how_much_could_not_be_written(tmp_path: Path) -> N
     opened.lock()
     opened.hub.emit("device", "online", b"{}")
     assert await opened.hub.stop(0.05) == 1
+    opened.unlock()
     opened._other.close()
     opened.executor.shutdown()
 
@@ -434,10 +440,7 @@ async def test_what_may_wait_is_forgotten_later(tmp_path: Path) -> None:
         assert oldest.id == 501
 
 
-async def test_a_storm_of_events_is_forgotten_as_fast_as_it_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "PATIENCE_S", 60.0)  # on a slow machine it is a lot to write
+async def test_a_storm_of_events_is_forgotten_as_fast_as_it_comes(tmp_path: Path) -> None:
     async with Opened(tmp_path / "keepline.db") as opened:
         hub = opened.hub
         for _ in range(3 * PRUNE_ROWS + 1_000):
