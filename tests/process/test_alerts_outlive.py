@@ -15,7 +15,7 @@ import pytest
 from websockets.sync.client import connect
 
 from keepline.app import line
-from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN
+from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, whole_lines
 from tests.process.test_alerts import until
 from tests.process.test_device_commands import HELLO, run
 
@@ -62,9 +62,7 @@ class Served:
         return process
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        if not self._log.exists():
-            return []
-        lines = [json.loads(each) for each in self._log.read_text().splitlines()]
+        lines = [json.loads(each) for each in whole_lines(self._log)]
         return [each for each in lines if each["event"] == event]
 
     def connect(self, name: str) -> None:
@@ -92,8 +90,7 @@ class Served:
 
     def told(self, about: str) -> list[str]:
         """Return what somebody was told, of all processes."""
-        lines = self._out.read_text("utf-8").splitlines() if self._out.exists() else []
-        found = [json.loads(each) for each in lines]
+        found = [json.loads(each) for each in whole_lines(self._out)]
         return [
             each["what"]
             for each in found

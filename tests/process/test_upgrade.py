@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from keepline.app import line
-from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, get
+from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, get, whole_lines
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not line.is_possible(), reason="hands sockets over as Linux does")
@@ -67,7 +67,7 @@ class Served:
             )
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        lines = [json.loads(each) for each in self.log_file.read_text().splitlines()]
+        lines = [json.loads(each) for each in whole_lines(self.log_file)]
         return [each for each in lines if each["event"] == event]
 
     async def started(self, times: int = 1) -> dict[str, Any]:
