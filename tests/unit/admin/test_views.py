@@ -52,4 +52,20 @@ async def test_a_live_view_has_the_transitions_so_far() -> None:
     view = LiveView.of(life.session, world.node.ticker.now)
     assert [step.state for step in view.steps] == ["authenticating", "active", "idle"]
     assert view.steps[-1].after_s == pytest.approx(30, abs=0.2)
+    assert view.state_s == pytest.approx(1, abs=0.2)
     assert view.outcome == "new"
+
+
+async def test_what_an_older_process_does_not_tell_of_a_device_is_left_open() -> None:
+    world = World()
+    told = LiveView.of(world.connect("one").session, world.node.ticker.now).model_dump()
+    del told["state_s"]
+    told["steps"] = [
+        {"state": step["state"], "event": step["event"], "after_s": step["after_s"]}
+        for step in told["steps"]
+    ]
+    view = LiveView.model_validate(told)
+    assert view.state_s is None
+    assert [(step.previous, step.initiator, step.cause) for step in view.steps] == [
+        (None, None, "")
+    ] * 2

@@ -12,6 +12,7 @@ from keepline.hub.port import NodeView, Outcome, Whereabouts
 from keepline.reasons import CloseReason
 from keepline.wire.messages import Alert
 from tests.unit.gateway.fakes import World, settle
+from tests.unit.gateway.test_endings import ends_of
 from tests.unit.gateway.test_memory import Keeping, come
 
 CUSTOM = b'{"type":"custom","payload":{"a":[1]}}'
@@ -92,6 +93,8 @@ async def test_a_device_that_is_leaving_is_not_waited_for_when_it_is_elsewhere_a
     life.loses_tcp()
     await giving_up
     assert (await world.hub.claim("device-1", "session-2")).outcome is Outcome.RESUMED
+    (ending,) = await ends_of(world, "device-1")
+    assert ending["steps"][-1]["event"] == "close_due"  # it did not hang up: we did
 
 
 async def test_a_handler_that_gives_no_snapshot_holds_a_device_up_no_longer_than_its_bound() -> (

@@ -239,7 +239,7 @@ class Sequence:
         for number, session in enumerate(self._node.registry, start=1):
             if not session.connection.transport.is_closing():
                 self.counts.dropped += 1
-                session.connection.transport.abort()
+                session.connection.drop()
             if number % SLICE == 0:
                 await asyncio.sleep(0)
 
