@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keepline.fleet import runner
 from keepline.fleet.faults import BadInput, Dying, Faults, Lasting, Recurring, Storm
 from keepline.fleet.habits import Habits, habits_of
 from keepline.fleet.report import Report
-from keepline.fleet.runner import run_fleet
 from keepline.gateway.enrolment.desk import Desk
 from keepline.gateway.session import Session
 from keepline.handlers.echo import Echo
 from keepline.wire.messages import Custom, DeviceMessage
+from tests.device.fleets import Enough, live_until
 from tests.gateway.tls_peers import Authority
 from tests.waiting import eventually
 
@@ -26,28 +24,12 @@ IDLE = habits_of(0.0, "firmware", (1, 2, 3), numbers=True)
 TALKING = Habits(
     pause_s=(0.2, 0.4), turn_frames=(5, 15), hang_up=0.0, die=0.0, reconnect_s=0.3, numbers=True
 )
-LONGEST_S = 60.0
 ONE_STORM = Faults(storm=Storm(share=1.0, every_s=3.0, within_s=0.2))  # by then it is over
-
-Enough = Callable[[Report], object]
-
-
-@pytest.fixture(autouse=True)
-def _its_report_is_looked_at_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "PROGRESS_EVERY_S", 0.05)
 
 
 async def run(gateway: Any, habits: Habits, enough: Enough, **other: Any) -> Report:
-    """Let a fleet live until its report is enough; what is late then is only later."""
-    stop = asyncio.Event()
-
-    def look(report: Report) -> None:
-        if enough(report):
-            stop.set()
-
     options = {"url": gateway.url, "devices": 30, "token": gateway.token, "ramp_per_s": 300}
-    known: dict[str, Any] = {"seconds": LONGEST_S, "habits": habits, "seed": 1, "stop": stop}
-    return await run_fleet(**(options | known | other), on_progress=look)
+    return await live_until(enough, **(options | {"habits": habits} | other))
 
 
 def are_there(devices: int) -> Enough:
