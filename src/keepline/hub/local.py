@@ -322,11 +322,14 @@ class LocalHub:
         self._make_up_for_refused()
         now, wall = self._clock.now(), self._clock.wall()
         jumped_s = wall - now - self._apart_s
-        self._apart_s = wall - now
-        self._least_apart_s = min(self._least_apart_s, self._apart_s)
+        is_jump = abs(jumped_s) >= JUMP_S
+        # Two that share a file compare when they were asked for a device: neither steps alone.
+        if is_jump or not (self._database.is_shared or self._elder is not None):
+            self._apart_s = wall - now
+        self._least_apart_s = min(self._least_apart_s, wall - now)
         if not self.keeps_house:
             return
-        if abs(jumped_s) >= JUMP_S:
+        if is_jump:
             self._writer.note(ShiftWindows(jumped_s))
         if now >= self._prune_at:
             self._prune_at = now + (PRUNE_LATER_S if self.may_wait() else PRUNE_EACH_S)
