@@ -78,7 +78,8 @@ def warning(
 
 
 async def ask(gateway: Gateway, path: str = "/api/alerts", body: Any = None) -> Any:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.admin_port}") as client:
+    url = f"http://127.0.0.1:{gateway.admin_port}"
+    async with httpx.AsyncClient(base_url=url, timeout=WITHIN_S) as client:
         answer = await (client.get(path) if body is None else client.post(path, json=body))
     assert answer.status_code == 200, answer.text
     return answer.json() if "json" in answer.headers["content-type"] else answer.text

@@ -15,7 +15,7 @@ import pytest_asyncio
 from keepline.admin import server as admin_server
 from keepline.admin.server import CONNECTIONS, AdminServer
 from keepline.errors import StartError
-from tests.waiting import eventually
+from tests.waiting import ANSWER_S, eventually
 
 SOON_S = 0.1
 
@@ -67,7 +67,7 @@ async def start(answers: Answers) -> AsyncIterator[Callable[..., object]]:
 
 
 async def get(server: AdminServer, path: str = "/healthz") -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_S) as client:
         return await client.get(f"http://127.0.0.1:{server.port}{path}")
 
 
