@@ -217,6 +217,18 @@ def empty_frames(port: int) -> None:
 
 
 @attack
+def messages_one_by_one(port: int) -> None:
+    with live(port) as sock:
+        press(sock, frames(Opcode.TEXT, b"x", 1), reading=False)
+
+
+@attack
+def messages_as_many_as_fit_into_a_turn(port: int) -> None:
+    with live(port) as sock:
+        press(sock, frames(Opcode.BINARY, bytes(120), 60), reading=False)
+
+
+@attack
 def large_messages(port: int) -> None:
     with live(port) as sock:
         press(sock, frames(Opcode.BINARY, bytes(60_000), 4))
