@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,12 @@ class Served:
         until(lambda: self.told("connections") and self.told("memory_bytes"))
         return found
 
+    def has_written(self, word: str) -> bool:
+        """Whether the file knows it: what was answered is written a moment later."""
+        with closing(sqlite3.connect(f"file:{self.data}/keepline.db?mode=ro", uri=True)) as file:
+            memo = file.execute("select data from memo where name = 'alerts'").fetchone()
+        return memo is not None and word.encode() in memo[0]
+
     def end(self) -> None:
         for pid in [each["heir"] for each in self.logged("upgrade_begins")]:
             subprocess.run(["kill", "-9", str(pid)], check=False, capture_output=True)
@@ -149,6 +156,7 @@ def test_what_is_open_at_the_end_of_a_process_is_told_once_and_over_once(
     served.asked("ack", str(before["memory_bytes"]["number"]))
     served.asked("silence", "rtt_p50_s")
     until(lambda: len(served.told("memory_bytes")) > 1)
+    until(lambda: served.has_written("rtt_p50_s"))
     process.send_signal(end)
     process.wait(GIVE_UP_AFTER_S)
     served.starts()
