@@ -117,7 +117,8 @@ async def test_a_slow_device_that_reads_on_survives_and_gets_everything_in_order
 
 
 async def test_pings_of_a_device_that_does_not_read_queue_no_pongs(start_gateway: Start) -> None:
-    gateway = await start_gateway(wire={"control_frames_per_s": 100_000}, session=UNPACED)
+    unbounded = {"control_frames_per_s": 100_000, "messages_per_s": 100_000}
+    gateway = await start_gateway(wire=unbounded, session=UNPACED)
     async with live(gateway.port, receive_buffer_bytes=SMALL) as peer:
         session = session_of(gateway)
         await fill(session)
