@@ -94,10 +94,12 @@ class LiveView(SessionView):
     """A device that is connected, what it found when it came, and its last transitions.
 
     `state_s` is since the last of them; None when the process before this one does not tell.
+    `held_back_s`: in so many seconds on end, up to the last, it sent more than it may.
     """
 
     outcome: Outcome
     state_s: float | None = None
+    held_back_s: int = 0
     steps: list[StepView]
 
     @classmethod
@@ -110,6 +112,7 @@ class LiveView(SessionView):
             **SessionView.of(session, now).model_dump(),
             outcome=session.outcome,
             state_s=round(now - lifecycle.since, 1),
+            held_back_s=session.connection.node.turns.budget.over_for_s(session.connection),
             steps=[StepView(**step) for step in _told(explained(steps(lifecycle.history), ending))],
         )
 

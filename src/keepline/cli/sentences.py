@@ -38,7 +38,7 @@ def _present(view: dict[str, Any]) -> list[str]:
     device_id, session, endings = view["device_id"], view["session"], view["endings"]
     if session is not None:
         where = ["It is still in the process that leaves."] if session.get("former") else []
-        return [_connected(device_id, session), *where]
+        return [_connected(device_id, session), *where, *_held_back(session)]
     if endings:
         return _ended(device_id, endings[0])
     if not view["refusals"]:
@@ -80,6 +80,14 @@ def in_ms(seconds: float) -> str:
     """Return a round trip in milliseconds, with a decimal where it is short."""
     milliseconds = seconds * 1_000
     return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"  # noqa: PLR2004
+
+
+def _held_back(session: dict[str, Any]) -> list[str]:
+    seconds = session.get("held_back_s")
+    if not seconds:
+        return []
+    more = "more messages than `wire.messages_per_s` allows"
+    return [f"It sends {more}, for {lasted(seconds)} now, and is read less."]
 
 
 def _connected(device_id: str, session: dict[str, Any]) -> str:

@@ -46,6 +46,10 @@ class Budget:
         self._watch(connection)
         return True
 
+    def over_for_s(self, connection: Connection) -> int:
+        """Return in how many seconds on end, up to the last, it had more than its budget."""
+        return self._watched.get(connection, 0)
+
     def each_second(self) -> None:
         """Judge the second that is over, and begin a new one."""
         for connection, seconds in list(self._watched.items()):

@@ -101,6 +101,15 @@ async def test_a_device_that_is_connected_is_told_by_its_session() -> None:
     assert sentence.endswith(f"(session {life.session.session_id}, claim 1).")
 
 
+async def test_of_a_device_that_sends_too_much_it_is_told_since_when() -> None:
+    world = World()
+    live = LiveView.of(world.connect("one").session, world.node.ticker.now)
+    live.held_back_s = 3
+    assert sentences_about(view(SOME, session=live))[1] == (
+        "It sends more messages than `wire.messages_per_s` allows, for 3 s now, and is read less."
+    )
+
+
 async def test_how_long_a_device_is_so_is_left_out_where_it_is_not_told() -> None:
     world = World()
     live = LiveView.of(world.connect("one").session, world.node.ticker.now)

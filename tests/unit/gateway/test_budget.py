@@ -170,6 +170,18 @@ async def test_who_is_held_back_is_named_in_the_log_when_it_begins() -> None:
     assert line["device_id"] == "device-1"
 
 
+async def test_it_is_told_for_how_many_seconds_a_device_was_over_its_budget() -> None:
+    here = world()
+    life, other = here.connect("one"), here.connect("other")
+    told = []
+    for frames in (10 * LIMIT, 10 * LIMIT, LIMIT):
+        speak(life, frames)
+        await next_second(here)
+        told.append(turns(here).budget.over_for_s(life.connection))
+    assert told == [1, 2, 0]
+    assert turns(here).budget.over_for_s(other.connection) == 0
+
+
 async def test_a_second_within_the_budget_begins_the_count_of_seconds_anew() -> None:
     here = world()
     life = here.connect()
