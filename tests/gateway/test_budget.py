@@ -50,4 +50,4 @@ async def test_who_floods_for_seconds_is_told_so_whatever_the_kernel_still_holds
         await greedy.send(SMALL * 10 * FLOOD)
         assert await greedy.close_code() == CloseReason.FLOODING.code
         assert gateway.counters.messages_in < FLOOD
-        assert gateway.counters.peers_held_back == 2
+        assert gateway.counters.peers_held_back >= 2
