@@ -58,7 +58,7 @@ async def test_a_healthy_fleet_loses_nothing_and_all_goes_well(gateway: Any) -> 
 
 
 async def test_a_verdict_is_timed_at_the_dead_ones_socket(start_gateway: Any) -> None:
-    gateway = await start_gateway(heartbeat={"interval_s": 1.0})
+    gateway = await start_gateway(heartbeat={"interval_s": 1.0, "probe_min_s": 0.2})
     faults = Faults(die=Dying(share=1.0, every_s=0.5, away_s=(60.0, 60.0)))
 
     def some_are_found_out(report: Report) -> bool:
@@ -73,12 +73,12 @@ async def test_a_verdict_is_timed_at_the_dead_ones_socket(start_gateway: Any) ->
     verdict = report.verdicts["idle"]
     assert verdict.count == counts.verdicts.total()
     assert verdict.p50_s is not None
-    assert 0.9 < verdict.p50_s < report.elapsed_s
+    assert 0.6 < verdict.p50_s < report.elapsed_s  # 3.5 waits of 0.2 s, and the wheel's rounding
     assert report.problems == []
 
 
 async def test_a_dead_streaming_device_is_noticed_sooner(start_gateway: Any) -> None:
-    gateway = await start_gateway()
+    gateway = await start_gateway(heartbeat={"probe_min_s": 0.2})
     habits = Habits(kinds=("manual",), turn_frames=(400, 400), hang_up=0.0, die=0.0)
     faults = Faults(die=Dying(share=1.0, every_s=0.8, during="talking", away_s=(60.0, 60.0)))
 
