@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from keepline.admin.server import AdminServer
     from keepline.app.estate import Estate
+    from keepline.app.workers.post import Post
     from keepline.clock import Clock
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.enrolment.endpoint import Enrolment
@@ -70,7 +71,7 @@ class Composition:
         if authenticator is None:
             settings = with_kept_key(settings, secrets.token_bytes)
         clock = SystemClock()
-        self.log = _make_log(settings, stream, clock)
+        self.log = _make_log(settings, stream, clock, given.post)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keepline")
         self._hub_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
         self._handler_threads = ThreadPoolExecutor(  # none is started before it is needed
@@ -144,7 +145,8 @@ class Composition:
             self.upkeep.on_draining = self.relay.empty
         self.telling = Telling(self.node, self.succession.estate.run)
         self.sampler = make_sampler(self.node)
-        self.gateway = Gateway(self.node)
+        post = self.succession.estate.post
+        self.gateway = Gateway(self.node, None if post is None else post.share())
         self.alerting = Alerting(
             self.node,
             self.sampler,
@@ -255,10 +257,11 @@ def _make_upkeep(
     return Upkeep(settings.upstream, clock=clock, log=log, random=spread.random)
 
 
-def _make_log(settings: Settings, stream: TextIO | None, clock: Clock) -> Log:
+def _make_log(settings: Settings, stream: TextIO | None, clock: Clock, post: Post | None) -> Log:
     return Log(
         stream,
         clock,
+        worker=None if post is None else post.slot,
         level=settings.log.level,
         style=settings.log.format,
         fold_per_s=settings.log.fold_per_s,

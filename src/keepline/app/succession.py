@@ -34,7 +34,7 @@ class Succession:
         self.elder: Elder | None = None
         self.upgrades: Upgrades | None = None
         self.directory: int | None = None
-        self._is_a_process = estate is not None
+        self._can_be_replaced = estate is not None and estate.post is None
         self._composition = composition
         self._node = composition.node
         self._held = contextlib.ExitStack()
@@ -73,7 +73,7 @@ class Succession:
             await self.elder.take_over()
             self._composition.hub.keeps_house = True
             await self._read_ledger()  # which it may have written since
-        if self._is_a_process and self.directory is not None and line.is_possible():
+        if self._can_be_replaced and self.directory is not None and line.is_possible():
             control = self.estate.control or line.listen(self.directory)
             self.upgrades = Upgrades(self, self._node, control)
 
@@ -148,6 +148,11 @@ class Succession:
         """Accept no device any more, and leave to the heir what one of the two is to do."""
         self._composition.gateway.stop_accepting()
         self._composition.hub.keeps_house = False
+
+    async def hand_on(self) -> None:
+        """Leave the sockets to the other workers, which have them as well, and go to them."""
+        self._composition.gateway.stop_accepting()
+        await self.settle()
 
     async def settle(self) -> None:
         """Let in who was accepted here, and then begin to drain, towards the heir.

@@ -87,7 +87,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _a_drain_can_end(self) -> Self:
         profiles = self.profiles.values()
-        check_waves(self.drain, self.server.max_connections, profiles)
+        check_waves(self.drain, self.server.max_connections, profiles, workers=self.server.workers)
         check_end(self.drain, self.session.closed_timeout_s, profiles)
         return self
 

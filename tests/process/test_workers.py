@@ -1,0 +1,129 @@
+"""Several workers on one machine: one port, one death that nobody else notices, one end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from keepline.app import line
+from tests.process.processes import (
+    GIVE_UP_AFTER_S,
+    KEEPLINE,
+    PORTS,
+    TOKEN,
+    device,
+    ends,
+    read_until,
+)
+
+pytestmark = pytest.mark.skipif(not line.is_possible(), reason="workers are for Linux")
+
+Line = dict[str, object]
+
+
+class Machine:
+    """A gateway of two workers, by its log."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        temporary = folder / "run"
+        temporary.mkdir()
+        self.process = subprocess.Popen(
+            [*KEEPLINE, "serve", "--workers", "2", *PORTS, "--token", TOKEN, *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )
+        self.run = temporary
+        self.pids: dict[object, int] = {}
+        self.lines: list[Line] = []
+
+    def until(self, event: str, **fields: object) -> Line:
+        """Read the log up to a line of that event with those fields."""
+        while True:
+            found = read_until(self.process.stderr, event)
+            if all(found.get(name) == value for name, value in fields.items()):
+                return found
+
+    def is_up(self) -> Line:
+        """Read until all workers are there; note who they are."""
+        assert self.process.stderr is not None
+        for text in self.process.stderr:
+            found: Line = json.loads(text)
+            if found["event"] == "worker_ready":
+                self.pids[found["worker"]] = int(str(found["pid"]))
+            if found["event"] == "workers_started":
+                return found
+        raise AssertionError("it ended before it was up")
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        for pid in self.pids.values():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    running = Machine(tmp_path, "--data", str(tmp_path / "data"))
+    yield running
+    running.close()
+
+
+def test_devices_are_shared_by_all_workers_and_all_leave_together(machine: Machine) -> None:
+    up = machine.is_up()
+    with ExitStack() as devices:
+        for number in range(24):
+            devices.enter_context(device(up["port"], f"02:00:00:00:00:{number:02x}"))
+        machine.process.terminate()
+        status, _, log = ends(machine.process)
+    left = [json.loads(text) for text in log.splitlines()]
+    by_worker = {each["worker"]: each["sessions"] for each in left if "sessions" in each}
+    assert sum(by_worker.values()) == 24
+    assert min(by_worker.values()) >= 4
+    assert status == 0
+    assert list(machine.run.iterdir()) == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(str(up["port"]))))
+
+
+def test_a_worker_that_is_killed_is_started_again_and_the_other_serves_on(
+    machine: Machine,
+) -> None:
+    port = machine.is_up()["port"]
+    os.kill(machine.pids[1], signal.SIGKILL)
+    ended = machine.until("worker_ended")
+    assert (ended["worker"], ended["how"]) == (1, "signal SIGKILL")
+    with device(port):
+        ready = machine.until("worker_ready")
+    assert ready["worker"] == 1
+    machine.pids[1] = int(str(ready["pid"]))
+    machine.process.terminate()
+    assert ends(machine.process)[0] == 0
+
+
+def test_when_who_looks_after_them_is_killed_the_workers_leave_too(machine: Machine) -> None:
+    port = machine.is_up()["port"]
+    machine.process.kill()
+    for _ in range(2):
+        machine.until("stopped")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(str(port))))
+
+
+def test_a_handler_that_is_not_there_ends_all_with_2(tmp_path: Path) -> None:
+    command = [*KEEPLINE, "serve", "nowhere:Assistant", "--workers", "2", *PORTS]
+    ended = subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=tmp_path, timeout=GIVE_UP_AFTER_S
+    )
+    assert ended.returncode == 2
+    assert "nowhere" in ended.stderr
