@@ -182,6 +182,13 @@ class LocalHub:
                 return cast("Claim", await answer)
         return Claim(device_id, session_id, 0, provisional=True)
 
+    def note_claim(self, device_id: str, session_id: str) -> None:
+        """Note who has a device, where that is decided elsewhere: it is known here from now on."""
+        number = self._numbers.take()
+        if isinstance(number, int) and number:
+            noted = NoteClaim(device_id, number, self._node, session_id, self._wall())
+            self._writer.note(noted, ALL)
+
     async def save(self, claim: Claim, state: bytes) -> None:
         """Keep a state; see `port.Hub`."""
         check_size(state)

@@ -1,0 +1,274 @@
+"""The connection to the engine, and the only module that knows its client.
+
+What the client does by itself is not relied on: it buffers nothing while it is cut off, it is
+asked for a round trip every few seconds, and one that does not answer is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import nats.errors
+from nats.aio.client import Client
+
+from keepline.errors import HubDownError, NoAnswerError, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from nats.aio.msg import Msg
+
+OPEN_S: Final = 10.0  # for the first connection
+CONNECT_S: Final = 2.0
+CLOSE_S: Final = 2.0
+PING_EACH_S: Final = 5
+PROBE_EACH_S: Final = 5.0
+PROBE_S: Final = 2.0
+PROBES: Final = 3
+"""So many without an answer on a connection that looks alive, and it is made anew."""
+
+RECONNECT_S: Final = (0.25, 1.0)
+OLDEST: Final = (2, 11)
+"""The first version that can fence a write to one subject by the sequence of another."""
+
+
+class Address(NamedTuple):
+    """Where the engine is, and how one gets in."""
+
+    servers: Sequence[str]
+    credentials: Path | None = None
+
+
+class Mail(NamedTuple):
+    """What came: `status` is the server's, empty for an answer of somebody."""
+
+    subject: str
+    data: bytes
+    reply: str = ""
+    headers: Mapping[str, str] = {}
+
+    @property
+    def status(self) -> str:
+        """Return the server's own code, empty for none."""
+        return self.headers.get("Status", "")
+
+
+class Link:
+    """One connection, made again until `close`. `on_change` is told when it is lost and back."""
+
+    def __init__(
+        self,
+        address: Address,
+        name: str,
+        *,
+        draw: Callable[[], float],
+        on_change: Callable[[], None],
+        probe_each_s: float = PROBE_EACH_S,
+    ) -> None:
+        self.last_error: Exception | None = None
+        self.rebuilt = 0
+        self._address = address
+        self._name = name
+        self._draw = draw
+        self._on_change = on_change
+        self._probe_each_s = probe_each_s
+        self._client: Client | None = None
+        self._heard: dict[str, Callable[[Mail], None]] = {}
+        self._up = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._client is not None and self._client.is_connected
+
+    async def open(self) -> None:
+        """Connect for the first time. Raises StartError with what to do next."""
+        try:
+            async with asyncio.timeout(OPEN_S):
+                await self._connect()
+        except TimeoutError:
+            raise _unreachable(self._address.servers, self.last_error) from None
+        except (nats.errors.Error, OSError, ValueError) as error:
+            raise _unreachable(self._address.servers, error) from error
+        assert self._client is not None
+        version = self._client.connected_server_version
+        if (version.major, version.minor) < OLDEST:
+            await self.close()
+            raise StartError(
+                f"nats-server {version.major}.{version.minor} is too old: its fence came with"
+                f" {OLDEST[0]}.{OLDEST[1]}",
+                "install a newer nats-server (a distribution's own is often older)",
+            )
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def close(self) -> None:
+        """Disconnect for good; idempotent."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
+            self._watching = None
+        client, self._client = self._client, None
+        if client is not None:
+            await _close(client)
+
+    async def until_up(self, within_s: float) -> None:
+        """Return when there is a connection, or after `within_s`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._up.wait()
+
+    async def listen(self, subject: str, on_mail: Callable[[Mail], None]) -> None:
+        """Have `on_mail` called with all that is sent to `subject`, also by a later connection.
+
+        It is called in the loop, one after another: whatever takes longer is a task of its own.
+        """
+        self._heard[subject] = on_mail
+        if self._client is not None:
+            await _subscribe(self._client, subject, on_mail)
+
+    async def tell(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send something that nobody answers. Raises HubDownError."""
+        client = self._connected()
+        try:
+            await client.publish(subject, data, headers=None if headers is None else {**headers})
+        except (nats.errors.Error, OSError) as error:
+            raise HubDownError(f"the engine is away: {error}") from None
+
+    async def ask(
+        self,
+        subject: str,
+        data: bytes,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> Mail | None:
+        """Send something and return the answer; None, at once, when nobody listens there.
+
+        Raises HubDownError when it was not sent, NoAnswerError when its outcome is unknown.
+        """
+        client = self._connected()
+        given = None if headers is None else {**headers}
+        try:
+            message = await client.request(subject, data, timeout=timeout_s, headers=given)
+        except nats.errors.NoRespondersError:
+            return None
+        except nats.errors.TimeoutError:
+            raise NoAnswerError(f"no answer within {timeout_s:g} s") from None
+        except (nats.errors.Error, OSError) as error:
+            raise HubDownError(f"the engine is away: {error}") from None
+        return _mail(message)
+
+    def _connected(self) -> Client:
+        client = self._client
+        if client is None or not client.is_connected:
+            raise HubDownError(f"the engine is away: {self.last_error or 'not connected'}")
+        return client
+
+    async def _connect(self) -> None:
+        client = Client()
+        try:
+            await client.connect(
+                servers=list(self._address.servers),
+                name=self._name,
+                error_cb=self._on_error,
+                disconnected_cb=self._on_lost,
+                reconnected_cb=self._on_back,
+                connect_timeout=int(CONNECT_S),
+                max_reconnect_attempts=-1,
+                reconnect_to_server_handler=self._choose,
+                ping_interval=PING_EACH_S,
+                max_outstanding_pings=2,
+                pending_size=0,  # refused at once, and never sent later behind somebody's back
+                user_credentials=(
+                    None if self._address.credentials is None else str(self._address.credentials)
+                ),
+            )
+            for subject, on_mail in self._heard.items():
+                await _subscribe(client, subject, on_mail)
+        except BaseException:
+            await _close(client)
+            raise
+        self._client = client
+        self._up.set()
+
+    def _choose(self, servers: Any, _told: Any) -> tuple[Any, float]:
+        """Any server, after a while that is another for every node."""
+        least_s, most_s = RECONNECT_S
+        return servers[int(self._draw() * len(servers))], least_s + self._draw() * (
+            most_s - least_s
+        )
+
+    async def _watch(self) -> None:
+        """Ask for a round trip from time to time; replace what does not answer."""
+        unanswered = 0
+        while True:
+            await asyncio.sleep(self._probe_each_s)
+            client = self._client
+            if client is not None and client.is_connected:
+                try:
+                    async with asyncio.timeout(PROBE_S):
+                        await client.flush(int(PROBE_S))
+                except (TimeoutError, nats.errors.Error, OSError) as error:
+                    self.last_error = error
+                    unanswered += 1
+                else:
+                    unanswered = 0
+            if client is None or client.is_closed or unanswered >= PROBES:
+                unanswered = 0
+                await self._rebuild()
+
+    async def _rebuild(self) -> None:
+        client, self._client = self._client, None
+        self._up.clear()
+        if client is not None:
+            await _close(client)
+        try:
+            async with asyncio.timeout(OPEN_S):
+                await self._connect()
+        except (TimeoutError, nats.errors.Error, OSError) as error:
+            self.last_error = error
+            return
+        self.rebuilt += 1
+        self._on_change()
+
+    async def _on_error(self, error: Exception) -> None:
+        self.last_error = error
+
+    async def _on_lost(self) -> None:
+        self._up.clear()
+        self._on_change()
+
+    async def _on_back(self) -> None:
+        self._up.set()
+        self._on_change()
+
+
+def _mail(message: Msg) -> Mail:
+    return Mail(message.subject, message.data, message.reply, message.headers or {})
+
+
+async def _subscribe(client: Client, subject: str, on_mail: Callable[[Mail], None]) -> None:
+    async def heard(message: Msg) -> None:
+        on_mail(_mail(message))
+
+    await client.subscribe(subject, cb=heard)
+
+
+async def _close(client: Client) -> None:
+    with suppress(TimeoutError, nats.errors.Error, OSError):
+        async with asyncio.timeout(CLOSE_S):
+            await client.close()
+
+
+def _unreachable(servers: Sequence[str], error: Exception | None) -> StartError:
+    shown = ", ".join(re.sub(r"//[^/@]*@", "//", server) for server in servers)  # no passwords
+    return StartError(
+        f"cannot reach the cluster at {shown}: {error or 'no answer'}",
+        "start a nats-server with JetStream there (nats-server -js), or correct cluster.servers",
+    )

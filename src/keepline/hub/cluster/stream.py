@@ -1,0 +1,172 @@
+"""A stream of the engine: writes that are refused when somebody was first, and reads of the last.
+
+Decisions are taken by what a write answers, never by a read: with several servers one may be old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from msgspec import DecodeError, Struct, ValidationError, json
+
+from keepline.errors import HubDownError, NoAnswerError, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from keepline.hub.cluster.link import Link, Mail
+
+ANSWER_S: Final = 2.0
+"""For one write or read: afterwards its outcome is looked up, or it is done again."""
+
+MOST_AT_ONCE: Final = 500
+"""Requests under way: the client has no bound of its own once it buffers nothing."""
+
+_OTHER_SEQUENCE: Final = 10071
+_NO_SUCH_STREAM: Final = 10059
+_NO_MESSAGE: Final = 10037
+_NAME_IN_USE: Final = 10058
+
+
+class _Fault(Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _Stored(Struct):
+    seq: int = 0
+    data: str = ""
+
+
+class _Answer(Struct):
+    error: _Fault | None = None
+    seq: int = 0
+    duplicate: bool = False
+    message: _Stored | None = None
+    config: dict[str, Any] = {}
+
+
+class Kept(NamedTuple):
+    """The last message of a subject."""
+
+    sequence: int
+    data: bytes
+
+
+class Fence(NamedTuple):
+    """A write is refused unless the last message of `subject` is this one."""
+
+    subject: str
+    sequence: int
+
+
+class Streams:
+    """Streams over one connection. `on_trouble` is told when the engine cannot be used, and can."""
+
+    def __init__(self, link: Link, on_trouble: Callable[[Exception | None], None]) -> None:
+        self.trouble: Exception | None = None
+        self._link = link
+        self._on_trouble = on_trouble
+        self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def write(
+        self,
+        stream: str,
+        subject: str,
+        data: bytes,
+        *,
+        fence: Fence | None = None,
+        message_id: str | None = None,
+    ) -> int | None:
+        """Write, and return the sequence; None when the fence is not what it was.
+
+        Raises HubDownError, also when it may have been written all the same.
+        """
+        headers = {"Nats-Expected-Stream": stream}
+        if fence is not None:
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(fence.sequence)
+            if fence.subject != subject:
+                headers["Nats-Expected-Last-Subject-Sequence-Subject"] = fence.subject
+        if message_id is not None:
+            headers["Nats-Msg-Id"] = message_id
+        answer = _decode((await self._ask(subject, data, headers)).data)
+        if answer.error is None:
+            return answer.seq
+        if answer.error.err_code == _OTHER_SEQUENCE:
+            return None
+        raise self._refused(answer.error)
+
+    async def read(self, stream: str, subject: str, *, from_leader: bool) -> Kept | None:
+        """Return the last of a subject; only the leader's is never old. Raises HubDownError."""
+        if not from_leader:
+            mail = await self._ask(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"")
+            if mail.status == "404":
+                return None
+            if mail.status:
+                raise self._refused(_Fault(int(mail.status), 0, "a read was refused"))
+            return Kept(int(mail.headers["Nats-Sequence"]), mail.data)
+        asked = json.encode({"last_by_subj": subject})
+        answer = _decode((await self._ask(f"$JS.API.STREAM.MSG.GET.{stream}", asked)).data)
+        if answer.error is not None:
+            if answer.error.err_code == _NO_MESSAGE:
+                return None
+            raise self._refused(answer.error)
+        found = answer.message or _Stored()
+        return Kept(found.seq, base64.b64decode(found.data))
+
+    async def make(self, config: Mapping[str, Any]) -> None:
+        """Have a stream be there, as it is if it is there. Raises StartError, HubDownError."""
+        name = config["name"]
+        answer = _decode((await self._ask(f"$JS.API.STREAM.INFO.{name}", b"")).data)
+        if answer.error is not None and answer.error.err_code == _NO_SUCH_STREAM:
+            asked = json.encode(config)
+            answer = _decode((await self._ask(f"$JS.API.STREAM.CREATE.{name}", asked)).data)
+            if answer.error is not None and answer.error.err_code == _NAME_IN_USE:
+                answer = _decode((await self._ask(f"$JS.API.STREAM.INFO.{name}", b"")).data)
+        if answer.error is not None:
+            raise StartError(
+                f"cannot make the stream {name}: {answer.error.description}",
+                "JetStream needs room, and as many servers as cluster.replicas says",
+            )
+        for key in ("max_msgs_per_subject", "allow_direct"):
+            if key in config and answer.config.get(key) != config[key]:
+                raise StartError(
+                    f"the stream {name} has {key} {answer.config.get(key)}, not {config[key]}",
+                    "it was made by something else: remove it, or give Keepline its own account",
+                )
+
+    async def _ask(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None
+    ) -> Mail:
+        async with self._at_once:
+            try:
+                mail = await self._link.ask(subject, data, ANSWER_S, headers)
+            except NoAnswerError as error:
+                raise self._down(HubDownError(f"the engine does not answer: {error}")) from None
+            except HubDownError as error:
+                raise self._down(error) from None
+        if mail is None or mail.status == "503":
+            raise self._down(HubDownError("the engine has no JetStream, or no leader just now"))
+        if self.trouble is not None:
+            self.trouble = None
+            self._on_trouble(None)
+        return mail
+
+    def _refused(self, fault: _Fault) -> HubDownError:
+        return self._down(HubDownError(f"the engine refused: {fault.description}"))
+
+    def _down(self, error: HubDownError) -> HubDownError:
+        if self.trouble is None:
+            self.trouble = error
+            self._on_trouble(error)
+        return error
+
+
+def _decode(data: bytes) -> _Answer:
+    try:
+        return json.decode(data, type=_Answer)
+    except (DecodeError, ValidationError) as error:
+        raise HubDownError(f"the engine answered something unknown: {error}") from None
