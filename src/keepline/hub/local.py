@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from keepline.errors import HubDownError
-from keepline.hub.known import ReadKnown
+from keepline.hub.known import Held, ReadHeld, ReadKnown, ReadLeft
 from keepline.hub.memos import KeepMemo, ReadMemo
 from keepline.hub.numbers import Numbers
 from keepline.hub.operations import (
@@ -250,6 +250,14 @@ class LocalHub:
         return cast(
             "list[Known]", await self._writer.look(ReadKnown(now, now - within_s, after, limit))
         )
+
+    async def held(self, after: str, limit: int) -> Sequence[Held]:
+        """Return who is held here behind the id `after`, in order. Raises HubDownError."""
+        return cast("list[Held]", await self._writer.look(ReadHeld(self._node, after, limit)))
+
+    async def left_by_former(self, elder: str) -> Sequence[str]:
+        """Return who was held by lives that are over; before `start`. Raises HubDownError."""
+        return cast("list[str]", await self._writer.look(ReadLeft((self._node, elder))))
 
     async def nodes(self) -> Sequence[NodeView]:
         """Return this node alone."""

@@ -69,7 +69,7 @@ class Directory:
         self._streams = streams
         self._link = link
         self._node = node
-        self._wall = wall
+        self.wall = wall
         self._traces = traces
         self._ask_holder = ask_holder
         self._loop = asyncio.get_running_loop()
@@ -80,7 +80,8 @@ class Directory:
         Raises HubDownError when that has come to nothing within the time; None is for ever.
         """
         deadline = None if within_s is None else self._loop.time() + within_s
-        number, before = await self._take(device_id, session_id, deadline)
+        mine = Owner(self.life, self._node, session_id, self.wall())
+        number, before = await self._take(device_id, mine, deadline)
         claim = Claim(device_id, session_id, number)
         if before is None or (before.is_released and not before.keeps):
             return claim
@@ -88,10 +89,21 @@ class Directory:
         state = await self._patiently(lambda: self._state(device_id), deadline)
         if state is None:
             return claim
-        if before.is_released and before.is_over(self._wall()):
+        if before.is_released and before.is_over(self.wall()):
             await self._patiently(lambda: self._write_state(device_id, number, None), deadline)
             return claim._replace(outcome=Outcome.EXPIRED)
         return claim._replace(outcome=Outcome.RESUMED, state=state)
+
+    async def claim_since(self, device_id: str, session_id: str, since: float) -> int:
+        """Take a device for a session that has had it since then; return the number.
+
+        Raises ReplacedError when somebody living has it who came later.
+        """
+        mine = Owner(self.life, self._node, session_id, since)
+        number, before = await self._take(device_id, mine, None, is_late=True)
+        if before is not None:
+            self._traces.leave(device_id)
+        return number
 
     async def save(self, device_id: str, number: int, state: bytes) -> None:
         """Keep a state; tried until it is kept or refused. Raises ReplacedError."""
@@ -103,7 +115,7 @@ class Directory:
         self, device_id: str, number: int, state: bytes | Amend | None, window_s: float
     ) -> None:
         """Give a device back with what it leaves; tried until it is done, or was replaced."""
-        since = self._wall()
+        since = self.wall()
         if callable(state):
             saved = None
             if device_id in self._traces:
@@ -118,6 +130,13 @@ class Directory:
         keeps = bool(state) if state is not None else may_have_some
         owner = Owner("", self._node, "", since, window_s, keeps)
         await self._patiently(lambda: self._write_owner(device_id, number, owner))
+
+    async def bury(self, device_id: str, former: Callable[[Owner], bool], window_s: float) -> None:
+        """Give back what a former life had, with what it had saved. Raises HubDownError."""
+        kept, owner = await self.find(device_id, from_leader=True)
+        if kept is not None and owner is not None and former(owner):
+            released = Owner("", self._node, "", self.wall(), window_s, keeps=True)
+            await self._write_owner(device_id, kept.sequence, released)
 
     async def number_of(self, device_id: str, session_id: str) -> int:
         """Return the number of a session's claim, 0 when it has none (any more)."""
@@ -138,10 +157,9 @@ class Directory:
         return await self._patiently(lambda: self.find(device_id, from_leader=True))
 
     async def _take(
-        self, device_id: str, session_id: str, deadline: float | None
+        self, device_id: str, mine: Owner, deadline: float | None, *, is_late: bool = False
     ) -> tuple[int, Owner | None]:
         """Return the number, and the record that was there before."""
-        mine = Owner(self.life, self._node, session_id, self._wall())
         before: Owner | None = None
         agreed, pause_s, from_leader = 0, PAUSE_FIRST_S, False
         while True:
@@ -150,6 +168,8 @@ class Directory:
                 from_leader = True
                 if kept is not None and owner == mine:  # of a write whose answer was lost
                     return kept.sequence, before
+                if is_late and owner is not None and self._came_later(owner, mine):
+                    raise ReplacedError(f"{device_id} is held by a newer session")
                 before, sequence = owner, 0 if kept is None else kept.sequence
                 if owner is not None and self._is_anothers(owner) and sequence != agreed:
                     asked = await self._ask_holder(owner, sequence, device_id)
@@ -166,6 +186,9 @@ class Directory:
             except HubDownError:
                 await self._pause(pause_s, deadline)
                 pause_s = min(PAUSE_MOST_S, pause_s * 2)
+
+    def _came_later(self, owner: Owner, mine: Owner) -> bool:
+        return self._is_anothers(owner) and owner.since > mine.since
 
     def _is_anothers(self, owner: Owner) -> bool:
         return not owner.is_released and owner.life != self.life

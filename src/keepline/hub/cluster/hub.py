@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.errors import (
@@ -12,8 +11,8 @@ from keepline.errors import (
     HubDownError,
     NoAnswerError,
     NotConnectedError,
-    ReplacedError,
 )
+from keepline.hub.cluster.claims import Claims
 from keepline.hub.cluster.directory import Directory
 from keepline.hub.cluster.lanes import Lanes
 from keepline.hub.cluster.link import Link
@@ -22,17 +21,17 @@ from keepline.hub.cluster.outbox import Outbox
 from keepline.hub.cluster.peers import Peers
 from keepline.hub.cluster.records import DEVICES, EVENT, EVENTS, OWN, STATE
 from keepline.hub.cluster.stream import Streams
-from keepline.hub.port import Claim, Whereabouts, carry, check_size
+from keepline.hub.cluster.upkeep import Upkeep
+from keepline.hub.port import Whereabouts, carry
 from keepline.hub.traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from keepline.clock import Clock
     from keepline.hub.cluster.link import Address
     from keepline.hub.local import Elder, LocalHub
     from keepline.hub.port import (
-        Amend,
         Event,
         Holder,
         Known,
@@ -47,8 +46,6 @@ PROMISED_TICKS: Final = 15
 """A claim that another node took before its session began: so long that session may yet come."""
 
 GOODBYE_S: Final = 2.0
-AUDIT_EACH_TICKS: Final = 10
-AUDIT_ALL_TICKS: Final = 600
 DUPLICATES_S: Final = 3_600
 """An event that is sent again within this is dropped by the engine."""
 
@@ -66,24 +63,6 @@ class Options(NamedTuple):
     lets_in_while_away: bool = False
     events_age_s: float = 30 * 86_400.0
     events_bytes: int = 1 << 30
-
-
-class _Handed(NamedTuple):
-    """A claim that came to nothing: the session that had the device goes on under its number."""
-
-    number: int
-    session_id: str
-
-
-class _Saving:
-    """A state that waits to be kept: a newer one of the same session takes its place."""
-
-    __slots__ = ("claim", "state", "task")
-
-    def __init__(self, claim: Claim, state: bytes) -> None:
-        self.claim = claim
-        self.state = state
-        self.task: asyncio.Task[None] | None = None
 
 
 class NatsHub:
@@ -113,29 +92,40 @@ class NatsHub:
         self._neighbours = Neighbours(
             self._link, self._peers, life=options.life, node=options.node, here=self
         )
-        self._traces = Traces()
-        self._directory = Directory(
+        self._directory = directory = Directory(
             self._streams,
             self._link,
             life=options.life,
             node=options.node,
             wall=self._wall,
-            traces=self._traces,
+            traces=Traces(),
             ask_holder=self._neighbours.ask_holder,
         )
         self._outbox = Outbox(
             local, self._streams, node=options.node, make_name=lambda: options.life
         )
-        self._handed: dict[str, _Handed] = {}
-        self._provisional: dict[str, str] = {}  # by device: sessions whose claim is to be made
-        self._promised: dict[str, int] = {}  # by device: for how many more ticks
-        self._saving: dict[str, _Saving] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._ticks = 0
+        self._claims = claims = Claims(
+            local,
+            directory,
+            self._lanes,
+            life=options.life,
+            node=options.node,
+            within_s=options.claim_timeout_s,
+            lets_in_while_away=options.lets_in_while_away,
+        )
+        self._upkeep = Upkeep(local, claims)
+        self.claim = claims.claim
+        self.save = claims.save
+        self.release = claims.release
+        self.hand_back = claims.hand_back
+        self._beating: asyncio.Task[None] | None = None
 
     async def start(self, holder: Holder, window_s: float, elder: Elder | None = None) -> int:
         """Begin a node's life; see `LocalHub.start`. Raises StartError with what to do next."""
-        self._holder = holder
+        self._holder = self._claims.holder = holder
+        self._claims.window_s = window_s
+        self._claims.elder = "" if elder is None else elder.name
+        self._upkeep.inherit(await self.local.left_by_former(self._claims.elder))
         held = await self.local.start(holder, window_s, elder)
         await self._link.open()
         try:
@@ -161,68 +151,14 @@ class NatsHub:
 
     async def cut_off(self) -> None:
         """Be gone without a word."""
+        await self._upkeep.stop()
+        await self._claims.stop()
         await self._lanes.stop()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks))
         await self._neighbours.stop()
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.wait({self._beating})
         await self._link.close()
-
-    async def claim(self, device_id: str, session_id: str) -> Claim:
-        """Make this node's session the holder; see `port.Hub`.
-
-        A round trip or two, and a living holder's answer. An engine that is away costs the device
-        its connection, HubDownError, or its memory, as the options say.
-        """
-        taking = self._lanes.run(device_id, partial(self._take, device_id, session_id))
-        return await asyncio.shield(taking)
-
-    async def save(self, claim: Claim, state: bytes) -> None:
-        """Keep a state; see `port.Hub`. While the engine is away the newest one waits."""
-        check_size(state)
-        saving = self._saving.get(claim.device_id)
-        if (
-            saving is not None
-            and saving.claim.session_id == claim.session_id
-            and saving.task is not None
-            and self._lanes.is_last(claim.device_id, saving.task)
-        ):
-            saving.state = state
-        else:
-            saving = _Saving(claim, state)
-            saving.task = self._lanes.run(
-                claim.device_id, partial(self._save, saving), 200 + len(state)
-            )
-            self._saving[claim.device_id] = saving
-        await asyncio.shield(saving.task)
-
-    def release(
-        self, claim: Claim, state: bytes | Amend | None, window_s: float
-    ) -> asyncio.Future[None]:
-        """Give a device back; see `port.Hub`."""
-        size_bytes = 200
-        if isinstance(state, bytes):
-            check_size(state)
-            size_bytes += len(state)
-        self.local.release(claim, None, 0.0)
-        try:
-            releasing = self._lanes.run(
-                claim.device_id, partial(self._release, claim, state, window_s), size_bytes
-            )
-        except HubDownError as error:
-            done: asyncio.Future[None] = self._loop.create_future()
-            done.set_exception(error)
-        else:
-            done = asyncio.shield(releasing)  # to cancel the future changes nothing
-        done.add_done_callback(_heard)
-        return done
-
-    def hand_back(self, claim: Claim, session_id: str) -> None:
-        """Undo a claim that came to nothing; see `port.Hub`."""
-        self.local.hand_back(claim, session_id)
-        with suppress(HubDownError):  # then it cannot save, and is told so
-            self._lanes.run(claim.device_id, partial(self._hand_back, claim, session_id))
 
     async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
         """Carry a command to a device wherever it is; see `port.Hub`."""
@@ -257,9 +193,7 @@ class NatsHub:
         session_id = owner.session
         if owner.life == self._options.life:
             described = None if self._holder is None else self._holder.describe(device_id)
-            handed = self._handed.get(device_id)
-            if handed is not None and handed.number == kept.sequence:
-                session_id = handed.session_id
+            session_id = self._claims.session_of(device_id, kept.sequence) or session_id
         else:
             described = await self._described_by(owner.life, device_id)
         if described is None:
@@ -333,33 +267,18 @@ class NatsHub:
     def each_second(self) -> None:
         """Tell how we are, count who is missing, and see to what is owed."""
         self.local.each_second()
-        self._ticks += 1
         if not self._link.is_up or self._holder is None:
             return
         self._peers.tick()
-        self._hold(self._beat(self._holder))
+        if self._beating is None or self._beating.done():
+            self._beating = self._loop.create_task(self._beat(self._holder))
         self._outbox.each_second()
-        self._see_to_promises(self._holder)
-        for device_id, session_id in list(self._provisional.items()):
-            if self._holder.describe(device_id) is None:
-                continue  # its release will say what it leaves
-            claim = Claim(device_id, session_id, 0, provisional=True)
-            with suppress(HubDownError):
-                self._lanes.run(device_id, partial(self._number, claim))
+        self._upkeep.each_tick(self._holder.load().sessions)
+        self._claims.each_tick(self._holder)
 
     async def let_go(self, device_id: str, number: int) -> None:
-        """Another node wants a device that this one has by the claim; see `neighbours.Here`."""
-        kept, owner = await self._lanes.run(
-            device_id, lambda: self._directory.find(device_id, from_leader=True)
-        )
-        if self._holder is None or kept is None or owner is None:
-            return
-        if kept.sequence != number or owner.life != self._options.life:
-            return  # an old question
-        if self._holder.describe(device_id) is None:
-            self._promised[device_id] = PROMISED_TICKS
-        await self._holder.give_up(device_id)
-        await self._lanes.passed(device_id)
+        """Give up a device that another node wants; see `neighbours.Here`."""
+        await self._claims.let_go(device_id, number)
 
     async def carry(self, device_id: str, payload: bytes) -> bytes:
         """Carry another node's command; see `neighbours.Here`."""
@@ -374,74 +293,6 @@ class NatsHub:
             raise NotConnectedError(f"{device_id} is not connected")
         return described
 
-    async def _take(self, device_id: str, session_id: str) -> Claim:
-        try:
-            claim = await self._directory.claim(
-                device_id, session_id, self._options.claim_timeout_s
-            )
-        except HubDownError:
-            if not self._options.lets_in_while_away:
-                raise
-            self._provisional[device_id] = session_id
-            return Claim(device_id, session_id, 0, provisional=True)
-        self._is_ours(device_id, session_id)
-        return claim
-
-    def _is_ours(self, device_id: str, session_id: str) -> None:
-        for table in (self._promised, self._provisional, self._handed):
-            table.pop(device_id, None)
-        self.local.note_claim(device_id, session_id)
-
-    async def _number(self, claim: Claim) -> int:
-        """Return the number a session has the device by. Raises ReplacedError."""
-        device_id = claim.device_id
-        handed = self._handed.get(device_id)
-        if handed is not None and claim.number <= handed.number:
-            if handed.session_id != claim.session_id:
-                raise ReplacedError(f"{device_id} is held by a newer session")
-            return handed.number
-        if claim.number:
-            return claim.number
-        if self._provisional.get(device_id) == claim.session_id:
-            number = (await self._directory.claim(device_id, claim.session_id, None)).number
-            self._is_ours(device_id, claim.session_id)
-            self._handed[device_id] = _Handed(number, claim.session_id)
-            return number
-        number = await self._directory.number_of(device_id, claim.session_id)
-        if not number:
-            raise ReplacedError(f"{device_id} is held by a newer session")
-        return number
-
-    async def _save(self, saving: _Saving) -> None:
-        device_id = saving.claim.device_id
-        try:
-            number = await self._number(saving.claim)
-            kept: bytes | None = None
-            while saving.state is not kept:
-                kept = saving.state
-                await self._directory.save(device_id, number, kept)
-        finally:
-            if self._saving.get(device_id) is saving:
-                del self._saving[device_id]
-
-    async def _release(self, claim: Claim, state: bytes | Amend | None, window_s: float) -> None:
-        device_id = claim.device_id
-        try:
-            number = await self._number(claim)
-        except ReplacedError:
-            return
-        await self._directory.release(device_id, number, state, window_s)
-        handed = self._handed.get(device_id)
-        if handed is not None and handed.number == number:
-            del self._handed[device_id]
-
-    async def _hand_back(self, claim: Claim, session_id: str) -> None:
-        with suppress(ReplacedError):
-            number = await self._number(claim)
-            kept, owner = await self._directory.find_patiently(claim.device_id)
-            if kept is not None and owner is not None and kept.sequence == number:
-                self._handed[claim.device_id] = _Handed(number, session_id)
-
     async def _described_by(self, life: str, device_id: str) -> tuple[str, str] | None:
         if self._peers.is_overdue(life):
             return None
@@ -454,16 +305,6 @@ class NatsHub:
         state, _, health = answer.data.decode().partition("\n")
         return state, health
 
-    def _see_to_promises(self, holder: Holder) -> None:
-        for device_id, ticks in list(self._promised.items()):
-            if holder.describe(device_id) is not None:
-                del self._promised[device_id]
-                self._hold(holder.give_up(device_id))
-            elif ticks <= 1:
-                del self._promised[device_id]
-            else:
-                self._promised[device_id] = ticks - 1
-
     async def _beat(self, holder: Holder) -> None:
         with suppress(HubDownError):
             await self._neighbours.beat(holder.load())
@@ -471,11 +312,7 @@ class NatsHub:
     def _on_connection_changed(self) -> None:
         if self._link.is_up:
             self._peers.listen()
-
-    def _hold(self, work: Coroutine[None, None, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            self._upkeep.all_at_once()
 
     def _wall(self) -> float:
         return self._clock.now() + self._apart_s
@@ -502,8 +339,3 @@ class NatsHub:
                 "duplicate_window": DUPLICATES_S * 1_000_000_000,
             }
         )
-
-
-def _heard(done: asyncio.Future[None]) -> None:
-    if not done.cancelled():
-        done.exception()  # nobody has to wait for it
