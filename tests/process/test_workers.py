@@ -10,7 +10,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from keepline.app import line
@@ -21,6 +23,7 @@ from tests.process.processes import (
     TOKEN,
     device,
     ends,
+    get,
     read_until,
 )
 
@@ -94,6 +97,44 @@ def test_devices_are_shared_by_all_workers_and_all_leave_together(machine: Machi
     assert list(machine.run.iterdir()) == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(str(up["port"]))))
+
+
+def ask(port: object, path: str, body: Any = None) -> Any:
+    """Ask the machine, as an operator: each time at a connection of its own."""
+    answer = httpx.request(
+        "GET" if body is None else "POST",
+        f"http://127.0.0.1:{port}{path}",
+        json=body,
+        timeout=GIVE_UP_AFTER_S,
+        trust_env=False,
+    )
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+def test_operators_ask_any_worker_and_hear_of_all(machine: Machine) -> None:
+    up = machine.is_up()
+    port = up["admin_port"]
+    ids = [f"02:00:00:00:00:{number:02x}" for number in range(8)]
+    with ExitStack() as devices:
+        for each in ids:
+            devices.enter_context(device(up["port"], each))
+        for _ in range(4):  # whoever accepts is asked
+            page = ask(port, "/api/sessions")
+            assert sorted(each["device_id"] for each in page["sessions"]) == ids
+        assert ask(port, "/readyz")["ready"] is True
+        workers = ask(port, "/api/workers")["workers"]
+        assert [each["worker"] for each in workers] == [1, 2]
+        assert sum(each["sessions"] for each in workers) == 8
+        status, metrics = get(port, "/metrics")
+        assert (status, metrics.count(b"\nkeepline_sessions{")) == (200, 2)
+        assert ask(port, "/workers/2/api/sessions")["total"] == workers[1]["sessions"]
+        for each in ids:
+            assert ask(port, f"/api/devices/{each}")["session"]["device_id"] == each
+            assert ask(port, f"/api/devices/{each}/kick", {})["device_id"] == each
+        assert ask(port, "/api/drain", {"dry_run": True})["plan"]["fits"] is True
+    ask(port, "/api/drain", {})
+    assert ends(machine.process)[0] == 0
 
 
 def test_a_worker_that_is_killed_is_started_again_and_the_other_serves_on(

@@ -164,6 +164,7 @@ class Composition:
             self.upkeep,
             lambda: self.gateway.certificate_expires_at,
             former=Former(self.succession.ask_elder),
+            post=self.succession.estate.post,
         )
 
     def _make_enrolment(
