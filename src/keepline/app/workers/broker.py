@@ -125,6 +125,7 @@ class Broker:
 
     async def _begin(self, environment: Mapping[str, str]) -> None:
         config = self._run_dir / "nats.conf"
+        config.touch(mode=0o600)
         config.write_text(self._settings())
         guarded = [str(self._guarded), self._program, "--config", str(config)]
         self._process = await asyncio.create_subprocess_exec(
@@ -138,7 +139,7 @@ class Broker:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            process_group=0,
+            start_new_session=True,
         )
 
     def _settings(self) -> str:

@@ -19,7 +19,7 @@ _LONGEST = 4_096
 
 
 class Child:
-    """A process of a group of its own: what a terminal sends to ours reaches it through us, once.
+    """A process of a session of its own: what a terminal sends to ours reaches it through us, once.
 
     It says that it is ready as to systemd, at a socket at `notices`. Raises StartError.
     """
@@ -77,7 +77,7 @@ class Child:
                 env=self._environment,
                 pass_fds=self._descriptors,
                 stdin=asyncio.subprocess.DEVNULL,
-                process_group=0,
+                start_new_session=True,
             )
         except OSError as error:
             raise StartError(
