@@ -52,6 +52,10 @@ class Engine:
             self._process.kill()
             await self._process.wait()
 
+    def forget(self) -> None:
+        """Lose all that was stored, as a disk does that was replaced."""
+        shutil.rmtree(self._directory / "store")
+
     def hang(self) -> None:
         """Have it stand still, with its connections open."""
         assert self._process is not None

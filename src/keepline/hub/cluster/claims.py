@@ -139,6 +139,10 @@ class Claims:
         with suppress(HubDownError):  # then it cannot save, and is told so
             self._lanes.run(claim.device_id, partial(self._hand_back, claim, session_id))
 
+    def owes(self, device_id: str) -> bool:
+        """Return whether a session here still waits for its claim."""
+        return device_id in self._provisional
+
     def session_of(self, device_id: str, number: int) -> str | None:
         """Return who goes on under a claim that came to nothing, None for who made it."""
         handed = self._handed.get(device_id)

@@ -11,6 +11,7 @@ from keepline.errors import (
     HubDownError,
     NoAnswerError,
     NotConnectedError,
+    StartError,
 )
 from keepline.hub.cluster.claims import Claims
 from keepline.hub.cluster.directory import Directory
@@ -84,17 +85,17 @@ class NatsHub:
         self._loop = asyncio.get_running_loop()
         self._holder: Holder | None = None
         self._lanes = Lanes(self._loop)
-        self._peers = Peers()
-        self._link = Link(
+        self.peers = Peers()
+        self.link = Link(
             options.address, options.life, draw=draw, on_change=self._on_connection_changed
         )
-        self._streams = Streams(self._link, on_trouble)
+        self._streams = Streams(self.link, on_trouble)
         self._neighbours = Neighbours(
-            self._link, self._peers, life=options.life, node=options.node, here=self
+            self.link, self.peers, life=options.life, node=options.node, here=self
         )
         self._directory = directory = Directory(
             self._streams,
-            self._link,
+            self.link,
             life=options.life,
             node=options.node,
             wall=self._wall,
@@ -104,7 +105,7 @@ class NatsHub:
         self._outbox = Outbox(
             local, self._streams, node=options.node, make_name=lambda: options.life
         )
-        self._claims = claims = Claims(
+        self.claims = claims = Claims(
             local,
             directory,
             self._lanes,
@@ -113,28 +114,35 @@ class NatsHub:
             within_s=options.claim_timeout_s,
             lets_in_while_away=options.lets_in_while_away,
         )
-        self._upkeep = Upkeep(local, claims)
+        self.upkeep = Upkeep(local, claims)
         self.claim = claims.claim
         self.save = claims.save
         self.release = claims.release
         self.hand_back = claims.hand_back
+        self._has_streams = False
         self._beating: asyncio.Task[None] | None = None
+        self._returning: asyncio.Task[None] | None = None
+
+    @property
+    def has_beaten(self) -> bool:
+        """Whether the last heartbeat is on its way."""
+        return self._beating is None or self._beating.done()
 
     async def start(self, holder: Holder, window_s: float, elder: Elder | None = None) -> int:
         """Begin a node's life; see `LocalHub.start`. Raises StartError with what to do next."""
-        self._holder = self._claims.holder = holder
-        self._claims.window_s = window_s
-        self._claims.elder = "" if elder is None else elder.name
-        self._upkeep.inherit(await self.local.left_by_former(self._claims.elder))
+        self._holder = self.claims.holder = holder
+        self.claims.window_s = window_s
+        self.claims.elder = "" if elder is None else elder.name
+        self.upkeep.inherit(await self.local.left_by_former(self.claims.elder))
         held = await self.local.start(holder, window_s, elder)
-        await self._link.open()
+        await self.link.open()
         try:
             await self._make_streams()
             await self._neighbours.start()
         except BaseException:
-            await self._link.close()
+            await self.link.close()
             raise
-        self._peers.listen()
+        self.peers.listen()
         await self._neighbours.beat(holder.load())
         return held
 
@@ -151,14 +159,15 @@ class NatsHub:
 
     async def cut_off(self) -> None:
         """Be gone without a word."""
-        await self._upkeep.stop()
-        await self._claims.stop()
+        await self.upkeep.stop()
+        await self.claims.stop()
         await self._lanes.stop()
         await self._neighbours.stop()
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.wait({self._beating})
-        await self._link.close()
+        for task in (self._beating, self._returning):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task})
+        await self.link.close()
 
     async def send(self, device_id: str, payload: bytes, timeout_s: float) -> bytes:
         """Carry a command to a device wherever it is; see `port.Hub`."""
@@ -168,7 +177,7 @@ class NatsHub:
         nobody = NotConnectedError(f"{device_id} is not connected")
         for from_leader in (False, True):
             _, owner = await self._directory.find(device_id, from_leader=from_leader)
-            if owner is None or owner.is_released or self._peers.is_overdue(owner.life):
+            if owner is None or owner.is_released or self.peers.is_overdue(owner.life):
                 raise nobody
             if owner.life == self._options.life:
                 continue  # it has left, or was here before a moment
@@ -193,7 +202,7 @@ class NatsHub:
         session_id = owner.session
         if owner.life == self._options.life:
             described = None if self._holder is None else self._holder.describe(device_id)
-            session_id = self._claims.session_of(device_id, kept.sequence) or session_id
+            session_id = self.claims.session_of(device_id, kept.sequence) or session_id
         else:
             described = await self._described_by(owner.life, device_id)
         if described is None:
@@ -207,7 +216,7 @@ class NatsHub:
     async def nodes(self) -> Sequence[NodeView]:
         """Return every node that is alive."""
         own = () if self._holder is None else (self._holder.load(),)
-        return sorted([*own, *self._peers.views()])
+        return sorted([*own, *self.peers.views()])
 
     def emit(self, device_id: str, kind: str, data: bytes) -> None:
         """Note an event in the node's file; from there it goes to the stream of all."""
@@ -261,24 +270,25 @@ class NatsHub:
         return writing._replace(
             waiting=writing.waiting + len(self._lanes),
             waiting_bytes=writing.waiting_bytes + self._lanes.waiting_bytes,
-            is_down=writing.is_down or self._streams.trouble is not None or not self._link.is_up,
+            is_down=writing.is_down or self._streams.trouble is not None or not self.link.is_up,
         )
 
     def each_second(self) -> None:
         """Tell how we are, count who is missing, and see to what is owed."""
         self.local.each_second()
-        if not self._link.is_up or self._holder is None:
+        if not self.link.is_up or self._holder is None:
             return
-        self._peers.tick()
-        if self._beating is None or self._beating.done():
+        self._see_to_streams()
+        self.peers.tick()
+        if self.has_beaten:
             self._beating = self._loop.create_task(self._beat(self._holder))
         self._outbox.each_second()
-        self._upkeep.each_tick(self._holder.load().sessions)
-        self._claims.each_tick(self._holder)
+        self.upkeep.each_tick(self._holder.load().sessions)
+        self.claims.each_tick(self._holder)
 
     async def let_go(self, device_id: str, number: int) -> None:
         """Give up a device that another node wants; see `neighbours.Here`."""
-        await self._claims.let_go(device_id, number)
+        await self.claims.let_go(device_id, number)
 
     async def carry(self, device_id: str, payload: bytes) -> bytes:
         """Carry another node's command; see `neighbours.Here`."""
@@ -294,7 +304,7 @@ class NatsHub:
         return described
 
     async def _described_by(self, life: str, device_id: str) -> tuple[str, str] | None:
-        if self._peers.is_overdue(life):
+        if self.peers.is_overdue(life):
             return None
         try:
             answer = await self._neighbours.ask(life, "where", device_id, b"", WHERE_S)
@@ -310,9 +320,21 @@ class NatsHub:
             await self._neighbours.beat(holder.load())
 
     def _on_connection_changed(self) -> None:
-        if self._link.is_up:
-            self._peers.listen()
-            self._upkeep.all_at_once()
+        self._has_streams = False  # it may be another engine, or one that has lost its files
+        if self.link.is_up:
+            self.peers.listen()
+            self._see_to_streams()
+
+    def _see_to_streams(self) -> None:
+        if not self._has_streams and (self._returning is None or self._returning.done()):
+            self._returning = self._loop.create_task(self._return())
+
+    async def _return(self) -> None:
+        try:
+            await self._make_streams()
+        except (HubDownError, StartError):
+            return  # the next second again
+        self.upkeep.all_at_once()
 
     def _wall(self) -> float:
         return self._clock.now() + self._apart_s
@@ -339,3 +361,4 @@ class NatsHub:
                 "duplicate_window": DUPLICATES_S * 1_000_000_000,
             }
         )
+        self._has_streams = True

@@ -31,6 +31,7 @@ class Lanes:
         self._loop = loop
         self._most_waiting = most_waiting
         self._most_bytes = most_bytes
+        self._is_stopped = False
         self._tasks: set[asyncio.Task[object]] = set()
         self._last: dict[str, asyncio.Task[object]] = {}
 
@@ -43,8 +44,10 @@ class Lanes:
         """Begin `work` when all that was asked for before of this device is done.
 
         Nobody has to wait for the task; to be cancelled it is only by `stop`. Raises HubDownError
-        when there is no room.
+        when there is no room, or after that.
         """
+        if self._is_stopped:
+            raise HubDownError("the hub has stopped")
         if (
             len(self._tasks) >= self._most_waiting
             or self.waiting_bytes + size_bytes > self._most_bytes
@@ -75,7 +78,8 @@ class Lanes:
         return len(self._tasks)
 
     async def stop(self) -> None:
-        """Cancel what is left."""
+        """Cancel what is left, and take nothing any more."""
+        self._is_stopped = True
         for task in self._tasks:
             task.cancel()
         if self._tasks:

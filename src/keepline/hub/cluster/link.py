@@ -32,6 +32,9 @@ PROBES: Final = 3
 """So many without an answer on a connection that looks alive, and it is made anew."""
 
 RECONNECT_S: Final = (0.25, 1.0)
+NOBODY: Final = "503"
+"""The engine's own answer for a subject that nobody listens to."""
+
 OLDEST: Final = (2, 11)
 """The first version that can fence a write to one subject by the sequence of another."""
 
@@ -78,6 +81,10 @@ class Link:
         self._probe_each_s = probe_each_s
         self._client: Client | None = None
         self._heard: dict[str, Callable[[Mail], None]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._inbox = f"_INBOX.{name}"
+        self._asked = 0
+        self._asking: dict[str, asyncio.Future[Mail]] = {}
         self._up = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
@@ -88,6 +95,7 @@ class Link:
 
     async def open(self) -> None:
         """Connect for the first time. Raises StartError with what to do next."""
+        await self.listen(f"{self._inbox}.*", self._on_answer)
         try:
             async with asyncio.timeout(OPEN_S):
                 await self._connect()
@@ -113,6 +121,7 @@ class Link:
             await asyncio.wait({self._watching})
             self._watching = None
         client, self._client = self._client, None
+        self._answer_nobody()
         if client is not None:
             await _close(client)
 
@@ -132,12 +141,17 @@ class Link:
             await _subscribe(self._client, subject, on_mail)
 
     async def tell(
-        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None
+        self,
+        subject: str,
+        data: bytes,
+        headers: Mapping[str, str] | None = None,
+        reply: str = "",
     ) -> None:
-        """Send something that nobody answers. Raises HubDownError."""
+        """Send something. Raises HubDownError when there is no connection to send it by."""
         client = self._connected()
+        given = None if headers is None else {**headers}
         try:
-            await client.publish(subject, data, headers=None if headers is None else {**headers})
+            await client.publish(subject, data, reply=reply, headers=given)
         except (nats.errors.Error, OSError) as error:
             raise HubDownError(f"the engine is away: {error}") from None
 
@@ -152,17 +166,27 @@ class Link:
 
         Raises HubDownError when it was not sent, NoAnswerError when its outcome is unknown.
         """
-        client = self._connected()
-        given = None if headers is None else {**headers}
+        self._asked += 1
+        place = str(self._asked)
+        answered: asyncio.Future[Mail] = self._loop.create_future()
+        self._asking[place] = answered
+        late = self._loop.call_later(timeout_s, _give_up, answered, f"within {timeout_s:g} s")
         try:
-            message = await client.request(subject, data, timeout=timeout_s, headers=given)
-        except nats.errors.NoRespondersError:
-            return None
-        except nats.errors.TimeoutError:
-            raise NoAnswerError(f"no answer within {timeout_s:g} s") from None
-        except (nats.errors.Error, OSError) as error:
-            raise HubDownError(f"the engine is away: {error}") from None
-        return _mail(message)
+            await self.tell(subject, data, headers, reply=f"{self._inbox}.{place}")
+            mail = await answered
+        finally:
+            late.cancel()
+            del self._asking[place]
+        return None if mail.status == NOBODY and not mail.data else mail
+
+    async def flush(self) -> None:
+        """Have the engine take, and send, all until now. Raises HubDownError."""
+        client = self._connected()
+        try:
+            async with asyncio.timeout(PROBE_S):
+                await client.flush(int(PROBE_S))
+        except (TimeoutError, nats.errors.Error, OSError) as error:
+            raise HubDownError(f"the engine does not answer: {error}") from None
 
     def _connected(self) -> Client:
         client = self._client
@@ -212,9 +236,8 @@ class Link:
             client = self._client
             if client is not None and client.is_connected:
                 try:
-                    async with asyncio.timeout(PROBE_S):
-                        await client.flush(int(PROBE_S))
-                except (TimeoutError, nats.errors.Error, OSError) as error:
+                    await self.flush()
+                except HubDownError as error:
                     self.last_error = error
                     unanswered += 1
                 else:
@@ -225,7 +248,7 @@ class Link:
 
     async def _rebuild(self) -> None:
         client, self._client = self._client, None
-        self._up.clear()
+        self._answer_nobody()
         if client is not None:
             await _close(client)
         try:
@@ -240,8 +263,19 @@ class Link:
     async def _on_error(self, error: Exception) -> None:
         self.last_error = error
 
-    async def _on_lost(self) -> None:
+    def _on_answer(self, mail: Mail) -> None:
+        answered = self._asking.get(mail.subject.rpartition(".")[2])
+        if answered is not None and not answered.done():
+            answered.set_result(mail)
+
+    def _answer_nobody(self) -> None:
+        """Answers do not find a connection that is made later."""
         self._up.clear()
+        for answered in self._asking.values():
+            _give_up(answered, "before the connection was lost")
+
+    async def _on_lost(self) -> None:
+        self._answer_nobody()
         self._on_change()
 
     async def _on_back(self) -> None:
@@ -264,6 +298,11 @@ async def _close(client: Client) -> None:
     with suppress(TimeoutError, nats.errors.Error, OSError):
         async with asyncio.timeout(CLOSE_S):
             await client.close()
+
+
+def _give_up(answered: asyncio.Future[Mail], when: str) -> None:
+    if not answered.done():
+        answered.set_exception(NoAnswerError(f"no answer {when}"))
 
 
 def _unreachable(servers: Sequence[str], error: Exception | None) -> StartError:

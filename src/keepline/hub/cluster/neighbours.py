@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST_ANSWERS: Final = 2_000
 """Questions of others that are answered at a time; any more are told that we are busy."""
 
-GIVE_UP_S: Final = 5.0  # a session is given two to say what it leaves
+GIVE_UP_S: Final = 3.0  # a session is given two to say what it leaves
 WHERE_S: Final = 2.0
 COMMAND_S: Final = 30.0  # the asker has a bound of its own, and this much at most
 

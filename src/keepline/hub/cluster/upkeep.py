@@ -55,13 +55,20 @@ class Upkeep:
         self._left: list[str] = []  # of former lives
         self._looking: asyncio.Task[None] | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is looked up just now, nor has to be soon."""
+        return self._looking is None and not self._left and not self._is_urgent
+
     def inherit(self, devices: Sequence[str]) -> None:
         """A former life of this node had these."""
         self._left = list(devices)
 
     def all_at_once(self) -> None:
-        """We did not hear for a while: look at everything, and soon."""
+        """We did not hear for a while: look at everything, now."""
         self._after, self._is_urgent = "", True
+        if self._looking is None:
+            self._begin(0)
 
     def each_tick(self, held: int) -> None:
         """Look at a few, or at all; `held` is how many there are."""
@@ -70,14 +77,17 @@ class Upkeep:
             return
         if self._left or self._is_urgent or self._ticks % EACH_TICKS == 0:
             few = max(1, held * EACH_TICKS // ALL_TICKS)
-            self._looking = asyncio.get_running_loop().create_task(self._look(few))
-            self._looking.add_done_callback(self._done)
+            self._begin(few)
 
     async def stop(self) -> None:
         """Look no more."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait({self._looking})
+
+    def _begin(self, few: int) -> None:
+        self._looking = asyncio.get_running_loop().create_task(self._look(few))
+        self._looking.add_done_callback(self._done)
 
     async def _look(self, few: int) -> None:
         with suppress(HubDownError):  # at the next tick again
