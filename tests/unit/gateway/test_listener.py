@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from keepline.gateway.listener import (
     SPARE,
     Listener,
 )
-from keepline.gateway.share import LEAD, Share
+from keepline.gateway.share import LEAD, STEP_BACK_S, Share
 from keepline.gateway.sockets import open_listener
 from keepline.monitor.alerts.incidents import Incident
 from keepline.reasons import CloseReason
@@ -292,14 +293,17 @@ async def test_who_is_ahead_takes_one_at_a_time_after_the_others_had_their_turn(
         world.connect(f"device-{number}")
     way = Way(world, share=neighbour)
     ways.append(way)
+    at: list[float] = []
+
+    def arrive(*who: Any) -> None:
+        at.append(asyncio.get_running_loop().time())
+        way.came.append(who)
+
+    way.listener._arrive = arrive
     way.knock(3)
     way.listener.start()
-    way.listener._accept(way.socket)
-    assert way.came == []  # a moment for the others
-    await eventually(lambda: len(way.came) == 1)
-    assert len(way.came) < 3
-    neighbour.fewest = None  # they take nobody any more
     await eventually(lambda: len(way.came) == 3)
+    assert all(late - early >= STEP_BACK_S / 2 for early, late in pairwise(at))
 
 
 async def test_others_are_told_how_many_are_here_and_that_a_drain_takes_none(

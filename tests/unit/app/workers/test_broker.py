@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from keepline.app.workers import broker as broker_module
 from keepline.app.workers.broker import Broker, find_program, version_in
 from keepline.clock import SystemClock
 from keepline.errors import StartError
@@ -59,7 +58,7 @@ def test_without_any_what_to_install_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(broker_module.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     with pytest.raises(StartError, match="there is no nats-server here") as refused:
         find_program()
     assert "cluster" in refused.value.hint
@@ -124,7 +123,7 @@ async def test_one_that_is_killed_comes_back_at_the_same_port(running: Running) 
     os.kill(int(ports.stem.rpartition("_")[2]), signal.SIGKILL)
     await eventually(lambda: running.events("broker_ended"))
     async with within(60.0):
-        while not await running.is_there():
+        while not await running.is_there():  # noqa: ASYNC110 (it is asked over TCP)
             await asyncio.sleep(EVERY_S)
     assert running.port == port
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from keepline.app.workers import keeper as keeper_module
 from keepline.app.workers.keeper import Keeper
 from keepline.clock import ManualClock
 from keepline.log import Log
@@ -112,7 +111,7 @@ async def test_one_that_is_told_to_leave_before_it_could_listen_has_left(slot: S
 async def test_told_to_leave_while_nothing_runs_it_starts_nothing(
     slot: Slot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper_module.Backoff, "after", lambda *_: 600.0)
+    monkeypatch.setattr("keepline.app.workers.backoff.Backoff.after", lambda *_: 600.0)
     first = await slot.after(1)
     first.on_ready()
     first.ends(-signal.SIGKILL)
