@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from keepline.app import line
 from tests.process.processes import (
@@ -35,17 +36,18 @@ Line = dict[str, object]
 class Machine:
     """A gateway of two workers, by its log."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path) -> None:
         temporary = folder / "run"
         temporary.mkdir()
         self.process = subprocess.Popen(
-            [*KEEPLINE, "serve", "--workers", "2", *PORTS, "--token", TOKEN, *arguments],
+            [*KEEPLINE, "serve", "--workers", "2", *PORTS, "--token", TOKEN, "--data", "data"],
             stderr=subprocess.PIPE,
             text=True,
             cwd=folder,
             env={**os.environ, "TMPDIR": str(temporary)},
         )
         self.run = temporary
+        self.data = folder / "data"
         self.pids: dict[object, int] = {}
         self.lines: list[Line] = []
 
@@ -77,7 +79,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    running = Machine(tmp_path, "--data", str(tmp_path / "data"))
+    running = Machine(tmp_path)
     yield running
     running.close()
 
@@ -168,3 +170,49 @@ def test_a_handler_that_is_not_there_ends_all_with_2(tmp_path: Path) -> None:
     )
     assert ended.returncode == 2
     assert "nowhere" in ended.stderr
+
+
+def upgrade(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*KEEPLINE, "upgrade", "--data", str(machine.data), *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=2 * GIVE_UP_AFTER_S,
+    )
+
+
+def test_an_upgrade_has_other_workers_in_place_of_all_and_refuses_nobody(
+    machine: Machine,
+) -> None:
+    port = machine.is_up()["port"]
+    with device(port) as before:
+        upgraded = upgrade(machine)
+        assert upgraded.returncode == 0, upgraded.stderr
+        assert "has taken over" in upgraded.stderr
+        with pytest.raises(ConnectionClosed):
+            before.recv(GIVE_UP_AFTER_S)
+        with device(port):
+            pass
+    for slot in (3, 4):
+        machine.pids[slot] = int(str(machine.until("worker_ready", worker=slot)["pid"]))
+    machine.process.terminate()
+    status, _, log = ends(machine.process)
+    assert status == 0
+    assert sorted(
+        line["worker"]
+        for line in map(json.loads, log.splitlines())
+        if line["event"] == "worker_left"
+    )[-2:] == [3, 4]
+    assert not (machine.data / "upgrade.sock").exists()
+
+
+def test_an_upgrade_to_what_does_not_start_changes_nothing(machine: Machine) -> None:
+    port = machine.is_up()["port"]
+    with device(port) as staying:
+        refused = upgrade(machine, "--exec", "/bin/false")
+        assert refused.returncode == 2
+        assert "ended with status 1" in refused.stderr
+        staying.ping().wait(GIVE_UP_AFTER_S)
+    machine.process.terminate()
+    assert ends(machine.process)[0] == 0

@@ -10,13 +10,14 @@ import os
 import signal
 from typing import TYPE_CHECKING, Final
 
+from keepline.app.workers.keeper import HAND_ON
+
 if TYPE_CHECKING:
     from types import FrameType
 
     from keepline.app.gateway import Gateway
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-HAND_ON: Final = signal.SIGUSR1
 MOST_HEARD: Final = 2  # to stop, and to hurry
 
 

@@ -150,24 +150,32 @@ class Succession:
         self._composition.hub.keeps_house = False
 
     async def hand_on(self) -> None:
-        """Leave the sockets to the other workers, which have them as well, and go to them."""
+        """Leave the sockets to the other workers, which have them as well, and drain towards them.
+
+        Operators are still answered.
+        """
         self._composition.gateway.stop_accepting()
-        await self.settle()
+        await self._let_in()
+        self._node.drain.start("upgrade", away_s=0.0, binding=True)
 
     async def settle(self) -> None:
-        """Let in who was accepted here, and then begin to drain, towards the heir.
-
-        Who is not in by the longest deadline, held up or judged without an end, is refused.
-        """
+        """Let in who was accepted here, and then begin to drain, towards the heir."""
         if self._composition.admin is not None:
             await self._composition.admin.stop()
+        await self._let_in()
+        self._node.drain.start("upgrade", away_s=0.0, binding=True)
+
+    async def _let_in(self) -> None:
+        """Wait for who is on the way in.
+
+        Who is not in by the longest deadline, held up or judged without an end, is refused then.
+        """
         node = self._node
         longest_s = max(each.hello_timeout_s for each in node.settings.profiles.values())
         until = node.clock.now() + longest_s
         # No admission pays for an event that is needed once.
         while node.arrivals.admissions and node.clock.now() < until:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
-        node.drain.start("upgrade", away_s=0.0, binding=True)
 
     # -- once the elder has gone -----------------------------------------------------------
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from keepline.app.workers.backoff import Backoff
 from keepline.app.workers.child import how
+from keepline.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from keepline.app.workers.child import Child
     from keepline.clock import Clock
     from keepline.log import Log
+
+HAND_ON: Final = signal.SIGUSR1
+"""Tells a worker that others have come in its place."""
+
+NOT_STARTED: Final = 127  # as a shell has it
+_UNHEARD: Final = frozenset({-signal.SIGTERM, -HAND_ON})
 
 
 class Keeper:
@@ -52,15 +59,15 @@ class Keeper:
         return 0 if self._child is None else self._child.pid
 
     async def run(self) -> None:
-        """Return when the worker has left; how is its `status`. Raises StartError."""
+        """Return when the worker has left; how is its `status`."""
         backoff, ended = Backoff(), ""
         try:
             while True:
                 began_at = self._clock.now()
                 self._child = self._make(ended)
-                self.status = await self._child.run(self._on_ready)
+                self.status = await self._ran(self._child)
                 self._clean_up()
-                if self._is_leaving and self.status == -signal.SIGTERM:
+                if self._is_leaving and self.status in _UNHEARD:
                     self.status = 0  # it was told before it could listen
                 if self.status == 0 or self._is_leaving or not self.was_ready:
                     return
@@ -85,6 +92,13 @@ class Keeper:
         """Send the worker a signal, if it is there."""
         if self._child is not None:
             self._child.send(number)
+
+    async def _ran(self, child: Child) -> int:
+        try:
+            return await child.run(self._on_ready)
+        except StartError as error:
+            self._log.error("worker_not_started", worker=self.slot, error=error)
+            return NOT_STARTED
 
     def _on_ready(self) -> None:
         self.was_ready = True

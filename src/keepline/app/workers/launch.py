@@ -35,7 +35,7 @@ def serve_by_workers(settings: Settings) -> int:
 
     Each runs the command line of this one. Raises StartError.
     """
-    with held(settings.data_dir), _run_directory() as run_dir:
+    with held(settings.data_dir) as data_dir, _run_directory() as run_dir:
         devices, admin = _listening(settings)
         clock = SystemClock()
         log = Log(
@@ -48,7 +48,7 @@ def serve_by_workers(settings: Settings) -> int:
         log.start()
         try:
             broker = None
-            if hasattr(settings, "cluster") and not settings.cluster.url:
+            if not settings.cluster.url:
                 broker = Broker(settings.data_dir, run_dir, clock=clock, log=log)
             supervisor = Supervisor(
                 command_line(None),
@@ -56,6 +56,7 @@ def serve_by_workers(settings: Settings) -> int:
                 devices=devices,
                 admin=admin,
                 run_dir=run_dir,
+                data_dir=data_dir,
                 broker=broker,
                 clock=clock,
                 log=log,

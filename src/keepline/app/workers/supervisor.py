@@ -12,6 +12,7 @@ from keepline.app.workers.board import Board
 from keepline.app.workers.child import Child, environment
 from keepline.app.workers.keeper import Keeper
 from keepline.app.workers.post import BOARD_FILE, VARIABLE, Post, admin_path, told
+from keepline.app.workers.renewal import Renewal
 
 if TYPE_CHECKING:
     import socket
@@ -31,7 +32,8 @@ class Supervisor:
     """Has `many` workers there, from `run` until they have left; used once.
 
     `command` is a worker's command line. The sockets listen, and are closed here once nobody is to
-    be started any more. `run_dir` is where workers and we meet, for this run alone.
+    be started any more. `run_dir` is where workers and we meet, for this run alone; in `data_dir`,
+    open and locked, upgrades are asked for.
     """
 
     def __init__(
@@ -42,23 +44,27 @@ class Supervisor:
         devices: Sequence[socket.socket],
         admin: socket.socket | None,
         run_dir: Path,
+        data_dir: int | None,
         broker: Broker | None,
         clock: Clock,
         log: Log,
     ) -> None:
+        self.command = command
         self.many = many
         self.slots = 2 * many  # an upgrade has twice as many for a while
         self.is_stopping = False
         self.keepers: dict[asyncio.Task[None], Keeper] = {}
         self.log = log
         self.board = Board(run_dir / BOARD_FILE, self.slots)
-        self._command = command
         self._devices = tuple(devices)
         self._admin = admin
         self._run_dir = run_dir
+        self._data_dir = data_dir
         self._broker = broker
         self._clock = clock
         self._signals = 0
+        self._has_started = False
+        self._renewal: Renewal | None = None
         self._status = 0
         self._changed = asyncio.Event()
         self._lifeline, self._held = os.pipe()
@@ -69,10 +75,14 @@ class Supervisor:
         try:
             if self._broker is not None:
                 await self._broker.start(environment())
-            if not await self.begin(range(1, self.many + 1)):
+            begun = self.begin(range(1, self.many + 1))
+            if not await are_ready(begun):
                 self.leave()
             elif not self.is_stopping:
+                self._has_started = True
                 self._tell_started()
+                if self._data_dir is not None:
+                    self._renewal = Renewal(self, self._data_dir)
             while self.keepers:
                 self._changed.clear()
                 await self._changed.wait()
@@ -82,11 +92,15 @@ class Supervisor:
 
     # -- workers ---------------------------------------------------------------------------
 
-    async def begin(self, slots: Iterable[int], command: Sequence[str] | None = None) -> bool:
-        """Start a worker in each slot; return whether all are ready. None is tried again."""
-        begun = [self._begin(slot, command or self._command) for slot in slots]
-        await asyncio.gather(*(keeper.ready.wait() for keeper in begun))
-        return all(keeper.was_ready for keeper in begun)
+    def begin(self, slots: Iterable[int]) -> list[Keeper]:
+        """Start a worker in each slot; none that ends before it is ready is tried again."""
+        return [self._begin(slot) for slot in slots]
+
+    @property
+    def free_slots(self) -> list[int]:
+        """In which there is no worker."""
+        taken = {keeper.slot for keeper in self.keepers.values()}
+        return [slot for slot in range(1, self.slots + 1) if slot not in taken]
 
     def leave(self) -> None:
         """Have all leave, each by its part of one drain; nobody is started any more."""
@@ -98,9 +112,9 @@ class Supervisor:
         for keeper in self.keepers.values():
             keeper.leave()
 
-    def _begin(self, slot: int, command: Sequence[str]) -> Keeper:
+    def _begin(self, slot: int) -> Keeper:
         def make(ended: str) -> Child:
-            return self._child(slot, command, ended)
+            return self._child(slot, ended)
 
         keeper = Keeper(slot, make, lambda: self._clean_up(slot), clock=self._clock, log=self.log)
         task = asyncio.create_task(keeper.run())
@@ -108,7 +122,7 @@ class Supervisor:
         task.add_done_callback(self._on_gone)
         return keeper
 
-    def _child(self, slot: int, command: Sequence[str], ended: str) -> Child:
+    def _child(self, slot: int, ended: str) -> Child:
         post = Post(
             slot=slot,
             many=self.many,
@@ -123,7 +137,7 @@ class Supervisor:
         variables = {**environment(), VARIABLE: text}
         if self._broker is not None:
             variables[CLUSTER_URL] = self._broker.url
-        return Child(command, variables, descriptors, self._run_dir / f"{slot}.notices")
+        return Child(self.command, variables, descriptors, self._run_dir / f"{slot}.notices")
 
     def _clean_up(self, slot: int) -> None:
         """Remove what a worker that was killed has left."""
@@ -132,11 +146,11 @@ class Supervisor:
 
     def _on_gone(self, task: asyncio.Task[None]) -> None:
         keeper = self.keepers.pop(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.log.error("worker_not_started", worker=keeper.slot, error=error)
-        status = 1 if error is not None else keeper.status
-        self._status = max(self._status, status if status >= 0 else 128 - status)
+        if not task.cancelled():
+            task.result()
+        status = keeper.status
+        if keeper.was_ready or not self._has_started:  # else an upgrade came to nothing
+            self._status = max(self._status, status if status >= 0 else 128 - status)
         self.log.info("worker_left", worker=keeper.slot, status=keeper.status)
         self._changed.set()
 
@@ -175,6 +189,8 @@ class Supervisor:
     async def _end(self) -> None:
         """Leave nothing: no process, no socket, no file of this run."""
         self._close_sockets()
+        if self._renewal is not None:
+            await self._renewal.end()
         for task in self.keepers:
             task.cancel()
         await asyncio.gather(*self.keepers, return_exceptions=True)
@@ -184,3 +200,9 @@ class Supervisor:
         os.close(self._held)
         self.board.close()
         self.log.info("stopped", status=self._status)
+
+
+async def are_ready(begun: Sequence[Keeper]) -> bool:
+    """Return whether all are ready, once each is or has ended."""
+    await asyncio.gather(*(keeper.ready.wait() for keeper in begun))
+    return all(keeper.was_ready for keeper in begun)
