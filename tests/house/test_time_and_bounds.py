@@ -31,6 +31,7 @@ WITHOUT_UNIT = {
     *("device_failures", "address_failures", "callback_requests", "callback_failures"),
     *("cpu_percent", "connections", "queue_depth", "clear_share", "flap_opens"),
     *("connects", "failures", "failure_share", "most_ejected"),
+    *("replicas",),
     *("memory_lo_share", "memory_hi_share", "held", "judged_least", "judged_most"),
 }
 

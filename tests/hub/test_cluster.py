@@ -187,7 +187,7 @@ async def test_a_node_that_leaves_is_gone_at_once(cluster: Cluster) -> None:
     await cluster.beat()
     one.is_gone = True
     await one.hub.stop(1.0)
-    await eventually(lambda: len(two.hub.peers.views()) == 0)
+    await eventually(lambda: len(two.hub.peers.alive()) == 0)
     await two.log_in("device", "session-2")  # waits for nobody
 
 

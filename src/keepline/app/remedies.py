@@ -130,6 +130,13 @@ REMEDIES: Final[Mapping[tuple[str, str], tuple[Remedy, ...]]] = {
             now=_of_writing,
         ),
     ),
+    (Incident.CLUSTER_AWAY, INCIDENT): (
+        Remedy(
+            "what is to be written waits and is tried again, and who comes is told to come back",
+            {"refused": _ended(CloseReason.CLUSTER_UNAVAILABLE, CloseReason.CLUSTER_AWAY)},
+            always=True,
+        ),
+    ),
     (Incident.OUT_OF_DESCRIPTORS, INCIDENT): (_FULL[0]._replace(always=True),),
     (Incident.KICK_WAR, INCIDENT): (
         Remedy(

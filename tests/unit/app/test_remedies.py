@@ -62,6 +62,14 @@ def test_what_is_counted_is_told_once_it_has_grown_and_from_when_the_alert_began
             ),
         ),
         (
+            "cluster_away",
+            lambda counters: counters.disconnects.update({CloseReason.CLUSTER_UNAVAILABLE: 4}),
+            (
+                "what is to be written waits and is tried again, and who comes is told to come"
+                " back: 4 refused in 10 s"
+            ),
+        ),
+        (
             "out_of_descriptors",
             lambda counters: counters.disconnects.update({CloseReason.FULL: 2}),
             "devices are turned away with 503: 2 turned away in 10 s",

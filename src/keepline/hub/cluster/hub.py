@@ -23,7 +23,7 @@ from keepline.hub.cluster.peers import Peers
 from keepline.hub.cluster.records import DEVICES, EVENT, EVENTS, OWN, STATE
 from keepline.hub.cluster.stream import Streams
 from keepline.hub.cluster.upkeep import Upkeep
-from keepline.hub.port import Whereabouts, carry
+from keepline.hub.port import NodeView, Whereabouts, carry
 from keepline.hub.traces import Traces
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         Event,
         Holder,
         Known,
-        NodeView,
         Row,
         Tally,
         Totals,
@@ -124,6 +123,15 @@ class NatsHub:
         self._returning: asyncio.Task[None] | None = None
 
     @property
+    def keeps_house(self) -> bool:
+        """See `LocalHub`."""
+        return self.local.keeps_house
+
+    @keeps_house.setter
+    def keeps_house(self, keeps: bool) -> None:
+        self.local.keeps_house = keeps
+
+    @property
     def has_beaten(self) -> bool:
         """Whether the last heartbeat is on its way."""
         return self._beating is None or self._beating.done()
@@ -143,8 +151,22 @@ class NatsHub:
             await self.link.close()
             raise
         self.peers.listen()
-        await self._neighbours.beat(holder.load())
+        await self._neighbours.beat(self._load(holder))
         return held
+
+    def share(self) -> None:
+        """Another process will use our file, too; see `LocalHub.share`."""
+        self.local.share()
+
+    async def be_alone(self) -> None:
+        """No other process uses our file; see `LocalHub.be_alone`."""
+        await self.local.be_alone()
+
+    async def outlive(self, window_s: float) -> int:
+        """The elder has ended: what it held to its end is given back in time."""
+        self.upkeep.inherit(await self.local.left_by_former(""))
+        self.claims.elder = ""
+        return await self.local.outlive(window_s)
 
     async def stop(self, within_s: float) -> int:
         """Write what waits and leave; return how many writes could not be done."""
@@ -153,7 +175,7 @@ class NatsHub:
         if self._holder is not None:
             with suppress(TimeoutError, HubDownError):
                 async with asyncio.timeout(GOODBYE_S):
-                    await self._neighbours.beat(self._holder.load(), leaves=True)
+                    await self._neighbours.beat(self._load(self._holder), leaves=True)
         await self.cut_off()
         return left + await self.local.stop(within_s)
 
@@ -215,8 +237,11 @@ class NatsHub:
 
     async def nodes(self) -> Sequence[NodeView]:
         """Return every node that is alive."""
-        own = () if self._holder is None else (self._holder.load(),)
-        return sorted([*own, *self.peers.views()])
+        others = [
+            NodeView(beat.node, beat.sessions, beat.limit, beat.draining)
+            for beat in self.peers.alive()
+        ]
+        return sorted(others if self._holder is None else [self._load(self._holder), *others])
 
     def emit(self, device_id: str, kind: str, data: bytes) -> None:
         """Note an event in the node's file; from there it goes to the stream of all."""
@@ -273,6 +298,11 @@ class NatsHub:
             is_down=writing.is_down or self._streams.trouble is not None or not self.link.is_up,
         )
 
+    def admits(self) -> bool:
+        """A claim is answered while the engine can be used, or provisionally."""
+        is_up = self.link.is_up and self._streams.trouble is None
+        return is_up or self._options.lets_in_while_away
+
     def each_second(self) -> None:
         """Tell how we are, count who is missing, and see to what is owed."""
         self.local.each_second()
@@ -317,16 +347,19 @@ class NatsHub:
 
     async def _beat(self, holder: Holder) -> None:
         with suppress(HubDownError):
-            await self._neighbours.beat(holder.load())
+            await self._neighbours.beat(self._load(holder))
 
     def _on_connection_changed(self) -> None:
         self._has_streams = False  # it may be another engine, or one that has lost its files
         if self.link.is_up:
             self.peers.listen()
             self._see_to_streams()
+        else:
+            self._streams.lost()
 
     def _see_to_streams(self) -> None:
-        if not self._has_streams and (self._returning is None or self._returning.done()):
+        is_well = self._has_streams and self._streams.trouble is None
+        if not is_well and (self._returning is None or self._returning.done()):
             self._returning = self._loop.create_task(self._return())
 
     async def _return(self) -> None:
@@ -335,6 +368,9 @@ class NatsHub:
         except (HubDownError, StartError):
             return  # the next second again
         self.upkeep.all_at_once()
+
+    def _load(self, holder: Holder) -> NodeView:
+        return holder.load()._replace(name=self._options.node)
 
     def _wall(self) -> float:
         return self._clock.now() + self._apart_s

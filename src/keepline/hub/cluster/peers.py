@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keepline.hub.port import NodeView
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -60,8 +58,6 @@ class Peers:
         heard = self._heard[life][0] if life in self._heard else 0
         return self._ticks - max(heard, self._listening_since) >= OVERDUE_TICKS
 
-    def views(self) -> Sequence[NodeView]:
-        """Return the load of every other node that is alive, by name."""
-        alive = [beat for life, (_, beat) in self._heard.items() if not self.is_overdue(life)]
-        views = [NodeView(beat.node, beat.sessions, beat.limit, beat.draining) for beat in alive]
-        return sorted(views)
+    def alive(self) -> Sequence[Beat]:
+        """Return what every other node that is alive has told last."""
+        return [beat for life, (_, beat) in self._heard.items() if not self.is_overdue(life)]

@@ -138,6 +138,10 @@ class Streams:
                     "it was made by something else: remove it, or give Keepline its own account",
                 )
 
+    def lost(self) -> None:
+        """The connection is lost: nobody has to ask to know that the engine is away."""
+        self._down(HubDownError("the engine is away: the connection is lost"))
+
     async def _ask(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None
     ) -> Mail:

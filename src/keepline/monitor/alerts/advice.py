@@ -70,6 +70,10 @@ ADVICE: Final = {
         "The file in `data_dir` cannot be written: look at the disk (full, read-only, gone)."
         " Devices stay connected; what is not written may be lost at a crash."
     ),
+    (Incident.CLUSTER_AWAY, INCIDENT): (
+        "No NATS server answers, or too few of them for its streams: look at them, and at the"
+        " network in between. Devices that are here stay connected, what they save waits."
+    ),
     (Incident.OUT_OF_DESCRIPTORS, INCIDENT): (
         "Devices are turned away: raise the limit of open files (`LimitNOFILE`), or lower"
         " `server.max_connections` below it."
