@@ -18,6 +18,7 @@ from keepline.app.session_ids import session_ids
 from keepline.app.succession import Succession
 from keepline.app.telling import Telling
 from keepline.app.watching import make_sampler
+from keepline.app.workers.part import shared_directory
 from keepline.clock import SystemClock
 from keepline.gateway.auth import make_authenticator, make_issuer
 from keepline.gateway.auth.kept_key import with_kept_key
@@ -33,6 +34,7 @@ from keepline.relay.upstreams.upkeep import Upkeep
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from keepline.admin.server import AdminServer
     from keepline.app.estate import Estate
@@ -82,7 +84,13 @@ class Composition:
         database = open_database(settings, is_shared=given.directory is not None)
         try:
             self._build_node(
-                settings, database, clock, make_handler, authenticator=authenticator, heap=heap
+                settings,
+                database,
+                clock,
+                make_handler,
+                authenticator=authenticator,
+                heap=heap,
+                shared=None if given.post is None else shared_directory(settings),
             )
             self._build_around(estate, has_admin=has_admin)
         except BaseException:
@@ -98,11 +106,12 @@ class Composition:
         *,
         authenticator: Authenticator | None,
         heap: Heap | None,
+        shared: Path | None,
     ) -> None:
         """Build what serves devices, and what it remembers them in."""
         loop, counters, incidents = asyncio.get_running_loop(), Counters(), Incidents()
         self.enrolment = self._make_enrolment(
-            settings, counters, clock, judges=authenticator is None
+            settings, counters, clock, judges=authenticator is None, shared=shared
         )
         self.hub = make_hub(
             settings,
@@ -168,15 +177,25 @@ class Composition:
         )
 
     def _make_enrolment(
-        self, settings: Settings, counters: Counters, clock: Clock, *, judges: bool
+        self,
+        settings: Settings,
+        counters: Counters,
+        clock: Clock,
+        *,
+        judges: bool,
+        shared: Path | None,
     ) -> Enrolment:
-        """Return the enrolment; a judge from outside knows no tokens of ours."""
+        """Return the enrolment; a judge from outside knows no tokens of ours.
+
+        Who is revoked is known to all workers by a directory that is `shared`.
+        """
+        loop = asyncio.get_running_loop()
         return make_enrolment(
             settings,
             clock=clock,
             log=self.log,
             counters=counters,
-            ledger=make_ledger(settings, asyncio.get_running_loop(), self._executor),
+            ledger=make_ledger(settings, loop, self._executor, shared),
             issuer=make_issuer(settings, clock=clock, log=self.log) if judges else None,
             executor=self._executor,
             draw=secrets.token_bytes,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Answer = Callable[[Question], Awaitable[Reply]]
 
 ONE_WORKER: Final = re.compile(r"/workers/(\d{1,2})(/.*)")
-OURS: Final = frozenset({"/healthz", "/openapi.json"})
+OURS: Final = frozenset({"/healthz", "/openapi.json", "/api/enrolment"})
 """What whoever is asked answers for itself. So is what goes to a device: the hub finds it."""
 
 BODY_BYTES: Final = 65_536  # which the guard has seen to
@@ -51,6 +51,8 @@ class Whole:
             ("POST", "/api/alerts/acknowledge"): self._acknowledge,
             ("POST", "/api/alerts/silence"): self._silence,
             ("POST", "/api/alerts/unsilence"): self._unsilence,
+            ("POST", "/api/enrolment/revoke"): self._by_all,
+            ("POST", "/api/enrolment/forget"): self._by_all,
             ("GET", "/api/bans"): self._bans,
             ("POST", "/api/bans/lift"): self._bans,
             **{
@@ -135,6 +137,14 @@ class Whole:
 
     async def _kick(self, question: Question) -> Reply:
         return _first(await self._workers.ask_all(question))
+
+    async def _by_all(self, question: Question) -> Reply:
+        """Have all do it: one that has not is as bad as none."""
+        replies = await self._workers.ask_all(question)
+        failed = next((each for each in replies if not each.is_good), None)
+        if failed is not None and failed.status == NOBODY:
+            return _refused(NOBODY, f"worker {failed.slot} has not answered: ask again")
+        return failed or _first(replies)
 
     async def _drain(self, question: Question) -> Reply:
         return _made(await self._workers.ask_all(question), combined.drain)

@@ -57,6 +57,10 @@ class BoardShare:
         """Return how many the one has that has fewest, of those that take more."""
         return self._board.least()
 
+    def close(self) -> None:
+        """Tell and see nothing any more."""
+        self._board.close()
+
 
 def told(post: Post, lifeline: int, held: Sequence[int] = ()) -> tuple[str, list[int]]:
     """Return what the variable is to be, and the descriptors that the process is to inherit.

@@ -133,3 +133,14 @@ async def test_a_silence_of_the_machine_is_lifted_at_every_worker(operator: Oper
 async def test_an_alert_that_is_none_is_refused_as_by_one_gateway(operator: Operator) -> None:
     operator.workers.answer = lambda *_: (200, {"open": [], "recent": [], "silences": []})
     assert (await operator.ask("POST", "/api/alerts/unsilence", {"number": "x"}))[0] == 404
+
+
+async def test_a_device_is_revoked_when_all_workers_have_done_it(operator: Operator) -> None:
+    revoked = {"device_id": "one", "revoked": True}
+    operator.workers.answer = lambda *_: (200, revoked)
+    asked = {"device_id": "one"}
+    assert await operator.ask("POST", "/api/enrolment/revoke", asked) == (200, revoked)
+    assert [slot for slot, _ in operator.workers.asked] == [1, 2]
+    operator.workers.answer = lambda slot, _: (NOBODY, None) if slot == 2 else (200, revoked)
+    status, told = await operator.ask("POST", "/api/enrolment/revoke", asked)
+    assert (status, told["detail"]) == (504, "worker 2 has not answered: ask again")
