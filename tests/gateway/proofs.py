@@ -9,12 +9,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
-from keepline.errors import HubDownError
 from keepline.gateway.handler import AnyHandler, Handler
 from keepline.gateway.identity import Identity
 from keepline.gateway.session import Session
 from keepline.handlers.echo import Echo
-from keepline.hub.port import Claim
 from keepline.reasons import CloseReason
 from keepline.wire import frames
 from tests.conftest import DEVICE_ID, RunningGateway
@@ -499,22 +497,3 @@ async def comes_while_the_gateway_leaves(gateway: RunningGateway) -> int:
 async def comes_for_a_handler_that_fails(gateway: RunningGateway) -> int:
     await sends(gateway, text(SAYS))
     return await refused(gateway, request())
-
-
-@proves(CloseReason.CLUSTER_UNAVAILABLE)
-async def comes_while_no_other_node_can_be_asked(gateway: RunningGateway) -> int:
-    gateway.node.hub.admits = lambda: False  # type: ignore[method-assign]
-    return await refused(gateway, request())
-
-
-@proves(CloseReason.CLUSTER_AWAY)
-async def is_in_when_no_other_node_can_be_asked(gateway: RunningGateway) -> int | None:
-    async def cannot(device_id: str, session_id: str) -> Claim:
-        raise HubDownError("the engine is away")
-
-    gateway.node.hub.claim = cannot  # type: ignore[method-assign]
-    async with tcp(gateway.port) as peer:
-        await peer.send(request())
-        await peer.answer()
-        await peer.send(text(HELLO))
-        return await peer.close_code()

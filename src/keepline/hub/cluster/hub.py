@@ -46,6 +46,8 @@ PROMISED_TICKS: Final = 15
 """A claim that another node took before its session began: so long that session may yet come."""
 
 GOODBYE_S: Final = 2.0
+PREPARE_S: Final = 15.0  # an election may take that long
+PREPARE_AGAIN_S: Final = 0.25
 DUPLICATES_S: Final = 3_600
 """An event that is sent again within this is dropped by the engine."""
 
@@ -101,7 +103,7 @@ class NatsHub:
             traces=Traces(),
             ask_holder=self._neighbours.ask_holder,
         )
-        self._outbox = Outbox(
+        self.outbox = Outbox(
             local, self._streams, node=options.node, make_name=lambda: options.life
         )
         self.claims = claims = Claims(
@@ -145,7 +147,7 @@ class NatsHub:
         held = await self.local.start(holder, window_s, elder)
         await self.link.open()
         try:
-            await self._make_streams()
+            await self._prepare()
             await self._neighbours.start()
         except BaseException:
             await self.link.close()
@@ -171,7 +173,7 @@ class NatsHub:
     async def stop(self, within_s: float) -> int:
         """Write what waits and leave; return how many writes could not be done."""
         left = await self._lanes.flush(within_s)
-        await self._outbox.stop(within_s)
+        await self.outbox.stop(within_s)
         if self._holder is not None:
             with suppress(TimeoutError, HubDownError):
                 async with asyncio.timeout(GOODBYE_S):
@@ -246,7 +248,7 @@ class NatsHub:
     def emit(self, device_id: str, kind: str, data: bytes) -> None:
         """Note an event in the node's file; from there it goes to the stream of all."""
         self.local.emit(device_id, kind, data)
-        self._outbox.noted()
+        self.outbox.noted()
 
     def tally(self, device_id: str, tally: Tally) -> None:
         """Add a session to its device's totals at this node."""
@@ -312,7 +314,7 @@ class NatsHub:
         self.peers.tick()
         if self.has_beaten:
             self._beating = self._loop.create_task(self._beat(self._holder))
-        self._outbox.each_second()
+        self.outbox.each_second()
         self.upkeep.each_tick(self._holder.load().sessions)
         self.claims.each_tick(self._holder)
 
@@ -374,6 +376,21 @@ class NatsHub:
 
     def _wall(self) -> float:
         return self._clock.now() + self._apart_s
+
+    async def _prepare(self) -> None:
+        """Have the streams be there; servers that have just started elect their leaders first."""
+        deadline = self._loop.time() + PREPARE_S
+        while True:
+            try:
+                return await self._make_streams()
+            except HubDownError as error:
+                if self._loop.time() >= deadline:
+                    raise StartError(
+                        f"the cluster cannot be used: {error}",
+                        "start its nats-server with JetStream (-js); of several, more than half"
+                        " have to run",
+                    ) from error
+                await asyncio.sleep(PREPARE_AGAIN_S)
 
     async def _make_streams(self) -> None:
         options = self._options

@@ -56,6 +56,11 @@ class Outbox:
         self._has_more = True
         self._sending: asyncio.Task[None] | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was noted is in the stream."""
+        return not self._has_more and self._sending is None
+
     def noted(self) -> None:
         """There is a new event."""
         self._has_more = True
