@@ -18,6 +18,7 @@ from keepline.app.session_ids import session_ids
 from keepline.app.succession import Succession
 from keepline.app.telling import Telling
 from keepline.app.watching import make_sampler
+from keepline.app.workers import aftermath
 from keepline.app.workers.part import shared_directory
 from keepline.clock import SystemClock
 from keepline.gateway.auth import make_authenticator, make_issuer
@@ -216,6 +217,7 @@ class Composition:
             self.upkeep.start(self.relay.tls)
         await self.gateway.start(sockets or succession.estate.devices)
         succession.on_listening()
+        aftermath.tell(succession.estate.post, self.node)
         self.telling.start()  # in the same turn: no device can have come yet
         if self.admin is not None:
             await self.admin.start(succession.estate.admin)

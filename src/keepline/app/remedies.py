@@ -158,6 +158,13 @@ REMEDIES: Final[Mapping[tuple[str, str], tuple[Remedy, ...]]] = {
             {"ended": _ended(CloseReason.HANDLER_OVER_BUDGET)},
         ),
     ),
+    (Incident.WORKER_ENDED, INCIDENT): (
+        Remedy(
+            "another process was started in its place, and its devices come back to any worker",
+            {"devices let in here": lambda node: node.counters.sessions_opened},
+            always=True,
+        ),
+    ),
     (Incident.UPSTREAM_AWAY, INCIDENT): (
         Remedy(
             "devices are sent to those that are well, or to all where too few are, and it is"

@@ -98,6 +98,10 @@ ADVICE: Final = {
         "Look at that voice server, and at the way to it: `keepline upstreams` shows why it was"
         " left alone. It comes back by itself."
     ),
+    (Incident.WORKER_ENDED, INCIDENT): (
+        "A worker process ended by itself: `worker_ended` in the log says how, and what stands"
+        " before it may say why. SIGKILL is mostly the kernel's, for want of memory."
+    ),
 }
 
 

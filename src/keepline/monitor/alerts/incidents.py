@@ -32,6 +32,7 @@ class Incident(StrEnum):
     LEAK = "leak"
     CERTIFICATE_EXPIRES = "certificate_expires"
     UPSTREAM_AWAY = "upstream_away"
+    WORKER_ENDED = "worker_ended"
 
 
 HIGH: Final = frozenset(
