@@ -217,6 +217,7 @@ class Directory:
             await asyncio.sleep(min(pause_s, left_s))
         else:
             await self._link.until_up(left_s)
+            await asyncio.sleep(min(PAUSE_FIRST_S, left_s))
 
     async def _patiently(
         self, attempt: Callable[[], Awaitable[T]], deadline: float | None = None

@@ -1,7 +1,7 @@
 """The connection to the engine, and the only module that knows its client.
 
-What the client does by itself is not relied on: it buffers nothing while it is cut off, it is
-asked for a round trip every few seconds, and one that does not answer is replaced as a whole.
+What the client does by itself is not relied on: it buffers nothing, it does not connect again, it
+is asked for a round trip every few seconds. What is lost, or does not answer, is made anew.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import nats.errors
 from nats.aio.client import Client
@@ -73,7 +73,7 @@ class Link:
         probe_each_s: float = PROBE_EACH_S,
     ) -> None:
         self.last_error: Exception | None = None
-        self.rebuilt = 0
+        self.made = 0  # connections after the first
         self._address = address
         self._name = name
         self._draw = draw
@@ -86,6 +86,7 @@ class Link:
         self._asked = 0
         self._asking: dict[str, asyncio.Future[Mail]] = {}
         self._up = asyncio.Event()
+        self._down = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -96,13 +97,12 @@ class Link:
     async def open(self) -> None:
         """Connect for the first time. Raises StartError with what to do next."""
         await self.listen(f"{self._inbox}.*", self._on_answer)
-        try:
-            async with asyncio.timeout(OPEN_S):
-                await self._connect()
-        except TimeoutError:
-            raise _unreachable(self._address.servers, self.last_error) from None
-        except (nats.errors.Error, OSError, ValueError) as error:
-            raise _unreachable(self._address.servers, error) from error
+        deadline = self._loop.time() + OPEN_S
+        while not await self._connect():
+            refused = isinstance(self.last_error, nats.errors.AuthorizationError)
+            if refused or self._loop.time() >= deadline:
+                raise _unreachable(self._address.servers, self.last_error)
+            await asyncio.sleep(self._pause_s())
         assert self._client is not None
         version = self._client.connected_server_version
         if (version.major, version.minor) < OLDEST:
@@ -112,7 +112,7 @@ class Link:
                 f" {OLDEST[0]}.{OLDEST[1]}",
                 "install a newer nats-server (a distribution's own is often older)",
             )
-        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._watching = self._loop.create_task(self._watch())
 
     async def close(self) -> None:
         """Disconnect for good; idempotent."""
@@ -120,8 +120,8 @@ class Link:
             self._watching.cancel()
             await asyncio.wait({self._watching})
             self._watching = None
-        client, self._client = self._client, None
-        self._answer_nobody()
+        client = self._client
+        self._forget()
         if client is not None:
             await _close(client)
 
@@ -194,18 +194,39 @@ class Link:
             raise HubDownError(f"the engine is away: {self.last_error or 'not connected'}")
         return client
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> bool:
+        """Try every server once, in any order; return whether there is a connection."""
+        servers = list(self._address.servers)
+        while servers:
+            server = servers.pop(int(self._draw() * len(servers)))
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    await self._connect_to(server)
+            except (TimeoutError, nats.errors.Error, OSError, ValueError) as error:
+                if not isinstance(error, nats.errors.NoServersError):  # which says nothing
+                    self.last_error = error
+            else:
+                return True
+        return False
+
+    async def _connect_to(self, server: str) -> None:
         client = Client()
+
+        async def on_lost() -> None:
+            if self._client is client:
+                self._forget()
+                self._on_change()
+
         try:
             await client.connect(
-                servers=list(self._address.servers),
+                servers=[server],
                 name=self._name,
                 error_cb=self._on_error,
-                disconnected_cb=self._on_lost,
-                reconnected_cb=self._on_back,
+                disconnected_cb=on_lost,
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
                 connect_timeout=int(CONNECT_S),
-                max_reconnect_attempts=-1,
-                reconnect_to_server_handler=self._choose,
                 ping_interval=PING_EACH_S,
                 max_outstanding_pings=2,
                 pending_size=0,  # refused at once, and never sent later behind somebody's back
@@ -215,50 +236,58 @@ class Link:
             )
             for subject, on_mail in self._heard.items():
                 await _subscribe(client, subject, on_mail)
+            await client.flush(int(CONNECT_S))
         except BaseException:
             await _close(client)
             raise
         self._client = client
+        self._down.clear()
         self._up.set()
 
-    def _choose(self, servers: Any, _told: Any) -> tuple[Any, float]:
-        """Any server, after a while that is another for every node."""
+    def _pause_s(self) -> float:
+        """Return how long to wait for the next try: for every node another while."""
         least_s, most_s = RECONNECT_S
-        return servers[int(self._draw() * len(servers))], least_s + self._draw() * (
-            most_s - least_s
-        )
+        return least_s + self._draw() * (most_s - least_s)
 
     async def _watch(self) -> None:
-        """Ask for a round trip from time to time; replace what does not answer."""
+        """Connect again when the connection is lost; replace one that answers nothing."""
         unanswered = 0
         while True:
-            await asyncio.sleep(self._probe_each_s)
-            client = self._client
-            if client is not None and client.is_connected:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._probe_each_s):
+                    await self._down.wait()
+            if self._client is not None:
                 try:
                     await self.flush()
+                    unanswered = 0
                 except HubDownError as error:
                     self.last_error = error
                     unanswered += 1
-                else:
-                    unanswered = 0
-            if client is None or client.is_closed or unanswered >= PROBES:
+            client = self._client
+            if client is not None and (client.is_closed or unanswered >= PROBES):
+                self._forget()
+                self._on_change()
+                await _close(client)
+            if self._client is None:
                 unanswered = 0
-                await self._rebuild()
+                await asyncio.sleep(self._draw() * RECONNECT_S[0])
+                await self._connect_again()
+                self.made += 1
+                self._on_change()
 
-    async def _rebuild(self) -> None:
-        client, self._client = self._client, None
-        self._answer_nobody()
-        if client is not None:
-            await _close(client)
-        try:
-            async with asyncio.timeout(OPEN_S):
-                await self._connect()
-        except (TimeoutError, nats.errors.Error, OSError) as error:
-            self.last_error = error
-            return
-        self.rebuilt += 1
-        self._on_change()
+    async def _connect_again(self) -> None:
+        while True:
+            if await self._connect():
+                return
+            await asyncio.sleep(self._pause_s())
+
+    def _forget(self) -> None:
+        """The connection is lost; answers do not find one that is made later."""
+        self._client = None
+        self._up.clear()
+        self._down.set()
+        for answered in self._asking.values():
+            _give_up(answered, "before the connection was lost")
 
     async def _on_error(self, error: Exception) -> None:
         self.last_error = error
@@ -267,20 +296,6 @@ class Link:
         answered = self._asking.get(mail.subject.rpartition(".")[2])
         if answered is not None and not answered.done():
             answered.set_result(mail)
-
-    def _answer_nobody(self) -> None:
-        """Answers do not find a connection that is made later."""
-        self._up.clear()
-        for answered in self._asking.values():
-            _give_up(answered, "before the connection was lost")
-
-    async def _on_lost(self) -> None:
-        self._answer_nobody()
-        self._on_change()
-
-    async def _on_back(self) -> None:
-        self._up.set()
-        self._on_change()
 
 
 def _mail(message: Msg) -> Mail:
