@@ -88,11 +88,13 @@ def serve(
         if reload:
             _check_one_worker(settings)
             raise typer.Exit(_serve_reloading(settings))
-        status = _serve_by_workers(settings) if _is_supervisor(settings) else None
-        if status is None:
-            handler_class = load_handler(handler or "echo")
-            judge = None if auth is None else load_authenticator(auth)
-            status = _serve_here(settings, handler_class, judge)
+        if _is_supervisor(settings):
+            from keepline.app.workers.launch import serve_by_workers  # noqa: PLC0415 - as below
+
+            serve_by_workers(settings)
+        handler_class = load_handler(handler or "echo")
+        judge = None if auth is None else load_authenticator(auth)
+        status = _serve_here(settings, handler_class, judge)
     raise typer.Exit(status)
 
 
@@ -164,12 +166,6 @@ def _is_supervisor(settings: Settings) -> bool:
     from keepline.app.workers.post import VARIABLE  # noqa: PLC0415 - as above
 
     return settings.server.workers > 1 and VARIABLE not in os.environ
-
-
-def _serve_by_workers(settings: Settings) -> int:
-    from keepline.app.workers.launch import serve_by_workers  # noqa: PLC0415 - as above
-
-    return serve_by_workers(settings)
 
 
 def _check_one_worker(settings: Settings) -> None:

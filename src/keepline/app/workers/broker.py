@@ -81,10 +81,12 @@ class Broker:
     the writing end of a pipe, of which its guardian has the other.
     """
 
-    def __init__(self, data_dir: Path | None, run_dir: Path, *, clock: Clock, log: Log) -> None:
-        """Find the server. Raises StartError."""
-        self._program = find_program()
-        self._store = (run_dir if data_dir is None else data_dir) / STORE_FOLDER
+    def __init__(
+        self, program: str, directory: Path, run_dir: Path, *, clock: Clock, log: Log
+    ) -> None:
+        """Have `program` keep what it has below `directory`; it does not run yet."""
+        self._program = program
+        self._store = directory / STORE_FOLDER
         self._run_dir = run_dir
         self._token = secrets.token_urlsafe(24)
         self._port = -1  # the server chooses

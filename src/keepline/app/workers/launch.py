@@ -1,71 +1,73 @@
-"""`serve` with several workers: what they share is opened here, and then looked after."""
+"""`serve` with several workers: what they share is opened here, where errors can be told.
+
+Then this process becomes a small one that looks after them, with nothing of a gateway loaded.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import shutil
+import signal
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from keepline.app import service
 from keepline.app.data_directory import held
 from keepline.app.heir import command_line
-from keepline.app.workers.broker import Broker
-from keepline.app.workers.supervisor import Supervisor
-from keepline.clock import SystemClock
+from keepline.app.workers.broker import find_program
+from keepline.app.workers.looking_after import HEARD
+from keepline.app.workers.terms import Terms
 from keepline.gateway.sockets import open_listener, open_listeners
-from keepline.log import Log
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
 
     from keepline.settings import Settings
 
 ADMIN_BACKLOG = 128
-LAST_LINES_S = 2.0
+MODULE = "keepline.app.workers"
 
 
-def serve_by_workers(settings: Settings) -> int:
-    """Run `server.workers` processes until SIGTERM or SIGINT; return the exit status.
+def serve_by_workers(settings: Settings) -> NoReturn:
+    """Become the process that runs `server.workers` others; its end is ours.
 
     Each runs the command line of this one. Raises StartError.
     """
-    with held(settings.data_dir) as data_dir, _run_directory() as run_dir:
+    broker = "" if settings.cluster.servers else find_program()
+    with held(settings.data_dir) as lock:
         devices, admin = _listening(settings)
-        clock = SystemClock()
-        log = Log(
-            sys.stderr,
-            clock,
-            level=settings.log.level,
-            style=settings.log.format,
-            fold_per_s=settings.log.fold_per_s,
+        directory = settings.data_dir
+        terms = Terms(
+            command=command_line(None),
+            arguments=sys.argv[1:],
+            workers=settings.server.workers,
+            devices=[sock.fileno() for sock in devices],
+            admin=admin.fileno(),
+            run_dir=tempfile.mkdtemp(prefix="keepline-"),
+            data_dir="" if directory is None else str(directory.absolute()),
+            lock=lock,
+            broker=broker,
+            log_level=settings.log.level,
+            log_style=settings.log.format,
+            log_fold_per_s=settings.log.fold_per_s,
         )
-        log.start()
         try:
-            broker = None
-            if not settings.cluster.url:
-                broker = Broker(settings.data_dir, run_dir, clock=clock, log=log)
-            supervisor = Supervisor(
-                command_line(None),
-                settings.server.workers,
-                devices=devices,
-                admin=admin,
-                run_dir=run_dir,
-                data_dir=data_dir,
-                broker=broker,
-                clock=clock,
-                log=log,
-            )
-            return asyncio.run(supervisor.run())
+            _become(terms)
         finally:
-            log.stop(LAST_LINES_S)
-            for sock in (*devices, admin):
-                sock.close()
+            Path(terms.run_dir).rmdir()
+
+
+def _become(terms: Terms) -> NoReturn:
+    for descriptor in terms.descriptors:
+        os.set_inheritable(descriptor, True)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    # Until the other program hears them they wait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+    # Not from the working directory, whatever is in it (-P).
+    os.execv(sys.executable, [sys.executable, "-P", "-m", MODULE, terms.text()])  # noqa: S606
 
 
 def _listening(settings: Settings) -> tuple[list[socket.socket], socket.socket]:
@@ -83,13 +85,3 @@ def _listening(settings: Settings) -> tuple[list[socket.socket], socket.socket]:
             sock.close()
         raise
     return devices, admin
-
-
-@contextmanager
-def _run_directory() -> Iterator[Path]:
-    """Yield a directory for this run that nobody else may look into; it is gone afterwards."""
-    path = Path(tempfile.mkdtemp(prefix="keepline-"))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)

@@ -10,7 +10,6 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from keepline.app import line
-from keepline.app.heir import command_line
 from keepline.app.line import Line
 from keepline.app.workers.keeper import HAND_ON
 
@@ -68,7 +67,8 @@ class Renewal:
             return
         program = message.get("program")
         patience_s = min(float(message.get("patience_s") or 0), MOST_PATIENCE_S)
-        command = command_line(None if program is None else str(program))
+        supervisor = self._supervisor
+        command = supervisor.command if program is None else [str(program), *supervisor.arguments]
         self._renewing = self._loop.create_task(self._renew(who, command, patience_s))
 
     def _why_not(self, message: Message) -> str:

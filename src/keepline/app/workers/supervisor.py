@@ -31,14 +31,15 @@ CLUSTER_URL: Final = "KEEPLINE_CLUSTER__URL"
 class Supervisor:
     """Has `many` workers there, from `run` until they have left; used once.
 
-    `command` is a worker's command line. The sockets listen, and are closed here once nobody is to
-    be started any more. `run_dir` is where workers and we meet, for this run alone; in `data_dir`,
-    open and locked, upgrades are asked for.
+    `command` is a worker's command line, `arguments` what of it stands behind the program. The
+    sockets listen, and are closed here once nobody is to be started any more. `run_dir` is where
+    workers and we meet, for this run alone; in `data_dir`, open and locked, upgrades are asked for.
     """
 
     def __init__(
         self,
         command: Sequence[str],
+        arguments: Sequence[str],
         many: int,
         *,
         devices: Sequence[socket.socket],
@@ -50,6 +51,7 @@ class Supervisor:
         log: Log,
     ) -> None:
         self.command = command
+        self.arguments = arguments
         self.many = many
         self.slots = 2 * many  # an upgrade has twice as many for a while
         self.is_stopping = False
@@ -71,7 +73,6 @@ class Supervisor:
 
     async def run(self) -> int:
         """Return the exit status once all have left: the worst of them. Raises StartError."""
-        self._heed_signals()
         try:
             if self._broker is not None:
                 await self._broker.start(environment())
@@ -156,7 +157,8 @@ class Supervisor:
 
     # -- the process -----------------------------------------------------------------------
 
-    def _heed_signals(self) -> None:
+    def heed_signals(self) -> None:
+        """Hear what this process is sent, from now on."""
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, self._on_stop_signal, number)

@@ -70,7 +70,9 @@ class Running:
         self.run_dir.mkdir()
         self.said = io.StringIO()
         log = Log(self.said, SystemClock(), style="json")
-        self.broker = Broker(folder / "data", self.run_dir, clock=SystemClock(), log=log)
+        self.broker = Broker(
+            find_program(), folder / "data", self.run_dir, clock=SystemClock(), log=log
+        )
 
     def events(self, name: str) -> list[dict[str, object]]:
         lines = [json.loads(line) for line in self.said.getvalue().splitlines()]
