@@ -16,6 +16,8 @@ MEANINGLESS = {"utils", "util", "common", "base", "core", "manager", "helpers", 
 UNIT_TESTS = ROOT / "tests" / "unit"
 # Modules that are tested where more than they is needed, or that decide nothing.
 TESTED_ELSEWHERE = {
+    "src/keepline/admin/machine/server.py": "tests/process/test_workers.py",
+    "src/keepline/admin/machine/workers.py": "tests/process/test_workers.py",
     "src/keepline/app/composition.py": "tests/gateway/test_embedding.py",
     "src/keepline/app/faults.py": "tests/process/test_signals.py",
     "src/keepline/app/fleet.py": "tests/process/test_fleet_command.py",
@@ -25,6 +27,12 @@ TESTED_ELSEWHERE = {
     "src/keepline/app/telling.py": "tests/gateway/test_telling.py",
     "src/keepline/app/succession.py": "tests/process/test_upgrade.py",
     "src/keepline/app/upgrades.py": "tests/process/test_upgrade.py",
+    "src/keepline/app/lifeline.py": "tests/process/test_reload.py",
+    "src/keepline/app/workers/child.py": "tests/process/test_workers.py",
+    "src/keepline/app/workers/launch.py": "tests/process/test_workers.py",
+    "src/keepline/app/workers/looking_after.py": "tests/process/test_workers.py",
+    "src/keepline/app/workers/renewal.py": "tests/process/test_workers_and_a_fleet.py",
+    "src/keepline/app/workers/supervisor.py": "tests/process/test_workers.py",
     "src/keepline/cli/fleet.py": "tests/process/test_fleet_command.py",
     "src/keepline/fleet/channel.py": "tests/unit/fleet/test_device.py",
     "src/keepline/fleet/runner.py": "tests/device",
