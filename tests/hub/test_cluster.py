@@ -322,6 +322,7 @@ async def _visit(node: ClusterNode, device_id: str, step: int) -> int:
 async def test_a_save_waits_for_the_engine_and_the_newest_is_kept(cluster: Cluster) -> None:
     one = await cluster.join("one")
     claim = await one.hub.claim("device", "session-1")
+    await one.hub.events()  # nothing waits for the file
     await cluster.engine.kill()
     await eventually(lambda: not one.hub.link.is_up)
     saving = [asyncio.create_task(one.hub.save(claim, str(n).encode())) for n in range(50)]
@@ -345,6 +346,8 @@ async def test_a_claim_while_the_engine_is_away_is_refused_honestly(cluster: Clu
     await cluster.engine.start()
     await eventually(lambda: one.hub.link.is_up)
     assert (await one.hub.claim("device", "session-2")).outcome is Outcome.NEW
+    assert one.troubles[1:] == []
+    await cluster.beat(3)
     assert one.troubles[1:] == [None]
 
 

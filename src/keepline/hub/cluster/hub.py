@@ -51,6 +51,7 @@ PREPARE_AGAIN_S: Final = 0.25
 DUPLICATES_S: Final = 3_600
 """An event that is sent again within this is dropped by the engine."""
 
+WELL_TICKS: Final = 3
 UNKNOWN: Final = "unknown"
 
 
@@ -90,7 +91,9 @@ class NatsHub:
         self.link = Link(
             options.address, options.life, draw=draw, on_change=self._on_connection_changed
         )
-        self._streams = Streams(self.link, on_trouble)
+        self._on_trouble = on_trouble
+        self._well_ticks: int | None = None  # how long it has been well after a trouble was told
+        self._streams = Streams(self.link, self._note_trouble)
         self._neighbours = Neighbours(
             self.link, self.peers, life=options.life, node=options.node, here=self
         )
@@ -308,6 +311,7 @@ class NatsHub:
     def each_second(self) -> None:
         """Tell how we are, count who is missing, and see to what is owed."""
         self.local.each_second()
+        self._tell_that_it_is_well()
         if not self.link.is_up or self._holder is None:
             return
         self._see_to_streams()
@@ -359,6 +363,20 @@ class NatsHub:
         else:
             self._streams.lost()
 
+    def _note_trouble(self, trouble: Exception | None) -> None:
+        if trouble is not None and self._well_ticks is None:
+            self._on_trouble(trouble)
+        self._well_ticks = 0
+
+    def _tell_that_it_is_well(self) -> None:
+        """In an election it is well now and then: what is over has been over for a while."""
+        if self._well_ticks is None or self._streams.trouble is not None:
+            return
+        self._well_ticks += 1
+        if self._well_ticks >= WELL_TICKS:
+            self._well_ticks = None
+            self._on_trouble(None)
+
     def _see_to_streams(self) -> None:
         is_well = self._has_streams and self._streams.trouble is None
         if not is_well and (self._returning is None or self._returning.done()):
@@ -367,6 +385,7 @@ class NatsHub:
     async def _return(self) -> None:
         try:
             await self._make_streams()
+            await self._streams.probe()
         except (HubDownError, StartError):
             return  # the next second again
         self.upkeep.all_at_once()

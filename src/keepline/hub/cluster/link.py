@@ -190,6 +190,9 @@ class Link:
 
     def _connected(self) -> Client:
         client = self._client
+        if client is not None and client.is_closed:  # it does not always say so
+            self._forget()
+            self._on_change()
         if client is None or not client.is_connected:
             raise HubDownError(f"the engine is away: {self.last_error or 'not connected'}")
         return client
@@ -283,9 +286,11 @@ class Link:
 
     def _forget(self) -> None:
         """The connection is lost; answers do not find one that is made later."""
-        self._client = None
+        client, self._client = self._client, None
         self._up.clear()
         self._down.set()
+        if client is not None and client.is_closed:
+            _clear_away(client)
         for answered in self._asking.values():
             _give_up(answered, "before the connection was lost")
 
@@ -310,14 +315,37 @@ async def _subscribe(client: Client, subject: str, on_mail: Callable[[Mail], Non
 
 
 async def _close(client: Client) -> None:
-    with suppress(TimeoutError, nats.errors.Error, OSError):
+    # uvloop has a RuntimeError for what is closed already.
+    with suppress(TimeoutError, nats.errors.Error, OSError, RuntimeError):
         async with asyncio.timeout(CLOSE_S):
             await client.close()
+    _clear_away(client)
+
+
+def _clear_away(client: Client) -> None:
+    """Take what its own end leaves behind when it fails in the middle."""
+    # No other way leads there, and how its tasks end is nobody's failure.
+    for subscription in list(client._subs.values()):  # noqa: SLF001
+        if subscription._wait_for_msgs_task is not None:  # noqa: SLF001
+            subscription._wait_for_msgs_task.cancel()  # noqa: SLF001
+    for task in (client._reading_task, client._flusher_task, client._ping_interval_task):  # noqa: SLF001
+        if task is not None:
+            task.add_done_callback(_heard)
+            if task is not asyncio.current_task():
+                task.cancel()
+    if client._transport is not None:  # noqa: SLF001
+        client._transport.close()  # type: ignore[no-untyped-call]  # noqa: SLF001
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def _give_up(answered: asyncio.Future[Mail], when: str) -> None:
     if not answered.done():
         answered.set_exception(NoAnswerError(f"no answer {when}"))
+        answered.exception()  # perhaps it could not even be sent
 
 
 def _unreachable(servers: Sequence[str], error: Exception | None) -> StartError:

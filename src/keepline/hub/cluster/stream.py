@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from msgspec import DecodeError, Struct, ValidationError, json
 
 from keepline.errors import HubDownError, NoAnswerError, StartError
+from keepline.hub.cluster.records import DEVICES, OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ ANSWER_S: Final = 2.0
 
 MOST_AT_ONCE: Final = 500
 """Requests under way: the client has no bound of its own once it buffers nothing."""
+
+_NEVER: Final = 1 << 52  # no sequence is that high
 
 _OTHER_SEQUENCE: Final = 10071
 _NO_SUCH_STREAM: Final = 10059
@@ -64,10 +67,13 @@ class Fence(NamedTuple):
 
 
 class Streams:
-    """Streams over one connection. `on_trouble` is told when the engine cannot be used, and can."""
+    """Streams over one connection. `on_trouble` is told when devices cannot be claimed, and can.
+
+    They can once a write was answered: without a leader a read may be answered all the same.
+    """
 
     def __init__(self, link: Link, on_trouble: Callable[[Exception | None], None]) -> None:
-        self.trouble: Exception | None = None
+        self.trouble: Exception | None = None  # why devices cannot be claimed now
         self._link = link
         self._on_trouble = on_trouble
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
@@ -92,40 +98,44 @@ class Streams:
                 headers["Nats-Expected-Last-Subject-Sequence-Subject"] = fence.subject
         if message_id is not None:
             headers["Nats-Msg-Id"] = message_id
-        answer = _decode((await self._ask(subject, data, headers)).data)
+        answer = _decode((await self._ask(stream, subject, data, headers)).data)
+        is_other = answer.error is not None and answer.error.err_code == _OTHER_SEQUENCE
+        if (answer.error is None or is_other) and stream == DEVICES and self.trouble is not None:
+            self.trouble = None
+            self._on_trouble(None)
         if answer.error is None:
             return answer.seq
-        if answer.error.err_code == _OTHER_SEQUENCE:
+        if is_other:
             return None
-        raise self._refused(answer.error)
+        raise self._refused(stream, answer.error)
 
     async def read(self, stream: str, subject: str, *, from_leader: bool) -> Kept | None:
         """Return the last of a subject; only the leader's is never old. Raises HubDownError."""
         if not from_leader:
-            mail = await self._ask(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"")
+            mail = await self._ask(stream, f"$JS.API.DIRECT.GET.{stream}.{subject}", b"")
             if mail.status == "404":
                 return None
             if mail.status:
-                raise self._refused(_Fault(int(mail.status), 0, "a read was refused"))
+                raise self._refused(stream, _Fault(int(mail.status), 0, "a read was refused"))
             return Kept(int(mail.headers["Nats-Sequence"]), mail.data)
         asked = json.encode({"last_by_subj": subject})
-        answer = _decode((await self._ask(f"$JS.API.STREAM.MSG.GET.{stream}", asked)).data)
+        answer = _decode((await self._ask(stream, f"$JS.API.STREAM.MSG.GET.{stream}", asked)).data)
         if answer.error is not None:
             if answer.error.err_code == _NO_MESSAGE:
                 return None
-            raise self._refused(answer.error)
+            raise self._refused(stream, answer.error)
         found = answer.message or _Stored()
         return Kept(found.seq, base64.b64decode(found.data))
 
     async def make(self, config: Mapping[str, Any]) -> None:
         """Have a stream be there, as it is if it is there. Raises StartError, HubDownError."""
         name = config["name"]
-        answer = _decode((await self._ask(f"$JS.API.STREAM.INFO.{name}", b"")).data)
+        answer = _decode((await self._ask(name, f"$JS.API.STREAM.INFO.{name}", b"")).data)
         if answer.error is not None and answer.error.err_code == _NO_SUCH_STREAM:
             asked = json.encode(config)
-            answer = _decode((await self._ask(f"$JS.API.STREAM.CREATE.{name}", asked)).data)
+            answer = _decode((await self._ask(name, f"$JS.API.STREAM.CREATE.{name}", asked)).data)
             if answer.error is not None and answer.error.err_code == _NAME_IN_USE:
-                answer = _decode((await self._ask(f"$JS.API.STREAM.INFO.{name}", b"")).data)
+                answer = _decode((await self._ask(name, f"$JS.API.STREAM.INFO.{name}", b"")).data)
         if answer.error is not None:
             raise StartError(
                 f"cannot make the stream {name}: {answer.error.description}",
@@ -138,32 +148,42 @@ class Streams:
                     "it was made by something else: remove it, or give Keepline its own account",
                 )
 
+    async def probe(self) -> None:
+        """Find out whether devices can be claimed, by a write that is refused. HubDownError."""
+        subject = f"{OWN}="
+        await self.write(DEVICES, subject, b"", fence=Fence(subject, _NEVER))
+
     def lost(self) -> None:
         """The connection is lost: nobody has to ask to know that the engine is away."""
-        self._down(HubDownError("the engine is away: the connection is lost"))
+        self._down(DEVICES, HubDownError("the engine is away: the connection is lost"))
 
     async def _ask(
-        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None
+        self,
+        stream: str,
+        subject: str,
+        data: bytes,
+        headers: Mapping[str, str] | None = None,
     ) -> Mail:
         async with self._at_once:
             try:
                 mail = await self._link.ask(subject, data, ANSWER_S, headers)
             except NoAnswerError as error:
-                raise self._down(HubDownError(f"the engine does not answer: {error}")) from None
+                raise self._down(
+                    stream, HubDownError(f"the engine does not answer: {error}")
+                ) from None
             except HubDownError as error:
-                raise self._down(error) from None
+                raise self._down(stream, error) from None
         if mail is None or mail.status == "503":
-            raise self._down(HubDownError("the engine has no JetStream, or no leader just now"))
-        if self.trouble is not None:
-            self.trouble = None
-            self._on_trouble(None)
+            raise self._down(
+                stream, HubDownError("the engine has no JetStream, or no leader just now")
+            )
         return mail
 
-    def _refused(self, fault: _Fault) -> HubDownError:
-        return self._down(HubDownError(f"the engine refused: {fault.description}"))
+    def _refused(self, stream: str, fault: _Fault) -> HubDownError:
+        return self._down(stream, HubDownError(f"the engine refused: {fault.description}"))
 
-    def _down(self, error: HubDownError) -> HubDownError:
-        if self.trouble is None:
+    def _down(self, of: str, error: HubDownError) -> HubDownError:
+        if of == DEVICES and self.trouble is None:
             self.trouble = error
             self._on_trouble(error)
         return error
