@@ -7,7 +7,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Final
 
-from keepline.app import service
+from keepline.app import line, service
 from keepline.app.workers.board import Board
 from keepline.app.workers.child import Child, environment
 from keepline.app.workers.keeper import Keeper
@@ -82,7 +82,7 @@ class Supervisor:
             elif not self.is_stopping:
                 self._has_started = True
                 self._tell_started()
-                if self._data_dir is not None:
+                if self._data_dir is not None and line.is_possible():
                     self._renewal = Renewal(self, self._data_dir)
             while self.keepers:
                 self._changed.clear()
