@@ -52,6 +52,7 @@ TESTED_ELSEWHERE = {
     "src/keepline/hub/cluster/neighbours.py": "tests/hub/test_cluster.py",
     "src/keepline/hub/cluster/outbox.py": "tests/hub/test_outbox.py",
     "src/keepline/hub/cluster/stream.py": "tests/hub/test_link.py",
+    "src/keepline/hub/cluster/sweep.py": "tests/hub/test_sweep.py",
     "src/keepline/hub/cluster/upkeep.py": "tests/hub/test_cluster.py",
     "src/keepline/hub/local.py": "tests/hub",
     "src/keepline/app/memory.py": "tests/process/test_memory.py",

@@ -18,6 +18,7 @@ from keepline.hub.cluster.link import Address
 from keepline.hub.database import Database
 from keepline.hub.local import LocalHub, Retention
 from keepline.hub.twin import TwinHub
+from tests.hub.cluster import Cluster
 from tests.hub.engine import Engine
 from tests.hub.stand_ins import WINDOW_S, CountingNode
 
@@ -101,3 +102,11 @@ async def open_hub(
 @pytest_asyncio.fixture
 async def under(open_hub: Open) -> Under:
     return await open_hub()
+
+
+@pytest_asyncio.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    cluster = Cluster(tmp_path)
+    await cluster.engine.start()
+    yield cluster
+    await cluster.end()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from keepline.errors import (
     CommandError,
@@ -21,14 +18,6 @@ from keepline.hub.port import Claim, Outcome
 from tests.hub.cluster import Cluster, ClusterNode
 from tests.hub.stand_ins import WINDOW_S
 from tests.waiting import eventually
-
-
-@pytest_asyncio.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(tmp_path)
-    await cluster.engine.start()
-    yield cluster
-    await cluster.end()
 
 
 async def test_a_device_that_changes_nodes_takes_its_state_with_it(cluster: Cluster) -> None:

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import nats
-import pytest_asyncio
 
 from keepline.hub.cluster.records import EVENTS
 from tests.hub.cluster import Cluster
 from tests.waiting import eventually
-
-
-@pytest_asyncio.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(tmp_path)
-    await cluster.engine.start()
-    yield cluster
-    await cluster.end()
 
 
 async def all_of(cluster: Cluster, count: int) -> list[dict[str, Any]]:
@@ -85,3 +74,14 @@ async def test_what_a_killed_node_had_sent_is_not_sent_twice_by_its_next_life(
     await cluster.beat()
     await eventually(lambda: again.hub.outbox.is_empty)
     assert [event["data"] for event in await all_of(cluster, 6)] == list(range(6))
+
+
+async def test_a_lost_node_is_an_event_once_however_many_have_noticed(cluster: Cluster) -> None:
+    nodes = [await cluster.join(name) for name in ("one", "two", "three")]
+    await cluster.beat()
+    await nodes[0].die()
+    await cluster.outwait()
+    await eventually(lambda: not any(node.hub._telling for node in nodes))
+    [event] = await all_of(cluster, 1)
+    assert event["kind"] == "node_lost"
+    assert event["data"] == {"node": "one", "life": nodes[0].life}

@@ -58,7 +58,7 @@ def join(
     node = node_name(settings)
     options = Options(
         node=node,
-        life=f"{node}-{life}",
+        life=life,
         address=Address(cluster.servers, cluster.credentials_file),
         replicas=cluster.replicas,
         claim_timeout_s=cluster.claim_timeout_s,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from keepline.hub.cluster.directory import Directory
     from keepline.hub.cluster.lanes import Lanes
     from keepline.hub.cluster.records import Owner
-    from keepline.hub.cluster.stream import Kept
+    from keepline.hub.cluster.stream import Found, Kept
+    from keepline.hub.cluster.sweep import Fate
     from keepline.hub.local import LocalHub
     from keepline.hub.port import Amend, Holder
 
@@ -215,6 +216,22 @@ class Claims:
                 self.window_s,
             ),
         )
+
+    async def lay_to_rest(self, device_id: str, found: Found, owner: Owner, fate: Fate) -> None:
+        """Do what a sweep has found to be done; see `sweep.Undertaker`."""
+        if fate.is_buried:
+            await self._lanes.run(
+                device_id,
+                lambda: self._directory.bury(
+                    device_id, lambda now: now.life == owner.life, self.window_s
+                ),
+            )
+        elif fate.is_forgotten:
+            forget = self._directory.forget
+            await self._lanes.run(device_id, lambda: forget(device_id, found.sequence, owner))
+        else:
+            remove = self._directory.remove
+            await self._lanes.run(device_id, lambda: remove(device_id, found.sequence))
 
     async def _take(self, device_id: str, session_id: str) -> Claim:
         try:

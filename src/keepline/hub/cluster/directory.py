@@ -11,6 +11,8 @@ import asyncio
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from keepline.errors import HubDownError, ReplacedError
 from keepline.hub.cluster.records import DEVICES, OWN, STATE, Owner, encode, read_owner, token
 from keepline.hub.cluster.stream import Fence
@@ -137,6 +139,18 @@ class Directory:
         if kept is not None and owner is not None and former(owner):
             released = Owner("", self._node, "", self.wall(), window_s, keeps=True)
             await self._write_owner(device_id, kept.sequence, released)
+
+    async def forget(self, device_id: str, sequence: int, owner: Owner) -> None:
+        """Keep no longer what a device left. Raises HubDownError."""
+        if await self._write_state(device_id, sequence, None) is not None:
+            await self._write_owner(device_id, sequence, replace(owner, keeps=False))
+
+    async def remove(self, device_id: str, sequence: int) -> None:
+        """Have no record of a device that has left nothing. Raises HubDownError."""
+        state = await self._streams.read(DEVICES, STATE + token(device_id), from_leader=True)
+        if state is not None and not state.data:
+            await self._streams.delete(DEVICES, state.sequence)
+        await self._streams.delete(DEVICES, sequence)
 
     async def number_of(self, device_id: str, session_id: str) -> int:
         """Return the number of a session's claim, 0 when it has none (any more)."""

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec import json
+
 from keepline.errors import (
     CommandError,
     HubDownError,
@@ -22,6 +24,7 @@ from keepline.hub.cluster.outbox import Outbox
 from keepline.hub.cluster.peers import Peers
 from keepline.hub.cluster.records import DEVICES, EVENT, EVENTS, OWN, STATE
 from keepline.hub.cluster.stream import Streams
+from keepline.hub.cluster.sweep import Fate, Sweep
 from keepline.hub.cluster.upkeep import Upkeep
 from keepline.hub.port import NodeView, Whereabouts, carry
 from keepline.hub.traces import Traces
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     from keepline.clock import Clock
     from keepline.hub.cluster.link import Address
+    from keepline.hub.cluster.records import Owner
     from keepline.hub.local import Elder, LocalHub
     from keepline.hub.port import (
         Event,
@@ -52,6 +56,7 @@ DUPLICATES_S: Final = 3_600
 """An event that is sent again within this is dropped by the engine."""
 
 WELL_TICKS: Final = 3
+NODE_LOST: Final = "node_lost"
 UNKNOWN: Final = "unknown"
 
 
@@ -119,6 +124,8 @@ class NatsHub:
             lets_in_while_away=options.lets_in_while_away,
         )
         self.upkeep = Upkeep(local, claims)
+        self.sweep = Sweep(self._streams, self)
+        self.lay_to_rest = claims.lay_to_rest
         self.claim = claims.claim
         self.save = claims.save
         self.release = claims.release
@@ -126,6 +133,7 @@ class NatsHub:
         self._has_streams = False
         self._beating: asyncio.Task[None] | None = None
         self._returning: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
 
     @property
     def keeps_house(self) -> bool:
@@ -186,11 +194,12 @@ class NatsHub:
 
     async def cut_off(self) -> None:
         """Be gone without a word."""
+        await self.sweep.stop()
         await self.upkeep.stop()
         await self.claims.stop()
         await self._lanes.stop()
         await self._neighbours.stop()
-        for task in (self._beating, self._returning):
+        for task in (self._beating, self._returning, *self._telling):
             if task is not None:
                 task.cancel()
                 await asyncio.wait({task})
@@ -315,12 +324,14 @@ class NatsHub:
         if not self.link.is_up or self._holder is None:
             return
         self._see_to_streams()
-        self.peers.tick()
+        for life in self.peers.tick():
+            self._tell_lost(life)
         if self.has_beaten:
             self._beating = self._loop.create_task(self._beat(self._holder))
         self.outbox.each_second()
         self.upkeep.each_tick(self._holder.load().sessions)
         self.claims.each_tick(self._holder)
+        self.sweep.each_tick(is_ours_to_do=self.peers.is_first(self._options.life))
 
     async def let_go(self, device_id: str, number: int) -> None:
         """Give up a device that another node wants; see `neighbours.Here`."""
@@ -362,6 +373,25 @@ class NatsHub:
             self._see_to_streams()
         else:
             self._streams.lost()
+
+    def fate(self, owner: Owner) -> Fate:
+        """Return what becomes of a record; see `sweep.Undertaker`."""
+        if not owner.is_released:
+            is_other = owner.life not in {self._options.life, self.claims.elder}
+            return Fate(is_buried=is_other and self.peers.is_long_dead(owner.life))
+        if not owner.is_over(self._wall()):
+            return Fate()
+        is_old = owner.away_s(self._wall()) >= self._options.events_age_s
+        return Fate(is_forgotten=owner.keeps, is_removed=not owner.keeps and is_old)
+
+    def _tell_lost(self, life: str) -> None:
+        """Have it stand among the events, once, whoever else has noticed."""
+        told = json.encode({"node": self.peers.name_of(life), "life": life})
+        task = self._loop.create_task(
+            self.outbox.tell(NODE_LOST, self._clock.wall(), told, f"lost:{life}")
+        )
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     def _note_trouble(self, trouble: Exception | None) -> None:
         if trouble is not None and self._well_ticks is None:

@@ -84,7 +84,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._inbox = f"_INBOX.{name}"
         self._asked = 0
-        self._asking: dict[str, asyncio.Future[Mail]] = {}
+        self._asking: dict[str, tuple[asyncio.Future[Mail], list[Mail] | None]] = {}
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -161,15 +161,17 @@ class Link:
         data: bytes,
         timeout_s: float,
         headers: Mapping[str, str] | None = None,
+        gather: list[Mail] | None = None,
     ) -> Mail | None:
         """Send something and return the answer; None, at once, when nobody listens there.
 
-        Raises HubDownError when it was not sent, NoAnswerError when its outcome is unknown.
+        Raises HubDownError when it was not sent, NoAnswerError when its outcome is unknown. Of
+        several answers the last one, with the engine's own status, is returned; others `gather`.
         """
         self._asked += 1
         place = str(self._asked)
         answered: asyncio.Future[Mail] = self._loop.create_future()
-        self._asking[place] = answered
+        self._asking[place] = answered, gather
         late = self._loop.call_later(timeout_s, _give_up, answered, f"within {timeout_s:g} s")
         try:
             await self.tell(subject, data, headers, reply=f"{self._inbox}.{place}")
@@ -291,15 +293,20 @@ class Link:
         self._down.set()
         if client is not None and client.is_closed:
             _clear_away(client)
-        for answered in self._asking.values():
+        for answered, _ in self._asking.values():
             _give_up(answered, "before the connection was lost")
 
     async def _on_error(self, error: Exception) -> None:
         self.last_error = error
 
     def _on_answer(self, mail: Mail) -> None:
-        answered = self._asking.get(mail.subject.rpartition(".")[2])
-        if answered is not None and not answered.done():
+        asked = self._asking.get(mail.subject.rpartition(".")[2])
+        if asked is None:
+            return
+        answered, gather = asked
+        if gather is not None and not mail.status:
+            gather.append(mail)
+        elif not answered.done():
             answered.set_result(mail)
 
 

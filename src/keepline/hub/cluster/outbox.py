@@ -7,6 +7,7 @@ engine has it; what is sent again after that was lost has the same id, and the e
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from msgspec import DecodeError, Raw, Struct, ValidationError, json
@@ -79,6 +80,14 @@ class Outbox:
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.wait({self._sending})
+
+    async def tell(self, kind: str, at: float, data: bytes, message_id: str) -> None:
+        """Send what several nodes notice, each of them, under one id: it stands there once."""
+        told = Told(self._node, at, "", kind, Raw(data))
+        with suppress(HubDownError):  # somebody else will have told
+            await self._streams.write(
+                EVENTS, EVENT + token(kind), json.encode(told), message_id=message_id
+            )
 
     async def _send(self) -> None:
         try:

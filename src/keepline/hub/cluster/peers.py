@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 OVERDUE_TICKS: Final = 6
 """So many missed heartbeats make a node dead; its devices may be taken by force then."""
 
-FORGOTTEN_TICKS: Final = 600
-"""Who has been dead for so long is not remembered as such: it is as dead as who was never heard."""
+LONG_DEAD_TICKS: Final = 600
+"""After so many nobody waits for a node any more: what it held is given back for it."""
 
 
 class Peers:
@@ -33,15 +33,16 @@ class Peers:
         """We are connected, perhaps again: whoever is alive has its time to be heard."""
         self._listening_since = self._ticks
 
-    def tick(self) -> None:
-        """Count one second in which we could hear."""
+    def tick(self) -> list[str]:
+        """Count one second in which we could hear; return who has become overdue in it."""
         self._ticks += 1
         for life, (heard, _) in list(self._heard.items()):
-            if self._ticks - heard > FORGOTTEN_TICKS:
+            if self._ticks - heard > LONG_DEAD_TICKS:
                 del self._heard[life]
         for life, since in list(self._left.items()):
-            if self._ticks - since > FORGOTTEN_TICKS:
+            if self._ticks - since > LONG_DEAD_TICKS:
                 del self._left[life]
+        return [life for life in self._heard if self._missed(life) == OVERDUE_TICKS]
 
     def heard(self, life: str, beat: Beat) -> None:
         """A node has told how it is."""
@@ -55,8 +56,23 @@ class Peers:
         """Return whether a life is over, as far as one can hear."""
         if life in self._left:
             return True
+        return self._missed(life) >= OVERDUE_TICKS
+
+    def is_long_dead(self, life: str) -> bool:
+        """Return whether nobody waits for a life any more."""
+        return life in self._left or self._missed(life) >= LONG_DEAD_TICKS
+
+    def name_of(self, life: str) -> str:
+        """Return the name of a node that was heard lately, empty for no such."""
+        return self._heard[life][1].node if life in self._heard else ""
+
+    def is_first(self, life: str) -> bool:
+        """Return whether no life that is alive has a name before this one."""
+        return all(self.is_overdue(other) for other in self._heard if other < life)
+
+    def _missed(self, life: str) -> int:
         heard = self._heard[life][0] if life in self._heard else 0
-        return self._ticks - max(heard, self._listening_since) >= OVERDUE_TICKS
+        return self._ticks - max(heard, self._listening_since)
 
     def alive(self) -> Sequence[Beat]:
         """Return what every other node that is alive has told last."""

@@ -59,6 +59,14 @@ class Kept(NamedTuple):
     data: bytes
 
 
+class Found(NamedTuple):
+    """A message that was come across."""
+
+    sequence: int
+    subject: str
+    data: bytes
+
+
 class Fence(NamedTuple):
     """A write is refused unless the last message of `subject` is this one."""
 
@@ -127,6 +135,20 @@ class Streams:
         found = answer.message or _Stored()
         return Kept(found.seq, base64.b64decode(found.data))
 
+    async def page(self, stream: str, subjects: str, after: int, count: int) -> list[Found]:
+        """Return the next messages of such subjects by their sequence. Raises HubDownError."""
+        asked = json.encode({"seq": after + 1, "next_by_subj": subjects, "batch": count})
+        mails: list[Mail] = []
+        await self._ask(stream, f"$JS.API.DIRECT.GET.{stream}", asked, gather=mails)
+        return [
+            Found(int(mail.headers["Nats-Sequence"]), mail.headers["Nats-Subject"], mail.data)
+            for mail in mails
+        ]
+
+    async def delete(self, stream: str, sequence: int) -> None:
+        """Remove one message, if it is still there. Raises HubDownError."""
+        await self._ask(stream, f"$JS.API.STREAM.MSG.DELETE.{stream}", b'{"seq":%d}' % sequence)
+
     async def make(self, config: Mapping[str, Any]) -> None:
         """Have a stream be there, as it is if it is there. Raises StartError, HubDownError."""
         name = config["name"]
@@ -163,10 +185,11 @@ class Streams:
         subject: str,
         data: bytes,
         headers: Mapping[str, str] | None = None,
+        gather: list[Mail] | None = None,
     ) -> Mail:
         async with self._at_once:
             try:
-                mail = await self._link.ask(subject, data, ANSWER_S, headers)
+                mail = await self._link.ask(subject, data, ANSWER_S, headers, gather)
             except NoAnswerError as error:
                 raise self._down(
                     stream, HubDownError(f"the engine does not answer: {error}")

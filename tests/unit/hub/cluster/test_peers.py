@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keepline.hub.cluster.peers import FORGOTTEN_TICKS, OVERDUE_TICKS, Peers
+from keepline.hub.cluster.peers import LONG_DEAD_TICKS, OVERDUE_TICKS, Peers
 from keepline.hub.cluster.records import Beat
 
 BEAT = Beat("two", 7, 100, draining=False)
@@ -52,8 +52,26 @@ def test_the_dead_are_forgotten_in_time_and_are_as_dead_as_before() -> None:
     peers = Peers()
     peers.heard("killed", BEAT)
     peers.heard("left", LAST_WORD)
-    ticked(peers, FORGOTTEN_TICKS + 1)
-    assert peers.is_overdue("killed")
-    assert peers.is_overdue("left")
+    ticked(peers, LONG_DEAD_TICKS + 1)
+    for life in ("killed", "left"):
+        assert peers.is_overdue(life)
+        assert peers.is_long_dead(life)
     assert not peers._heard
     assert not peers._left
+
+
+def test_who_becomes_overdue_is_told_once() -> None:
+    peers = Peers()
+    peers.heard("life", BEAT)
+    told = [peers.tick() for _ in range(3 * OVERDUE_TICKS)]
+    assert [each for each in told if each] == [["life"]]
+    assert peers.name_of("life") == "two"
+    assert not peers.is_long_dead("life")
+
+
+def test_the_first_of_those_that_are_alive_is_one_only() -> None:
+    peers = Peers()
+    peers.heard("a", BEAT)
+    assert not peers.is_first("b")
+    ticked(peers, OVERDUE_TICKS).heard("c", BEAT)
+    assert peers.is_first("b")
