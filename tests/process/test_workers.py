@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,11 @@ Line = dict[str, object]
 class Machine:
     """A gateway of two workers, by its log."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str, handler: str = "echo") -> None:
         temporary = folder / "run"
         temporary.mkdir()
         self.process = subprocess.Popen(
-            [*KEEPLINE, "serve", "--workers", "2", *PORTS, "--token", TOKEN, "--data", "data"],
+            [*KEEPLINE, "serve", handler, "--workers", "2", *PORTS, "--token", TOKEN, *options],
             stderr=subprocess.PIPE,
             text=True,
             cwd=folder,
@@ -76,9 +77,18 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    running = Machine(tmp_path)
+    running = Machine(tmp_path, "--data", "data")
     yield running
     running.close()
+
+
+@contextmanager
+def machine_of(folder: Path, *options: str, handler: str = "echo") -> Iterator[Machine]:
+    running = Machine(folder, *options, handler=handler)
+    try:
+        yield running
+    finally:
+        running.close()
 
 
 def test_devices_are_shared_by_all_workers_and_all_leave_together(machine: Machine) -> None:
@@ -214,3 +224,78 @@ def test_an_upgrade_to_what_does_not_start_changes_nothing(machine: Machine) -> 
         staying.ping().wait(GIVE_UP_AFTER_S)
     machine.process.terminate()
     assert ends(machine.process)[0] == 0
+
+
+BLOCKS = """
+import time
+from keepline import Handler
+
+class Blocks(Handler):
+    def text(self, session, message):
+        time.sleep(3600)
+"""
+
+
+def lives(pid: int) -> bool:
+    try:
+        said = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except FileNotFoundError:
+        return False
+    return said.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("event", ["broker_ready", "worker_ready"])
+def test_told_to_stop_while_it_starts_it_leaves_nothing(machine: Machine, event: str) -> None:
+    machine.until(event)
+    machine.process.terminate()
+    assert ends(machine.process)[0] == 0
+    assert list(machine.run.iterdir()) == []
+    assert not (machine.data / "upgrade.sock").exists()
+
+
+def test_a_second_signal_hurries_all_workers(tmp_path: Path) -> None:
+    patient = ("--set", "drain.unready_s=600")
+    with machine_of(tmp_path, *patient) as machine, device(machine.is_up()["port"]):
+        machine.process.terminate()
+        for _ in range(3):  # who looks after them, and both
+            machine.until("stopping")
+        machine.process.terminate()
+        for _ in range(2):
+            machine.until("hurrying")
+        assert ends(machine.process)[0] == 0
+
+
+def test_a_third_signal_ends_also_a_worker_whose_loop_is_blocked(tmp_path: Path) -> None:
+    (tmp_path / "blocks.py").write_text(BLOCKS)
+    with machine_of(tmp_path, handler="blocks:Blocks") as machine:
+        with device(machine.is_up()["port"]) as connection:
+            connection.send('{"type":"custom","payload":1}')
+            machine.process.terminate()
+            machine.until("worker_left")  # the other one
+            until = time.monotonic() + GIVE_UP_AFTER_S
+            while machine.process.poll() is None and time.monotonic() < until:
+                machine.process.terminate()
+                time.sleep(0.2)  # two that come at once are one
+            assert ends(machine.process)[0] == 128 + signal.SIGTERM
+        assert not any(lives(pid) for pid in machine.pids.values())
+        assert list(machine.run.iterdir()) == []
+
+
+def test_a_hangup_has_every_worker_look_for_its_certificate(machine: Machine) -> None:
+    machine.is_up()
+    machine.process.send_signal(signal.SIGHUP)
+    workers = {machine.until("hangup_ignored")["worker"] for _ in range(2)}
+    assert workers == {1, 2}
+
+
+def test_several_workers_are_not_reloaded(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [*KEEPLINE, "serve", "--reload", "--workers", "2"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=GIVE_UP_AFTER_S,
+    )
+    assert ended.returncode == 2
+    assert "leave out --reload, or --workers" in ended.stderr

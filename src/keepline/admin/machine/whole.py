@@ -91,7 +91,10 @@ class Whole:
         return reply if reply.status != NOBODY else _refused(NOBODY, f"worker {slot} is silent")
 
     async def _nobody_knows(self, question: Question) -> Reply:
-        why = f"this is asked of one worker, below /workers/1{question.path}: {self._who()}"
+        why = (
+            f"this is asked of one worker: below /workers/1{question.path}, in commands with"
+            f" /workers/1 behind --admin-url; {self._who()}"
+        )
         return _refused(CONFLICT, why)
 
     def _who(self) -> str:

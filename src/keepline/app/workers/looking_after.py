@@ -63,4 +63,8 @@ async def _supervised(terms: Terms, clock: SystemClock, log: Log) -> int:
     )
     supervisor.heed_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
-    return await supervisor.run()
+    try:
+        return await supervisor.run()
+    finally:
+        # Sent again it finds nobody, and must not keep the end from being a clean one.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)

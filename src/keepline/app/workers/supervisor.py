@@ -76,14 +76,10 @@ class Supervisor:
         try:
             if self._broker is not None:
                 await self._broker.start(environment())
-            begun = self.begin(range(1, self.many + 1))
-            if not await are_ready(begun):
-                self.leave()
+            if not self.is_stopping and await are_ready(self.begin(range(1, self.many + 1))):
+                self._begin_to_serve()
             elif not self.is_stopping:
-                self._has_started = True
-                self._tell_started()
-                if self._data_dir is not None and line.is_possible():
-                    self._renewal = Renewal(self, self._data_dir)
+                self.leave()
             while self.keepers:
                 self._changed.clear()
                 await self._changed.wait()
@@ -177,7 +173,13 @@ class Supervisor:
         for keeper in self.keepers.values():
             keeper.send(number)
 
-    def _tell_started(self) -> None:
+    def _begin_to_serve(self) -> None:
+        """All are ready: say so, and hear who asks for an upgrade. Raises StartError."""
+        if self.is_stopping:
+            return
+        self._has_started = True
+        if self._data_dir is not None and line.is_possible():
+            self._renewal = Renewal(self, self._data_dir)
         port = self._devices[0].getsockname()[1]
         admin_port = None if self._admin is None else self._admin.getsockname()[1]
         self.log.info("workers_started", port=port, admin_port=admin_port, workers=self.many)
