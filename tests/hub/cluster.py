@@ -32,6 +32,7 @@ class ClusterNode:
         self.holder = CountingNode(name)
         self.holder.hub = hub
         self.troubles: list[Exception | None] = []
+        self.namesakes: list[str] = []
         self.is_gone = False
 
     async def log_in(self, device_id: str, session_id: str) -> None:
@@ -72,15 +73,18 @@ class Cluster:
             on_trouble=lambda _: None,
         )
         troubles: list[Exception | None] = []
+        namesakes: list[str] = []
         hub = NatsHub(
             local,
             Options(name, life, Address([cable.url]), **options),
             clock=self.clock,
             draw=lambda: 0.0,
             on_trouble=troubles.append,
+            on_namesake=namesakes.append,
         )
         node = ClusterNode(name, life, hub, cable)
         node.troubles = troubles
+        node.namesakes = namesakes
         self.nodes.append(node)
         await hub.start(node.holder, WINDOW_S)
         return node

@@ -170,6 +170,13 @@ async def test_every_node_knows_the_load_of_all_that_are_alive(cluster: Cluster)
     assert await loads(two) == [("two", 0)]
 
 
+async def test_two_nodes_of_one_name_are_told_once(cluster: Cluster) -> None:
+    one, other = await cluster.join("one"), await cluster.join("one")
+    await cluster.beat(3)
+    await eventually(lambda: one.namesakes and other.namesakes)
+    assert (one.namesakes, other.namesakes) == ([other.life], [one.life])
+
+
 async def test_a_node_that_leaves_is_gone_at_once(cluster: Cluster) -> None:
     one, two = await cluster.join("one"), await cluster.join("two")
     await one.log_in("device", "session-1")

@@ -67,4 +67,11 @@ def join(
         events_bytes=kept.bytes,
     )
     draw = random.Random().random  # noqa: S311 (when to connect again)
-    return NatsHub(local, options, clock=clock, draw=draw, on_trouble=on_trouble)
+    return NatsHub(
+        local,
+        options,
+        clock=clock,
+        draw=draw,
+        on_trouble=on_trouble,
+        on_namesake=lambda other: log.error("node_name_taken", node=node, life=other),
+    )

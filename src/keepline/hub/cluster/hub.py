@@ -84,6 +84,7 @@ class NatsHub:
         clock: Clock,
         draw: Callable[[], float],
         on_trouble: Callable[[Exception | None], None],
+        on_namesake: Callable[[str], None] = lambda _life: None,
     ) -> None:
         self.local = local
         self._options = options
@@ -97,6 +98,8 @@ class NatsHub:
             options.address, options.life, draw=draw, on_change=self._on_connection_changed
         )
         self._on_trouble = on_trouble
+        self._on_namesake = on_namesake
+        self._has_heir = False
         self._well_ticks: int | None = None  # how long it has been well after a trouble was told
         self._streams = Streams(self.link, self._note_trouble)
         self._neighbours = Neighbours(
@@ -169,10 +172,12 @@ class NatsHub:
 
     def share(self) -> None:
         """Another process will use our file, too; see `LocalHub.share`."""
+        self._has_heir = True
         self.local.share()
 
     async def be_alone(self) -> None:
         """No other process uses our file; see `LocalHub.be_alone`."""
+        self._has_heir = False
         await self.local.be_alone()
 
     async def outlive(self, window_s: float) -> int:
@@ -373,6 +378,11 @@ class NatsHub:
             self._see_to_streams()
         else:
             self._streams.lost()
+
+    def on_namesake(self, life: str) -> None:
+        """Two nodes of one name take each other for dead, but in an upgrade; see `Here`."""
+        if life != self.claims.elder and not self._has_heir:
+            self._on_namesake(life)
 
     def fate(self, owner: Owner) -> Fate:
         """Return what becomes of a record; see `sweep.Undertaker`."""

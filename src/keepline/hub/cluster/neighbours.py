@@ -63,6 +63,9 @@ class Here(Protocol):
     def describe(self, device_id: str) -> tuple[str, str]:
         """Return state and health."""
 
+    def on_namesake(self, life: str) -> None:
+        """Another life has this node's name; told once."""
+
 
 class Neighbours:
     """Asks other nodes, and has `here` answer them."""
@@ -75,6 +78,7 @@ class Neighbours:
         self._here = here
         self._loop = asyncio.get_running_loop()
         self._answers: set[asyncio.Task[None]] = set()
+        self._namesakes: set[str] = set()
 
     async def start(self) -> None:
         """Listen. Raises HubDownError."""
@@ -123,8 +127,12 @@ class Neighbours:
     def _on_beat(self, mail: Mail) -> None:
         life = mail.subject.removeprefix(HEARTBEAT)
         beat = read_beat(mail.data)
-        if beat is not None and life != self._life:
-            self._peers.heard(life, beat)
+        if beat is None or life == self._life:
+            return
+        self._peers.heard(life, beat)
+        if beat.node == self._node and life not in self._namesakes:
+            self._namesakes.add(life)
+            self._here.on_namesake(life)
 
     def _on_question(self, mail: Mail) -> None:
         if len(self._answers) >= MOST_ANSWERS:
