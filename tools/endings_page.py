@@ -115,6 +115,11 @@ MEANINGS: dict[CloseReason, Meaning] = {
         "so many sessions of this handler's class failed that no more are begun for a while",
         "`handler_suspended` in the log; `keepline handlers`",
     ),
+    R.CLUSTER_AWAY: Meaning(
+        "no other node could be asked whether it has the device, or the one that has it did not"
+        " give it up in time (`cluster.claim_timeout_s`)",
+        "`cluster_away` in the log; the NATS servers ([cluster](cluster.md))",
+    ),
     R.OUT_OF_MEMORY: Meaning(
         "there was no memory for it; waiting audio and caches were given up",
         "memory of the process and of the handler: `keepline leaks`",
@@ -199,6 +204,10 @@ MEANINGS: dict[CloseReason, Meaning] = {
     R.HANDLER_UNAVAILABLE: Meaning(
         "so many sessions of the handler failed that no more are begun for a while",
         "`handler_suspended` in the log; `keepline handlers`",
+    ),
+    R.CLUSTER_UNAVAILABLE: Meaning(
+        "no other node can be asked just now, and `cluster.when_away` is `refuse`",
+        "`cluster_away` in the log; the NATS servers ([cluster](cluster.md))",
     ),
     R.UPSTREAM_UNAVAILABLE: Meaning(
         "no voice server could be asked, or it gave no usable configuration",

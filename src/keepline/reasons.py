@@ -68,6 +68,7 @@ class CloseReason(Enum):
     HANDLER_TIMEOUT = ("handler_timeout", Initiator.US, 1011, None, _BACK)
     HANDLER_OVER_BUDGET = ("handler_over_budget", Initiator.US, 1011, None, _BACK)
     HANDLER_SUSPENDED = ("handler_suspended", Initiator.US, 1013, None, _BACK)
+    CLUSTER_AWAY = ("cluster_away", Initiator.US, 1013, None, _BACK)  # nobody could be asked
     OUT_OF_MEMORY = ("out_of_memory", Initiator.US, 1013, None, _BACK)
     SHED = ("shed", Initiator.US, 1013, None, _BACK)  # idle, and the node had too much
     INTERNAL_ERROR = ("internal_error", Initiator.US, 1011, None, _BACK)
@@ -102,6 +103,7 @@ class CloseReason(Enum):
     REFUSED_INTERNAL = ("refused_internal", Initiator.US, None, 500, _BACK)
     AUTH_UNAVAILABLE = ("auth_unavailable", Initiator.US, None, 503, _BACK)
     HANDLER_UNAVAILABLE = ("handler_unavailable", Initiator.US, None, 503, _BACK)
+    CLUSTER_UNAVAILABLE = ("cluster_unavailable", Initiator.US, None, 503, _BACK)
     UPSTREAM_UNAVAILABLE = ("upstream_unavailable", Initiator.US, None, 503, _BACK)
     OVERLOADED = ("overloaded", Initiator.US, None, 503, _BACK)  # for now, not full
     FULL = ("full", Initiator.US, None, 503, _BACK)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import tests.gateway.proofs_of_clusters
 import tests.gateway.proofs_under_pressure  # noqa: F401 (more of PROOFS)
 from keepline.reasons import CloseReason, Initiator
 from keepline.wire.frames import Opcode

@@ -9,7 +9,8 @@ from tests.house.sources import calls, named, python_files
 
 # Numbers that count things, or that are a share of something, have no unit.
 WITHOUT_UNIT = {
-    *("port", "max_connections", "max_admissions", "backlog", "head_lines", "message_fragments"),
+    *("port", "workers", "max_connections", "max_admissions", "backlog"),
+    *("head_lines", "message_fragments"),
     *("connections_per_address", "handshakes_per_address", "kicks"),
     *("device_delay", "device_deny", "device_ban", "address_delay", "address_deny", "address_ban"),
     *("frames_per_turn", "jitter", "audio_frames", "control_messages", "buffer_lines"),
@@ -31,6 +32,7 @@ WITHOUT_UNIT = {
     *("device_failures", "address_failures", "callback_requests", "callback_failures"),
     *("cpu_percent", "connections", "queue_depth", "clear_share", "flap_opens"),
     *("connects", "failures", "failure_share", "most_ejected"),
+    *("replicas",),
     *("memory_lo_share", "memory_hi_share", "held", "judged_least", "judged_most"),
 }
 

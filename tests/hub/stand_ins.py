@@ -43,6 +43,8 @@ class CountingNode:
     async def give_up(self, device_id: str) -> None:
         assert self.hub is not None
         self.given_up.append(device_id)
+        if device_id not in self.sessions:
+            return
         claim, count = self.sessions.pop(device_id)
         with suppress(ReplacedError):
             await self.hub.save(claim, str(count).encode())

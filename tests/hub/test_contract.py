@@ -349,7 +349,7 @@ async def test_a_window_that_begins_before_a_step_is_seen_is_as_long_as_any(
     assert (await under.hub.claim("device", "session-3")).outcome is Outcome.EXPIRED
 
 
-@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+@pytest.mark.parametrize("open_hub", ["file", "nats"], indirect=True)
 async def test_a_node_that_was_killed_finds_what_was_acknowledged(open_hub: Open) -> None:
     before = await open_hub()
     held = await before.hub.claim("held", "session-1")
@@ -364,7 +364,7 @@ async def test_a_node_that_was_killed_finds_what_was_acknowledged(open_hub: Open
     assert len(await after.hub.events()) == 1
 
 
-@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+@pytest.mark.parametrize("open_hub", ["file", "nats"], indirect=True)
 async def test_the_windows_of_a_killed_node_begin_when_it_is_back(open_hub: Open) -> None:
     before = await open_hub()
     claim = await before.hub.claim("device", "session-1")
@@ -375,7 +375,7 @@ async def test_the_windows_of_a_killed_node_begin_when_it_is_back(open_hub: Open
     assert (await after.hub.claim("device", "session-2")).outcome is Outcome.RESUMED
 
 
-@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+@pytest.mark.parametrize("open_hub", ["file", "nats"], indirect=True)
 async def test_who_was_held_by_a_killed_node_is_away_since_it_is_back(open_hub: Open) -> None:
     before = await open_hub()
     left = await before.hub.claim("left", "session-1")
@@ -388,7 +388,7 @@ async def test_who_was_held_by_a_killed_node_is_away_since_it_is_back(open_hub: 
     assert await after.hub.known(2 * WINDOW_S) == [("held", 5.0), ("left", WINDOW_S + 5.0)]
 
 
-@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+@pytest.mark.parametrize("open_hub", ["file", "nats"], indirect=True)
 async def test_numbers_go_on_after_a_restart(open_hub: Open) -> None:
     before = await open_hub()
     claim = await before.hub.claim("device", "session-1")
@@ -396,7 +396,7 @@ async def test_numbers_go_on_after_a_restart(open_hub: Open) -> None:
     assert (await after.hub.claim("device", "session-2")).number > claim.number
 
 
-@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+@pytest.mark.parametrize("open_hub", ["file", "nats"], indirect=True)
 async def test_numbers_go_on_after_a_kill_in_which_no_claim_was_written(open_hub: Open) -> None:
     before = await open_hub()
     claims = [await before.hub.claim(f"device-{n}", "session-1") for n in range(20)]
@@ -405,7 +405,7 @@ async def test_numbers_go_on_after_a_kill_in_which_no_claim_was_written(open_hub
     assert newer.number > max(claim.number for claim in claims)
 
 
-@pytest.mark.parametrize("open_hub", ["file"], indirect=True)
+@pytest.mark.parametrize("open_hub", ["file", "nats"], indirect=True)
 async def test_a_life_that_is_over_cannot_save_over_the_next(open_hub: Open) -> None:
     before = await open_hub()
     older = await before.hub.claim("device", "session-1")

@@ -15,42 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed
 
 from keepline.app import line
+from tests.process.counting import COUNTER, PAUSE_S, Fleet
 from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, get, whole_lines
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not line.is_possible(), reason="hands sockets over as Linux does")
 
-COUNTER = """
-from keepline import Handler
-from keepline.messages import Custom
-
-
-class Counter(Handler):
-    def __init__(self):
-        self.count = 0
-
-    def restore(self, state):
-        self.count = int(state)
-
-    def snapshot(self):
-        return str(self.count).encode()
-
-    async def text(self, session, message):
-        self.count += 1
-        if message.payload == "save":
-            await session.save(str(self.count).encode())
-        session.send(Custom(payload=self.count))
-"""
-
 DEVICES = 200
 NEWCOMERS_PER_S = 20
-PAUSE_S = 0.5
 LINGERS = ("--set", "drain.unready_s=300", "--set", "drain.limit_s=400")
-KEEPS = tuple("13579")
 
 
 class Served:
@@ -113,70 +89,6 @@ def sleeper(tmp_path: Path) -> str:
     sleeper.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(3600)\n")
     sleeper.chmod(0o700)
     return str(sleeper)
-
-
-class Fleet:
-    """Devices that count what was acknowledged to them, and what else happened.
-
-    What some of them are told is saved each time, what the others are told only at a session's end.
-    """
-
-    def __init__(self, port: int, pause_s: float = PAUSE_S) -> None:
-        self._pause_s = pause_s
-        self._url = f"ws://127.0.0.1:{port}/xiaozhi/v1/"
-        self.is_over = False
-        self.connects: Counter[str] = Counter()
-        self.acknowledged: Counter[str] = Counter()
-        self.refused: list[str] = []
-        self.wrong: list[str] = []
-
-    async def live(self, device_id: str) -> None:
-        """Stay connected, come back at once, and have one thing after the other saved."""
-        while not self.is_over:
-            try:
-                async with await self.connected(device_id) as connection:
-                    while not self.is_over:
-                        await self.count(device_id, connection)
-                        await asyncio.sleep(self._pause_s)
-            except ConnectionClosed:
-                continue  # what was not acknowledged may be saved all the same
-            except (OSError, WebSocketException) as error:
-                self.refused.append(f"{device_id}: {error!r}")
-                await asyncio.sleep(PAUSE_S)
-
-    async def visit(self, device_id: str) -> None:
-        """Come, have one thing saved, and go."""
-        try:
-            async with await self.connected(device_id) as connection:
-                with contextlib.suppress(ConnectionClosed):
-                    await self.count(device_id, connection)
-        except (OSError, WebSocketException) as error:
-            self.refused.append(f"{device_id}: {error!r}")
-
-    async def connected(self, device_id: str) -> ClientConnection:
-        connection = await connect(
-            self._url,
-            additional_headers={"Authorization": f"Bearer {TOKEN}", "Device-Id": device_id},
-            compression=None,
-            proxy=None,
-            close_timeout=0.1,
-            open_timeout=GIVE_UP_AFTER_S,
-        )
-        await connection.send('{"type":"hello","version":1,"transport":"websocket"}')
-        await connection.recv()
-        self.connects[device_id] += 1
-        return connection
-
-    async def count(self, device_id: str, connection: ClientConnection) -> None:
-        wish = "keep" if device_id.endswith(KEEPS) else "save"
-        await connection.send(json.dumps({"type": "custom", "payload": wish}))
-        async with asyncio.timeout(GIVE_UP_AFTER_S):
-            count = json.loads(await connection.recv())["payload"]
-        # One more may have been counted whose acknowledgement was under way when TCP ended.
-        before = self.acknowledged[device_id]
-        if not before < count <= before + self.connects[device_id]:
-            self.wrong.append(f"{device_id}: {count} after {before}")
-        self.acknowledged[device_id] = count
 
 
 async def upgraded_under_a_fleet(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from keepline.errors import StartError
 from keepline.gateway.sockets import open_listener
 
 if TYPE_CHECKING:
-    import socket
-
     from keepline.admin.guard import Application
 
 CONNECTIONS = 64  # operators are few
@@ -52,7 +51,8 @@ class AdminServer:
         Raises StartError when the port cannot be had.
         """
         sock = self.socket = given or self._opened()
-        self.port = sock.getsockname()[1]
+        if sock.family != socket.AF_UNIX:
+            self.port = sock.getsockname()[1]
         config = uvicorn.Config(
             self._application,
             http=self._make_protocol,  # type: ignore[arg-type] # called like a class

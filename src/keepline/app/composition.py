@@ -18,6 +18,8 @@ from keepline.app.session_ids import session_ids
 from keepline.app.succession import Succession
 from keepline.app.telling import Telling
 from keepline.app.watching import make_sampler
+from keepline.app.workers import aftermath
+from keepline.app.workers.part import shared_directory
 from keepline.clock import SystemClock
 from keepline.gateway.auth import make_authenticator, make_issuer
 from keepline.gateway.auth.kept_key import with_kept_key
@@ -33,9 +35,11 @@ from keepline.relay.upstreams.upkeep import Upkeep
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from keepline.admin.server import AdminServer
     from keepline.app.estate import Estate
+    from keepline.app.workers.post import Post
     from keepline.clock import Clock
     from keepline.gateway.auth import Authenticator
     from keepline.gateway.enrolment.endpoint import Enrolment
@@ -70,7 +74,7 @@ class Composition:
         if authenticator is None:
             settings = with_kept_key(settings, secrets.token_bytes)
         clock = SystemClock()
-        self.log = _make_log(settings, stream, clock)
+        self.log = _make_log(settings, stream, clock, given.post)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keepline")
         self._hub_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub")
         self._handler_threads = ThreadPoolExecutor(  # none is started before it is needed
@@ -81,7 +85,13 @@ class Composition:
         database = open_database(settings, is_shared=given.directory is not None)
         try:
             self._build_node(
-                settings, database, clock, make_handler, authenticator=authenticator, heap=heap
+                settings,
+                database,
+                clock,
+                make_handler,
+                authenticator=authenticator,
+                heap=heap,
+                shared=None if given.post is None else shared_directory(settings),
             )
             self._build_around(estate, has_admin=has_admin)
         except BaseException:
@@ -97,11 +107,12 @@ class Composition:
         *,
         authenticator: Authenticator | None,
         heap: Heap | None,
+        shared: Path | None,
     ) -> None:
         """Build what serves devices, and what it remembers them in."""
         loop, counters, incidents = asyncio.get_running_loop(), Counters(), Incidents()
         self.enrolment = self._make_enrolment(
-            settings, counters, clock, judges=authenticator is None
+            settings, counters, clock, judges=authenticator is None, shared=shared
         )
         self.hub = make_hub(
             settings,
@@ -144,7 +155,8 @@ class Composition:
             self.upkeep.on_draining = self.relay.empty
         self.telling = Telling(self.node, self.succession.estate.run)
         self.sampler = make_sampler(self.node)
-        self.gateway = Gateway(self.node)
+        post = self.succession.estate.post
+        self.gateway = Gateway(self.node, None if post is None else post.share())
         self.alerting = Alerting(
             self.node,
             self.sampler,
@@ -162,18 +174,29 @@ class Composition:
             self.upkeep,
             lambda: self.gateway.certificate_expires_at,
             former=Former(self.succession.ask_elder),
+            post=self.succession.estate.post,
         )
 
     def _make_enrolment(
-        self, settings: Settings, counters: Counters, clock: Clock, *, judges: bool
+        self,
+        settings: Settings,
+        counters: Counters,
+        clock: Clock,
+        *,
+        judges: bool,
+        shared: Path | None,
     ) -> Enrolment:
-        """Return the enrolment; a judge from outside knows no tokens of ours."""
+        """Return the enrolment; a judge from outside knows no tokens of ours.
+
+        Who is revoked is known to all workers by a directory that is `shared`.
+        """
+        loop = asyncio.get_running_loop()
         return make_enrolment(
             settings,
             clock=clock,
             log=self.log,
             counters=counters,
-            ledger=make_ledger(settings, asyncio.get_running_loop(), self._executor),
+            ledger=make_ledger(settings, loop, self._executor, shared),
             issuer=make_issuer(settings, clock=clock, log=self.log) if judges else None,
             executor=self._executor,
             draw=secrets.token_bytes,
@@ -194,6 +217,7 @@ class Composition:
             self.upkeep.start(self.relay.tls)
         await self.gateway.start(sockets or succession.estate.devices)
         succession.on_listening()
+        aftermath.tell(succession.estate.post, self.node)
         self.telling.start()  # in the same turn: no device can have come yet
         if self.admin is not None:
             await self.admin.start(succession.estate.admin)
@@ -255,10 +279,11 @@ def _make_upkeep(
     return Upkeep(settings.upstream, clock=clock, log=log, random=spread.random)
 
 
-def _make_log(settings: Settings, stream: TextIO | None, clock: Clock) -> Log:
+def _make_log(settings: Settings, stream: TextIO | None, clock: Clock, post: Post | None) -> Log:
     return Log(
         stream,
         clock,
+        worker=None if post is None else post.slot,
         level=settings.log.level,
         style=settings.log.format,
         fold_per_s=settings.log.fold_per_s,

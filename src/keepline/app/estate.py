@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
     from pathlib import Path
 
+    from keepline.app.workers.post import Post
     from keepline.settings import Settings
 
 INHERITS: Final = "KEEPLINE_INHERITS"
@@ -29,7 +30,8 @@ class Estate:
 
     That is its data directory, open and locked, the socket at which upgrades are asked for, a line
     to it, and the names of its life in the hub and of its run in webhooks. Sockets that are shared
-    stay open with systemd, whatever becomes of us.
+    stay open with systemd, whatever becomes of us. A worker has its post, and is replaced by who
+    looks after it.
     """
 
     devices: tuple[socket.socket, ...] = ()
@@ -40,6 +42,7 @@ class Estate:
     line: socket.socket | None = None
     life: str = ""
     run: str | None = None
+    post: Post | None = None
 
 
 NOTHING: Final = Estate()
@@ -54,6 +57,11 @@ def estate_of(environment: MutableMapping[str, str], data_dir: Path | None) -> E
         return _inherited(data_dir)
     devices, admin = service.given_sockets(environment)
     return Estate(tuple(devices), admin, is_shared=bool(devices))
+
+
+def estate_at(post: Post) -> Estate:
+    """Return what a worker has: the sockets that all workers share."""
+    return Estate(post.devices, post.admin, is_shared=True, post=post)
 
 
 def check_places(estate: Estate, settings: Settings) -> None:

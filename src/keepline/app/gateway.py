@@ -150,6 +150,10 @@ class Gateway:
         """Drop every connection at once, while `stop` is under way."""
         self._running.node.drain.hurry()
 
+    async def hand_on(self) -> None:
+        """Have the devices go to the other workers of this machine, by an upgrade's drain."""
+        await self._running.succession.hand_on()
+
     def reload_certificate(self) -> bool:
         """Load the TLS certificate anew for connections to come; False when there is none."""
         return self._running.gateway.reload_certificate()

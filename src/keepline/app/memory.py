@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from keepline.app.cluster import join
 from keepline.app.data_directory import held
 from keepline.errors import HubError
 from keepline.hub.database import Database
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from keepline.clock import Clock
     from keepline.gateway.holder import NodeHolder
     from keepline.gateway.node import Node
+    from keepline.hub.cluster.hub import NatsHub
     from keepline.log import Log
     from keepline.monitor.alerts.incidents import Incidents
     from keepline.settings import Settings
@@ -48,7 +50,7 @@ def make_hub(
     clock: Clock,
     log: Log,
     incidents: Incidents,
-) -> LocalHub:
+) -> LocalHub | NatsHub:
     """Return the hub of an open file; `life` is the name of this process in it, no other has it."""
 
     def on_trouble(trouble: Exception | None) -> None:
@@ -76,15 +78,18 @@ def make_hub(
     if database.set_aside is not None:
         log.error("store_set_aside", file=str(database.set_aside))
         database.set_aside = None
+    if settings.cluster.servers:
+        return join(settings, hub, life, clock=clock, log=log, incidents=incidents)
     return hub
 
 
 async def begin_life(
-    hub: LocalHub, holder: NodeHolder, node: Node, elder: Elder | None = None
+    hub: LocalHub | NatsHub, holder: NodeHolder, node: Node, elder: Elder | None = None
 ) -> None:
     """Start a node; what a former life held waits for its devices from now on."""
     hub.keeps_house = elder is None
-    hub.may_wait = lambda: node.governor.is_slow
+    local = hub if isinstance(hub, LocalHub) else hub.local
+    local.may_wait = lambda: node.governor.is_slow
     held = await hub.start(holder, node.settings.hub.resume_window_s, elder)
     node.governor.newcomers.start()
     if node.tuning is not None:
@@ -93,7 +98,7 @@ async def begin_life(
         node.log.warning("former_life_ended_abruptly", devices=held)
 
 
-async def outlive(hub: LocalHub, node: Node) -> None:
+async def outlive(hub: LocalHub | NatsHub, node: Node) -> None:
     """The process before this one has ended: release what it held to its end."""
     hub.keeps_house = True
     try:
@@ -104,7 +109,7 @@ async def outlive(hub: LocalHub, node: Node) -> None:
     node.log.info("elder_gone", devices=held)
 
 
-async def end_life(hub: LocalHub, node: Node) -> None:
+async def end_life(hub: LocalHub | NatsHub, node: Node) -> None:
     """Write what is left to write, within a bound, and close the file."""
     node.governor.newcomers.stop()
     if node.tuning is not None:

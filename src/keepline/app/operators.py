@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from keepline.admin.alerts import alert_routes
@@ -20,6 +21,7 @@ from keepline.admin.server import AdminServer
 from keepline.admin.tuning import tuning_routes
 from keepline.admin.upstreams import upstream_routes
 from keepline.app.watching import thresholds_of
+from keepline.app.workers.post import admin_path, slots_in
 from keepline.gateway.drain.gauges import gauges_of as gauges_of_drain
 from keepline.gateway.enrolment.desk import Desk
 from keepline.gateway.flapping.flapping import KINDS
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from keepline.admin.former import Former
     from keepline.app.alerting import Alerting
+    from keepline.app.workers.post import Post
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.node import Node
     from keepline.hub.port import Hub
@@ -51,10 +54,11 @@ def make_admin(
     certificate_expires_at: Callable[[], float | None] = lambda: None,
     *,
     former: Former | None = None,
+    post: Post | None = None,
 ) -> AdminServer:
     """Return the admin server of `node`, its upstreams and its `former` process.
 
-    It does not listen yet.
+    At the `post` of a worker it answers for all workers. It does not listen yet.
     """
     settings = node.settings.admin
     metrics = metrics_of(node, sampler, alerting, upkeep, certificate_expires_at)
@@ -71,7 +75,24 @@ def make_admin(
     if upkeep is not None:
         routers.append(upstream_routes(upkeep))
     api = create_api(ready=lambda: readiness_of(node), metrics=metrics.text, routers=routers)
-    return AdminServer(settings.host, settings.port, Guard(api, settings, node.log))
+    own = Guard(api, settings, node.log)
+    if post is None:
+        return AdminServer(settings.host, settings.port, own)
+    # Imported where it is needed: its client takes a while.
+    from keepline.admin.machine.server import MachineServer  # noqa: PLC0415
+    from keepline.admin.machine.whole import Whole  # noqa: PLC0415
+    from keepline.admin.machine.workers import Workers  # noqa: PLC0415
+
+    workers = Workers(
+        partial(slots_in, post.directory), partial(admin_path, post.directory), settings.token
+    )
+    return MachineServer(
+        settings.host,
+        settings.port,
+        Guard(Whole(api, workers), settings, node.log),
+        own=own,
+        path=admin_path(post.directory, post.slot),
+    )
 
 
 def metrics_of(

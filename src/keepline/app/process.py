@@ -61,7 +61,8 @@ def serve(
     once the gateway listens. What follows the stop has FORCED_END_S to end the process.
     """
     gateway = _gateway(settings, handler or Echo, authenticator, sockets, estate)
-    return _run(_serve(gateway, announce))
+    is_worker = estate is not None and estate.post is not None
+    return _run(_serve(gateway, announce, is_worker=is_worker))
 
 
 def demo(
@@ -78,10 +79,12 @@ def demo(
     return _run(_demo(settings, devices, announce, on_progress))
 
 
-async def _serve(gateway: Gateway, announce: Announce | None) -> int:
+async def _serve(gateway: Gateway, announce: Announce | None, *, is_worker: bool) -> int:
     signals = StopSignals(asyncio.get_running_loop())
     await _start(gateway)
     signals.on_hangup(gateway)
+    if is_worker:
+        signals.on_handing_on(gateway)
     gateway.node.drain.on_ended = signals.stop.set  # whoever has asked for it
     if announce is not None:
         announce(gateway)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from watchfiles import PythonFilter, watch
 
+from keepline.app.lifeline import hang_on
+
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
     from types import FrameType
@@ -132,16 +134,9 @@ def given_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
     When the process that gave them is gone, whatever ended it, this one is told to stop.
     """
     if lifeline := environment.pop(LIFELINE, ""):
-        arguments = (int(lifeline),)
-        threading.Thread(target=_stop_at_its_end, args=arguments, daemon=True).start()
+        hang_on(int(lifeline))
     given = environment.pop(SOCKETS, "")
     sockets = [socket.socket(fileno=int(number)) for number in given.split(",") if number]
     for sock in sockets:
         sock.set_inheritable(False)
     return sockets
-
-
-def _stop_at_its_end(lifeline: int) -> None:
-    os.set_inheritable(lifeline, False)
-    os.read(lifeline, 1)  # nothing is ever written
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -130,6 +130,13 @@ REMEDIES: Final[Mapping[tuple[str, str], tuple[Remedy, ...]]] = {
             now=_of_writing,
         ),
     ),
+    (Incident.CLUSTER_AWAY, INCIDENT): (
+        Remedy(
+            "what is to be written waits and is tried again, and who comes is told to come back",
+            {"refused": _ended(CloseReason.CLUSTER_UNAVAILABLE, CloseReason.CLUSTER_AWAY)},
+            always=True,
+        ),
+    ),
     (Incident.OUT_OF_DESCRIPTORS, INCIDENT): (_FULL[0]._replace(always=True),),
     (Incident.KICK_WAR, INCIDENT): (
         Remedy(
@@ -149,6 +156,13 @@ REMEDIES: Final[Mapping[tuple[str, str], tuple[Remedy, ...]]] = {
         Remedy(
             "sessions that have more tasks or timers than `isolation` allows are ended",
             {"ended": _ended(CloseReason.HANDLER_OVER_BUDGET)},
+        ),
+    ),
+    (Incident.WORKER_ENDED, INCIDENT): (
+        Remedy(
+            "another process was started in its place, and its devices come back to any worker",
+            {"devices let in here": lambda node: node.counters.sessions_opened},
+            always=True,
         ),
     ),
     (Incident.UPSTREAM_AWAY, INCIDENT): (

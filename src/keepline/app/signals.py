@@ -1,4 +1,7 @@
-"""Signals to a gateway's process: SIGTERM and SIGINT to stop, SIGHUP for its certificate."""
+"""Signals to a gateway's process: SIGTERM and SIGINT to stop, SIGHUP for its certificate.
+
+A worker hears SIGUSR1 as well, from who looks after it: others have taken its place.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import asyncio
 import os
 import signal
 from typing import TYPE_CHECKING, Final
+
+from keepline.app.workers.keeper import HAND_ON
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -24,6 +29,7 @@ class StopSignals:
         self.hurry = asyncio.Event()
         self._loop = loop
         self._count = 0
+        self._handing_on: asyncio.Task[None] | None = None
         # Not the loop's own way: a handler that blocks the loop would keep the process, too.
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
@@ -43,3 +49,12 @@ class StopSignals:
                 gateway.log.info("hangup_ignored")
 
         self._loop.add_signal_handler(signal.SIGHUP, reload)
+
+    def on_handing_on(self, gateway: Gateway) -> None:
+        """Let SIGUSR1 have all devices go to the workers that have come in this one's place."""
+
+        def hand_on() -> None:
+            self._handing_on = self._loop.create_task(gateway.hand_on())
+            self._loop.remove_signal_handler(HAND_ON)
+
+        self._loop.add_signal_handler(HAND_ON, hand_on)

@@ -34,7 +34,7 @@ class Succession:
         self.elder: Elder | None = None
         self.upgrades: Upgrades | None = None
         self.directory: int | None = None
-        self._is_a_process = estate is not None
+        self._can_be_replaced = estate is not None and estate.post is None
         self._composition = composition
         self._node = composition.node
         self._held = contextlib.ExitStack()
@@ -73,7 +73,7 @@ class Succession:
             await self.elder.take_over()
             self._composition.hub.keeps_house = True
             await self._read_ledger()  # which it may have written since
-        if self._is_a_process and self.directory is not None and line.is_possible():
+        if self._can_be_replaced and self.directory is not None and line.is_possible():
             control = self.estate.control or line.listen(self.directory)
             self.upgrades = Upgrades(self, self._node, control)
 
@@ -149,20 +149,33 @@ class Succession:
         self._composition.gateway.stop_accepting()
         self._composition.hub.keeps_house = False
 
-    async def settle(self) -> None:
-        """Let in who was accepted here, and then begin to drain, towards the heir.
+    async def hand_on(self) -> None:
+        """Leave the sockets to the other workers, which have them as well, and drain towards them.
 
-        Who is not in by the longest deadline, held up or judged without an end, is refused.
+        Operators are still answered.
         """
+        self._composition.gateway.stop_accepting()
+        await self._let_in()
+        self._node.drain.start("upgrade", away_s=0.0, binding=True)
+
+    async def settle(self) -> None:
+        """Let in who was accepted here, and then begin to drain, towards the heir."""
         if self._composition.admin is not None:
             await self._composition.admin.stop()
+        await self._let_in()
+        self._node.drain.start("upgrade", away_s=0.0, binding=True)
+
+    async def _let_in(self) -> None:
+        """Wait for who is on the way in.
+
+        Who is not in by the longest deadline, held up or judged without an end, is refused then.
+        """
         node = self._node
         longest_s = max(each.hello_timeout_s for each in node.settings.profiles.values())
         until = node.clock.now() + longest_s
         # No admission pays for an event that is needed once.
         while node.arrivals.admissions and node.clock.now() < until:  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
-        node.drain.start("upgrade", away_s=0.0, binding=True)
 
     # -- once the elder has gone -----------------------------------------------------------
 

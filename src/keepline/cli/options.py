@@ -56,6 +56,9 @@ Upstream = Annotated[
         metavar="URL", help="A voice server to pass devices on to (ws:// or wss://); repeatable."
     ),
 ]
+Workers = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="How many processes share the devices.")
+]
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", readable=False, help="Settings in TOML.")
 ]
@@ -84,6 +87,7 @@ _STANDS_FOR = {
     "token": "auth.token",
     "insecure": "auth.insecure",
     "upstream": "upstream.urls",
+    "workers": "server.workers",
 }
 
 

@@ -26,12 +26,15 @@ from keepline.cli.options import (
     Port,
     Token,
     Upstream,
+    Workers,
     read_settings,
 )
 from keepline.errors import StartError
 from keepline.settings.auth import Auth
 
 if TYPE_CHECKING:
+    from keepline.gateway.auth import Authenticator
+    from keepline.gateway.handler import AnyHandler
     from keepline.settings import Settings
 
 MOST_DEVICES: Final = 1_000
@@ -58,6 +61,7 @@ def serve(
     token: Token = None,
     insecure: Insecure = None,
     upstream: Upstream = None,
+    workers: Workers = None,
     config: Config = None,
     assignments: Assignments = None,
     reload: Annotated[
@@ -77,28 +81,20 @@ def serve(
             token=token,
             insecure=insecure,
             upstream=upstream,
+            workers=workers,
         )
         if handler is not None:
             check_alone(handler, settings)
         if reload:
+            _check_one_worker(settings)
             raise typer.Exit(_serve_reloading(settings))
+        if _is_supervisor(settings):
+            from keepline.app.workers.launch import serve_by_workers  # noqa: PLC0415 - as below
+
+            serve_by_workers(settings)
         handler_class = load_handler(handler or "echo")
         judge = None if auth is None else load_authenticator(auth)
-        # Here, since `keepline version` need not wait for all that.
-        from keepline.app.estate import estate_of  # noqa: PLC0415
-        from keepline.app.process import serve as run  # noqa: PLC0415 - as above
-        from keepline.app.reloading import given_sockets  # noqa: PLC0415 - as above
-        from keepline.cli.welcome import welcome  # noqa: PLC0415 - as above
-
-        lent = given_sockets(os.environ)
-        status = run(
-            settings,
-            handler_class,
-            authenticator=judge,
-            sockets=lent,
-            estate=None if lent else estate_of(os.environ, settings.data_dir),
-            announce=welcome if _is_watched() else None,
-        )
+        status = _serve_here(settings, handler_class, judge)
     raise typer.Exit(status)
 
 
@@ -137,6 +133,47 @@ def demo(
         screen = DemoScreen()
         status = run(settings, devices=devices, announce=screen.announce, on_progress=screen.show)
     raise typer.Exit(status)
+
+
+def _serve_here(settings: Settings, handler: type[AnyHandler], judge: Authenticator | None) -> int:
+    """Run a gateway in this process: the only one, or a worker."""
+    # Here, since `keepline version` need not wait for all that.
+    from keepline.app.estate import estate_at, estate_of  # noqa: PLC0415
+    from keepline.app.process import serve as run  # noqa: PLC0415 - as above
+    from keepline.app.reloading import given_sockets  # noqa: PLC0415 - as above
+    from keepline.app.workers.part import settings_at  # noqa: PLC0415 - as above
+    from keepline.app.workers.post import post_of  # noqa: PLC0415 - as above
+    from keepline.cli.welcome import welcome  # noqa: PLC0415 - as above
+
+    post = post_of(os.environ)
+    if post is not None:
+        draw = secrets.token_bytes if judge is None else None
+        settings = settings_at(post, settings, draw)
+        return run(settings, handler, authenticator=judge, estate=estate_at(post))
+    lent = given_sockets(os.environ)
+    return run(
+        settings,
+        handler,
+        authenticator=judge,
+        sockets=lent,
+        estate=None if lent else estate_of(os.environ, settings.data_dir),
+        announce=welcome if _is_watched() else None,
+    )
+
+
+def _is_supervisor(settings: Settings) -> bool:
+    """Whether this process is to look after workers, and is none of them."""
+    from keepline.app.workers.post import VARIABLE  # noqa: PLC0415 - as above
+
+    return settings.server.workers > 1 and VARIABLE not in os.environ
+
+
+def _check_one_worker(settings: Settings) -> None:
+    if settings.server.workers > 1:
+        raise StartError(
+            "--reload starts one process again and again, and there are to be several",
+            "leave out --reload, or --workers",
+        )
 
 
 def _serve_reloading(settings: Settings) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keepline.errors import HandlerError, HelloError, PeerError, RefusedError
+from keepline.errors import HandlerError, HelloError, HubDownError, PeerError, RefusedError
 from keepline.gateway.auth.credentials import header_or_query
 from keepline.gateway.greeting import Greeting
 from keepline.gateway.opening import Opening
@@ -77,9 +77,8 @@ async def admit(door: Door) -> None:
     except asyncio.CancelledError:
         door.give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
         raise
-    except HandlerError as error:
-        node.isolation.not_begun(error, greeting.device_id, door.address)
-        door.give_up(CloseReason.REFUSED_INTERNAL, error.reason)
+    except (HandlerError, HubDownError) as error:
+        _not_begun(door, greeting.device_id, error)
     except Exception as error:  # noqa: BLE001 (a fault of ours ends one admission: a fence)
         reason = node.isolation.faults.of_ours(error, "admission_failed", greeting.device_id)
         door.give_up(CloseReason.REFUSED_INTERNAL, reason)
@@ -129,6 +128,8 @@ def _check(node: Node, request: Request) -> int:
         raise RefusedError("a WebSocket upgrade is expected", CloseReason.UPGRADE_REQUIRED)
     asked = asked_version(header_or_query(request, "protocol-version"))
     node.arrivals.check_open()
+    if not node.hub.admits():
+        raise RefusedError("no other node can be asked", CloseReason.CLUSTER_UNAVAILABLE)
     node.governor.newcomers.check_room(request)
     node.isolation.suspensions.check_open(request.address)
     return asked
@@ -178,6 +179,16 @@ async def _ask(door: Door, request: Request) -> Identity:
         raise RefusedError("the authenticator failed", CloseReason.REFUSED_INTERNAL) from None
     finally:
         door.judging = None
+
+
+def _not_begun(door: Door, device_id: str, error: HandlerError | HubDownError) -> None:
+    """Its handler did not take the device, or it is not known who else has it."""
+    if isinstance(error, HubDownError):
+        door.node.log.warning("claim_failed", device_id=device_id, error=error)
+        door.give_up(CloseReason.CLUSTER_UNAVAILABLE, CloseReason.CLUSTER_AWAY)
+    else:
+        door.node.isolation.not_begun(error, device_id, door.address)
+        door.give_up(CloseReason.REFUSED_INTERNAL, error.reason)
 
 
 def give_up_late(door: Door) -> None:

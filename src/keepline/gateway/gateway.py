@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keepline.gateway.node import Node
+    from keepline.gateway.share import Share
 
 EACH_S = 1.0
 
@@ -27,10 +28,14 @@ LAST_S = 1.0
 
 
 class Gateway:
-    """Listens for the devices of one `Node`. `start` once, `stop` as often as you like."""
+    """Listens for the devices of one `Node`. `start` once, `stop` as often as you like.
 
-    def __init__(self, node: Node) -> None:
+    `share` is how this node and others share who comes to sockets that all of them have.
+    """
+
+    def __init__(self, node: Node, share: Share | None = None) -> None:
         self.node = node
+        self._share = share
         self._listener: Listener | None = None
         self._certificates: Certificates | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -56,7 +61,7 @@ class Gateway:
         )
         node.port = sockets[0].getsockname()[1]
         self.keep_time()
-        self._listener = Listener(node, sockets, arrive)
+        self._listener = Listener(node, sockets, arrive, self._share)
         self._listener.start()
         if are_shared:  # who comes while we leave waits for whoever else has them
             node.drain.on_refusing = self._listener.pause
@@ -148,5 +153,7 @@ class Gateway:
     def _each_second(self) -> None:
         self._minder = self.node.loop.call_later(EACH_S, self._each_second)
         self.node.each_second()
+        if self._listener is not None:
+            self._listener.tell()
         if self._certificates is not None:
             self._certificates.each_second(self.node.ticker.now)

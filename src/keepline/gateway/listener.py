@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from keepline.gateway.governor.crowd import Step
 from keepline.gateway.refusals import no_room
+from keepline.gateway.share import STEP_BACK_S, is_ahead
 from keepline.gateway.sockets import peer_address
 from keepline.monitor.alerts.incidents import Fact, Incident
 from keepline.reasons import CloseReason
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from keepline.gateway.node import Node
+    from keepline.gateway.share import Share
 
     Arrive = Callable[[socket.socket, str], None]
 
@@ -57,10 +59,17 @@ class Listener:
     A loop's own server takes one connection a turn; with slow turns a crowd would wait for ever.
     """
 
-    def __init__(self, node: Node, sockets: Sequence[socket.socket], arrive: Arrive) -> None:
+    def __init__(
+        self,
+        node: Node,
+        sockets: Sequence[socket.socket],
+        arrive: Arrive,
+        share: Share | None = None,
+    ) -> None:
         self._node = node
         self.sockets = sockets
         self._arrive = arrive
+        self._share = share
         self._spare: list[int] = []
         self._first_reserved = _first_reserved()
         self._refusal = refusal(no_room("out of file descriptors"))
@@ -78,7 +87,15 @@ class Listener:
     def pause(self, wanted: bool) -> None:  # noqa: FBT001 (as a drain tells it)
         """Leave who comes waiting in the kernel, or accept again; not while it is short."""
         self._paused = wanted
+        self.tell()
         self._listen()
+
+    def tell(self) -> None:
+        """Tell those who accept from the same sockets how many are here."""
+        if self._share is not None:
+            most = self._node.settings.server.max_connections
+            takes = bool(self.sockets) and not self._paused and self._count < most
+            self._share.tell(self._count, takes=takes)
 
     def close(self) -> None:
         """Accept no more; who waits in the kernel is reset, unless another process has the sockets.
@@ -93,6 +110,11 @@ class Listener:
         while self._spare:
             os.close(self._spare.pop())
         self.sockets = ()
+        self.tell()
+
+    @property
+    def _count(self) -> int:
+        return len(self._node.registry) + len(self._node.arrivals.admissions)
 
     def _listen(self) -> None:
         """Have the loop tell of who comes, or not, as things are."""
@@ -113,9 +135,29 @@ class Listener:
             crowd.hold_back(self._go_on)
             self._listen()
             return
+        if self._share is not None and is_ahead(self._count, self._share):
+            self._step_back(listening)
+            return
+        self._take(listening, BATCH)
+        self.tell()
+
+    def _step_back(self, listening: socket.socket) -> None:
+        """Have those go first who have fewer; take one if they do not."""
+
+        def take_one() -> None:
+            del self._pauses[listening]
+            self._take(listening, 1)
+            self.tell()
+            self._listen()
+
+        self._pauses[listening] = self._node.loop.call_later(STEP_BACK_S, take_one)
+        self._listen()
+
+    def _take(self, listening: socket.socket, most: int) -> None:
+        crowd = self._node.governor.crowd
         accepted = 0
         for seen in range(MOST_SEEN):
-            if accepted == BATCH or not crowd.left(Step.ACCEPT):
+            if accepted == most or not crowd.left(Step.ACCEPT):
                 return
             try:
                 sock, name = listening.accept()

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from keepline.errors import HubDownError
-from keepline.hub.known import ReadKnown
+from keepline.hub.known import Held, ReadHeld, ReadKnown, ReadLeft
 from keepline.hub.memos import KeepMemo, ReadMemo
 from keepline.hub.numbers import Numbers
 from keepline.hub.operations import (
@@ -185,6 +185,13 @@ class LocalHub:
                 return cast("Claim", await answer)
         return Claim(device_id, session_id, 0, provisional=True)
 
+    def note_claim(self, device_id: str, session_id: str) -> None:
+        """Note who has a device, where that is decided elsewhere: it is known here from now on."""
+        number = self._numbers.take()
+        if isinstance(number, int) and number:
+            noted = NoteClaim(device_id, number, self._node, session_id, self._wall())
+            self._writer.note(noted, ALL)
+
     async def save(self, claim: Claim, state: bytes) -> None:
         """Keep a state; see `port.Hub`."""
         check_size(state)
@@ -246,6 +253,14 @@ class LocalHub:
         return cast(
             "list[Known]", await self._writer.look(ReadKnown(now, now - within_s, after, limit))
         )
+
+    async def held(self, after: str, limit: int) -> Sequence[Held]:
+        """Return who is held here behind the id `after`, in order. Raises HubDownError."""
+        return cast("list[Held]", await self._writer.look(ReadHeld(self._node, after, limit)))
+
+    async def left_by_former(self, elder: str) -> Sequence[str]:
+        """Return who was held by lives that are over; before `start`. Raises HubDownError."""
+        return cast("list[str]", await self._writer.look(ReadLeft((self._node, elder))))
 
     async def nodes(self) -> Sequence[NodeView]:
         """Return this node alone."""
@@ -315,6 +330,10 @@ class LocalHub:
             writer.latency,
             self.own_lost,
         )
+
+    def admits(self) -> bool:
+        """A claim is always answered, if need be provisionally."""
+        return True
 
     def each_second(self) -> None:
         """Keep windows true when the wall clock is set, and forget what is to be forgotten."""

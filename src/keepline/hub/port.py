@@ -171,7 +171,8 @@ class Hub(Protocol):
         Of two sessions on one node the node itself knows both: what the older one has in memory,
         or is just giving back, is newer than the state that comes with the claim. A store that
         cannot be asked costs a device its memory, not its connection: the claim is provisional
-        then. It need not be written yet when this returns; what follows is done behind it.
+        then. It need not be written yet when this returns; what follows is done behind it. Where
+        other nodes may have the device, HubDownError may cost it its connection after all.
         """
 
     async def save(self, claim: Claim, state: bytes) -> None:
@@ -261,6 +262,9 @@ class Hub(Protocol):
 
     def writing(self) -> Writing:
         """Return how writing goes."""
+
+    def admits(self) -> bool:
+        """Return whether a claim would be answered now, as far as is known."""
 
     def each_second(self) -> None:
         """Do what has to be done from time to time; called about once a second."""

@@ -219,6 +219,10 @@ class TwinHub:
         """Nothing ever waits."""
         return Writing(0, 0, 0, 0.0)
 
+    def admits(self) -> bool:
+        """Every answer is there at once."""
+        return True
+
     def each_second(self) -> None:
         """Nothing here follows the wall clock."""
 

@@ -54,6 +54,8 @@ class Log:
 
     From `start` to `stop` a thread does the writing. Lines beyond what may wait for it are lost,
     counted in `lost`, and reported by one `lines_lost` line when there is room again.
+
+    A `worker` is named in each line: several write to one stream.
     """
 
     __slots__ = (
@@ -64,6 +66,7 @@ class Log:
         "_threshold",
         "_told_lost",
         "_windows",
+        "_worker",
         "_writer",
         "lost",
     )
@@ -79,8 +82,10 @@ class Log:
         secrets: tuple[str, ...] = (),
         buffer_lines: int = 4_096,
         buffer_bytes: int = 1_048_576,
+        worker: int | None = None,
     ) -> None:
         self._clock = clock
+        self._worker = worker
         self._fold_per_s = fold_per_s
         self._secrets = secrets
         self._threshold = _RANK[level]
@@ -191,6 +196,8 @@ class Log:
             "level": line["level"],
             "event": line["event"],
         }
+        if self._worker is not None:
+            ready["worker"] = self._worker
         for name, value in line["fields"].items():
             key = f"{name}_" if name in ready else name
             if _SECRET_KEY.search(name):

@@ -56,15 +56,16 @@ class Drain(Section):
         return self
 
 
-def check_waves(drain: Drain, devices: int, profiles: Iterable[Profile]) -> None:
-    """Raise ValueError when so many devices can never leave at this rate in this time."""
+def check_waves(drain: Drain, each: int, profiles: Iterable[Profile], *, workers: int = 1) -> None:
+    """Raise ValueError when `each` devices of every worker can never leave at this rate in time."""
+    devices, product = each * workers, "" if workers == 1 else " * server.workers"
     rate, wait_s = drain.rate_per_s, drain.wait_s
     returning = [each.name for each in profiles if each.returns_by_itself]
     if rate is None or not returning or devices <= rate * wait_s:
         return
     raise ValueError(
         f"drain.rate_per_s must be at least {devices / wait_s:g}, not {rate:g}:"
-        f" {devices} devices (server.max_connections) at {rate:g} a second take"
+        f" {devices} devices (server.max_connections{product}) at {rate:g} a second take"
         f" {devices / rate:g} s, and drain.wait_s is {wait_s:g}"
         f" (profiles.{returning[0]} comes back by itself, so its ends have to be spread)"
     )

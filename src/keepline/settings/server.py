@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import Field
 
 from keepline.settings.section import Count, Port, Section, Token
+
+MOST_WORKERS: Final = 32
 
 
 class Server(Section):
     """Where devices connect, and how many. Port 0 lets the system choose one.
 
+    `workers` processes share both ports, and every limit is one worker's.
     `host` is an address or a name, or several with commas between them; `::` is IPv6 and IPv4.
     `max_admissions` bounds the handshakes under way, apart from `max_connections`.
     `connections_per_address`, of these `handshakes_per_address` that are not upgraded yet, and
@@ -25,6 +28,7 @@ class Server(Section):
 
     host: str = "127.0.0.1"
     port: Port = 8_000
+    workers: Annotated[int, Ge(1), Le(MOST_WORKERS)] = 1
     max_connections: Count = 15_000
     max_admissions: Count = 4_096
     connections_per_address: Count | None = 4_096

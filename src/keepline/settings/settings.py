@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from keepline.lifecycle.heartbeat import HeartbeatPolicy
 from keepline.settings.alerts import Alerts
 from keepline.settings.auth import Auth
+from keepline.settings.cluster import Cluster
 from keepline.settings.drain import Drain, check_end, check_waves
 from keepline.settings.enrolment import Enrolment
 from keepline.settings.flapping import Flapping
@@ -61,6 +62,7 @@ class Settings(Section):
     upstream: Upstreams = Upstreams()
     relay: Relay = Relay()
     hub: Hub = Hub()
+    cluster: Cluster = Cluster()
     monitor: Monitor = Monitor()
     history: History = History()
     rules: Rules = Rules()
@@ -87,8 +89,19 @@ class Settings(Section):
     @model_validator(mode="after")
     def _a_drain_can_end(self) -> Self:
         profiles = self.profiles.values()
-        check_waves(self.drain, self.server.max_connections, profiles)
+        check_waves(self.drain, self.server.max_connections, profiles, workers=self.server.workers)
         check_end(self.drain, self.session.closed_timeout_s, profiles)
+        return self
+
+    @model_validator(mode="after")
+    def _workers_enrol_nobody(self) -> Self:
+        policy = self.enrolment.policy
+        if self.server.workers > 1 and policy not in {"auto", "off", "upstream"}:
+            raise ValueError(
+                f"enrolment.policy cannot be {policy} while server.workers is"
+                f" {self.server.workers}: who was vouched for is known to one worker alone, and"
+                " the next request comes to any"
+            )
         return self
 
     @model_validator(mode="after")

@@ -62,6 +62,22 @@ def test_what_is_counted_is_told_once_it_has_grown_and_from_when_the_alert_began
             ),
         ),
         (
+            "cluster_away",
+            lambda counters: counters.disconnects.update({CloseReason.CLUSTER_UNAVAILABLE: 4}),
+            (
+                "what is to be written waits and is tried again, and who comes is told to come"
+                " back: 4 refused in 10 s"
+            ),
+        ),
+        (
+            "worker_ended",
+            lambda counters: setattr(counters, "sessions_opened", 7),
+            (
+                "another process was started in its place, and its devices come back to any"
+                " worker: 7 devices let in here in 10 s"
+            ),
+        ),
+        (
             "out_of_descriptors",
             lambda counters: counters.disconnects.update({CloseReason.FULL: 2}),
             "devices are turned away with 503: 2 turned away in 10 s",

@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from keepline.gateway.listener import (
     SPARE,
     Listener,
 )
+from keepline.gateway.share import LEAD, STEP_BACK_S, Share
 from keepline.gateway.sockets import open_listener
 from keepline.monitor.alerts.incidents import Incident
 from keepline.reasons import CloseReason
@@ -31,12 +33,12 @@ from tests.waiting import eventually
 class Way:
     """A listener on a real socket, and who came in."""
 
-    def __init__(self, world: World, *, may_fail: bool = False) -> None:
+    def __init__(self, world: World, *, may_fail: bool = False, share: Share | None = None) -> None:
         self.came: list[tuple[socket.socket, str]] = []
         self.socket = open_listener("127.0.0.1", 0, 512, None)
         self.failing: Failing | None = Failing(self.socket) if may_fail else None
         sockets: Any = [self.failing or self.socket]
-        self.listener = Listener(world.node, sockets, lambda *who: self.came.append(who))
+        self.listener = Listener(world.node, sockets, lambda *who: self.came.append(who), share)
         self.peers: list[socket.socket] = []
 
     def knock(self, count: int = 1) -> None:
@@ -259,3 +261,69 @@ async def test_a_closed_listener_is_closed_for_good(ways: list[Way]) -> None:
     way.listener.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address)
+
+
+class Neighbour:
+    """Another node on the same sockets that has `fewest`, and what ours has told."""
+
+    def __init__(self, fewest: int | None) -> None:
+        self.fewest = fewest
+        self.told: list[tuple[int, bool]] = []
+
+    def tell(self, count: int, *, takes: bool) -> None:
+        self.told.append((count, takes))
+
+    def least(self) -> int | None:
+        return self.fewest
+
+
+async def test_who_has_no_more_than_others_accepts_at_once(ways: list[Way]) -> None:
+    way = Way(World(), share=Neighbour(0))
+    ways.append(way)
+    way.knock(LEAD)
+    way.listener.start()
+    await eventually(lambda: len(way.came) == LEAD)
+
+
+async def test_who_is_ahead_takes_one_at_a_time_after_the_others_had_their_turn(
+    ways: list[Way],
+) -> None:
+    world, neighbour = World(), Neighbour(0)
+    for number in range(LEAD + 1):
+        world.connect(f"device-{number}")
+    way = Way(world, share=neighbour)
+    ways.append(way)
+    at: list[float] = []
+
+    def arrive(*who: Any) -> None:
+        at.append(asyncio.get_running_loop().time())
+        way.came.append(who)
+
+    way.listener._arrive = arrive
+    way.knock(3)
+    way.listener.start()
+    await eventually(lambda: len(way.came) == 3)
+    assert all(late - early >= STEP_BACK_S / 2 for early, late in pairwise(at))
+
+
+async def test_others_are_told_how_many_are_here_and_that_a_drain_takes_none(
+    ways: list[Way],
+) -> None:
+    world, neighbour = World(), Neighbour(None)
+    way = Way(world, share=neighbour)
+    ways.append(way)
+    world.connect("one")
+    way.listener.tell()
+    way.listener.pause(True)
+    way.listener.pause(False)
+    way.listener.close()
+    assert neighbour.told == [(1, True), (1, False), (1, True), (1, False)]
+
+
+async def test_a_full_node_says_that_it_takes_none(ways: list[Way]) -> None:
+    world, neighbour = World(server={"max_connections": 1}), Neighbour(None)
+    way = Way(world, share=neighbour)
+    ways.append(way)
+    world.connect("one")
+    way.listener.tell()
+    assert neighbour.told == [(1, False)]

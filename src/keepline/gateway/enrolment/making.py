@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
     from concurrent.futures import Executor
+    from pathlib import Path
 
     from keepline.clock import Clock
     from keepline.gateway.auth import TokenIssuer
@@ -32,10 +33,13 @@ LEDGER_FILE = "enrolment.db"
 
 
 def make_ledger(
-    settings: Settings, loop: asyncio.AbstractEventLoop, executor: Executor | None
+    settings: Settings,
+    loop: asyncio.AbstractEventLoop,
+    executor: Executor | None,
+    directory: Path | None = None,
 ) -> Ledger:
-    """Return who is enrolled; to be opened before devices come."""
-    path = settings.data_dir
+    """Return who is enrolled; to be opened before devices come. `directory` stands for our own."""
+    path = directory or settings.data_dir
     store = Memory() if path is None else LedgerFile(path / LEDGER_FILE)
     return Ledger(store, loop, executor)
 

@@ -70,6 +70,10 @@ ADVICE: Final = {
         "The file in `data_dir` cannot be written: look at the disk (full, read-only, gone)."
         " Devices stay connected; what is not written may be lost at a crash."
     ),
+    (Incident.CLUSTER_AWAY, INCIDENT): (
+        "No NATS server answers, or too few of them for its streams: look at them, and at the"
+        " network in between. Devices that are here stay connected, what they save waits."
+    ),
     (Incident.OUT_OF_DESCRIPTORS, INCIDENT): (
         "Devices are turned away: raise the limit of open files (`LimitNOFILE`), or lower"
         " `server.max_connections` below it."
@@ -93,6 +97,10 @@ ADVICE: Final = {
     (Incident.UPSTREAM_AWAY, INCIDENT): (
         "Look at that voice server, and at the way to it: `keepline upstreams` shows why it was"
         " left alone. It comes back by itself."
+    ),
+    (Incident.WORKER_ENDED, INCIDENT): (
+        "A worker process ended by itself: `worker_ended` in the log says how, and what stands"
+        " before it may say why. SIGKILL is mostly the kernel's, for want of memory."
     ),
 }
 

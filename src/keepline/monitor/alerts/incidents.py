@@ -25,12 +25,14 @@ class Incident(StrEnum):
     LOOP_BLOCKED = "loop_blocked"
     HANDLER_SUSPENDED = "handler_suspended"
     STORE_AWAY = "store_away"
+    CLUSTER_AWAY = "cluster_away"
     OUT_OF_DESCRIPTORS = "out_of_descriptors"
     KICK_WAR = "kick_war"
     BANS = "bans"
     LEAK = "leak"
     CERTIFICATE_EXPIRES = "certificate_expires"
     UPSTREAM_AWAY = "upstream_away"
+    WORKER_ENDED = "worker_ended"
 
 
 HIGH: Final = frozenset(
@@ -38,6 +40,7 @@ HIGH: Final = frozenset(
         Incident.MASS_SUSPICION,
         Incident.HANDLER_SUSPENDED,
         Incident.STORE_AWAY,
+        Incident.CLUSTER_AWAY,
         Incident.OUT_OF_DESCRIPTORS,
     }
 )

@@ -1,0 +1,170 @@
+"""Two workers under a fleet: one is killed, all are renewed, all leave; no count is off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from keepline.app import line
+from tests.process.counting import COUNTER, Fleet
+from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.skipif(not line.is_possible(), reason="workers are for Linux")
+
+DEVICES = 200
+LONG_S = 60.0
+
+
+class Machine:
+    """A gateway of two workers and a NATS server of their own, by its log."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self.run = folder / "run"
+        self.run.mkdir()
+        self._log = folder / "log"
+        (folder / "counter.py").write_text(COUNTER)
+        command = [*KEEPLINE, "serve", "counter:Counter", *PORTS, "--token", TOKEN]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "--workers", "2", "--data", str(self.data)],
+                stderr=log,
+                cwd=folder,
+                env={**os.environ, "TMPDIR": str(self.run)},
+            )
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        lines = [json.loads(each) for each in self._log.read_text().splitlines()]
+        return [each for each in lines if each["event"] == event]
+
+    async def is_up(self) -> dict[str, Any]:
+        await eventually(lambda: self.logged("workers_started"), within_s=GIVE_UP_AFTER_S)
+        return self.logged("workers_started")[0]
+
+    def pid_of(self, worker: int) -> int:
+        return int(next(x["pid"] for x in self.logged("worker_ready") if x["worker"] == worker))
+
+    def processes(self) -> list[int]:
+        """Return every process of this gateway that lives."""
+        found = [
+            each["pid"] for name in ("worker_ready", "broker_ready") for each in self.logged(name)
+        ]
+        return [pid for pid in (self.process.pid, *found) if lives(pid)]
+
+    async def held(self) -> dict[int, list[str]]:
+        """Return whom each worker has."""
+        port = (await self.is_up())["admin_port"]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as asks:
+            workers = (await asks.get("/api/workers", timeout=GIVE_UP_AFTER_S)).json()["workers"]
+            found = {}
+            for slot in (each["worker"] for each in workers):
+                path = f"/workers/{slot}/api/sessions?limit=1000"
+                page = (await asks.get(path, timeout=GIVE_UP_AFTER_S)).json()
+                found[slot] = [each["device_id"] for each in page["sessions"]]
+            return found
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def lives(pid: int) -> bool:
+    try:
+        said = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except FileNotFoundError:
+        return False
+    return said.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    found = Machine(tmp_path)
+    yield found
+    found.end()
+
+
+@asynccontextmanager
+async def under_a_fleet(machine: Machine, ids: list[str]) -> AsyncIterator[Fleet]:
+    """Give devices that live until the block is over; each has counted once when it begins."""
+    fleet = Fleet((await machine.is_up())["port"])
+    async with asyncio.TaskGroup() as group:
+        for each in ids:
+            group.create_task(fleet.live(each))
+        await eventually(lambda: len(fleet.acknowledged) == len(ids), within_s=LONG_S)
+        yield fleet
+        fleet.is_over = True
+
+
+async def count_on(fleet: Fleet, ids: list[str]) -> None:
+    """Wait until each of them has counted two more."""
+    before = dict(fleet.acknowledged)
+    await eventually(
+        lambda: all(fleet.acknowledged[each] >= before[each] + 2 for each in ids), within_s=LONG_S
+    )
+
+
+async def test_of_a_worker_that_is_killed_every_device_is_back_with_what_was_saved(
+    machine: Machine,
+) -> None:
+    ids = [f"02:00:00:00:{number:02x}:02" for number in range(DEVICES)]  # saved each time
+    async with under_a_fleet(machine, ids) as fleet:
+        before = await machine.held()
+        assert sorted(each for held in before.values() for each in held) == ids
+        lost = set(before[1])
+        assert len(lost) > DEVICES / 4
+        os.kill(machine.pid_of(1), signal.SIGKILL)
+        await eventually(lambda: all(fleet.connects[each] == 2 for each in lost), within_s=LONG_S)
+        await count_on(fleet, ids)
+        await eventually(lambda: len(machine.logged("worker_ready")) == 3, within_s=LONG_S)
+        after = await machine.held()
+    assert Counter(each for held in after.values() for each in held) == Counter(ids)
+    assert {each for each, times in fleet.connects.items() if times > 1} == lost
+    assert (fleet.refused, fleet.wrong) == ([], [])
+
+
+async def test_an_upgrade_under_a_fleet_refuses_nobody_and_loses_nothing(
+    machine: Machine,
+) -> None:
+    ids = [f"02:00:00:00:01:{number:02x}" for number in range(100)]
+    async with under_a_fleet(machine, ids) as fleet:
+        command = [*KEEPLINE, "upgrade", "--data", str(machine.data)]
+        upgrading = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
+        _, said = await asyncio.wait_for(upgrading.communicate(), 2 * GIVE_UP_AFTER_S)
+        assert upgrading.returncode == 0, said
+        await count_on(fleet, ids)
+        after = await machine.held()
+    assert sorted(after) == [3, 4]
+    assert Counter(each for held in after.values() for each in held) == Counter(ids)
+    assert (fleet.refused, fleet.wrong) == ([], [])
+    assert set(fleet.connects.values()) == {2}
+
+
+async def test_all_leave_together_and_nothing_is_left(machine: Machine) -> None:
+    ids = [f"02:00:00:00:02:{number:02x}" for number in range(20)]
+    fleet = Fleet((await machine.is_up())["port"])
+    connections = [await fleet.connected(each) for each in ids]
+    assert len(machine.processes()) == 4
+    machine.process.terminate()
+    for each in connections:
+        await each.wait_closed()
+    assert await asyncio.to_thread(machine.process.wait, LONG_S) == 0
+    assert machine.processes() == []
+    assert list(machine.run.iterdir()) == []
+    assert [each["sent"] + each["forced"] for each in machine.logged("stopped") if "sent" in each]
+    for event in ("writes_lost", "task_failed", "stop_step_failed", "left_behind"):
+        assert machine.logged(event) == []
