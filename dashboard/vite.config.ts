@@ -11,5 +11,5 @@ export default defineConfig({
     assetsInlineLimit: 0, // the browser is told to take nothing that stands in a page
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { "/api": "http://127.0.0.1:8001" } },
+  server: { proxy: { "/api": process.env.KEEPLINE_ADMIN_URL ?? "http://127.0.0.1:8001" } },
 });

@@ -19,6 +19,7 @@ export function outline(values: (number | null)[], width: number, height: number
   let first = 0;
   const finish = (end: number) => {
     if (points.length > 0) {
+      if (points.length === 1) points.push(...points); // a dot, by its round ends
       const line = `M${points.join("L")}`;
       const area = `${line}L${round(end * step)} ${height}L${round(first * step)} ${height}Z`;
       found.push({ line, area });

@@ -67,7 +67,9 @@ export class Format {
   }
 
   percent(value: Known): string {
-    return isKnown(value) ? `${this.figure(value)}${this.#space}${this.#units.percent}` : NOTHING;
+    if (!isKnown(value)) return NOTHING;
+    const digits = value === 0 || Math.abs(value) >= 9.95 ? 0 : 1;
+    return `${this.count(value, digits)}${this.#space}${this.#units.percent}`;
   }
 
   share(value: Known): string {
@@ -91,12 +93,13 @@ export class Format {
 
   #short(seconds: number): string {
     if (seconds >= 10) return this.#with(Math.floor(seconds), "s");
-    if (seconds >= 1) return this.#with(seconds, "s");
-    return this.#with(seconds * 1_000, "ms");
+    if (seconds >= 1) return this.#with(seconds, "s", 1);
+    const ms = seconds * 1_000;
+    return this.#with(ms, "ms", ms >= 10 || ms === 0 ? 0 : ms >= 1 ? 1 : 2);
   }
 
-  #with(value: number, unit: keyof Strings["units"]): string {
-    return `${this.figure(value)}${this.#space}${this.#units[unit]}`;
+  #with(value: number, unit: keyof Strings["units"], digits = 0): string {
+    return `${this.count(value, digits)}${this.#space}${this.#units[unit]}`;
   }
 
   /** A moment: the time alone where it is of today. */
