@@ -11,5 +11,6 @@ export default defineConfig({
     assetsInlineLimit: 0, // the browser is told to take nothing that stands in a page
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { "/api": process.env.KEEPLINE_ADMIN_URL ?? "http://127.0.0.1:8001" } },
+  // The Host stays the browser's own: the gateway takes changes from no page of another place.
+  server: { proxy: { "/api": { target: process.env.KEEPLINE_ADMIN_URL ?? "http://127.0.0.1:8001", changeOrigin: false } } },
 });

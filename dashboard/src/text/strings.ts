@@ -7,12 +7,14 @@ export type Code = "en" | "zh";
 
 /** Put values where `{name}` stands. */
 export function fill(sentence: string, values: Record<string, string | number>): string {
-  return sentence.replace(/\{(\w+)\}/g, (place, name: string) => String(values[name] ?? place));
+  return sentence.replace(/\{(\w+)\}/g, (place, name: string) =>
+    Object.hasOwn(values, name) ? String(values[name]) : place,
+  );
 }
 
 /** What a word of the gateway is called; one that a newer gateway says is told as it is. */
 export function called(names: Record<string, string>, word: string): string {
-  return names[word] ?? word.replaceAll("_", " ");
+  return (Object.hasOwn(names, word) ? names[word] : undefined) ?? word.replaceAll("_", " ");
 }
 
 /** The language of a browser that prefers these, in this order. */
