@@ -131,7 +131,9 @@ def view_of(seen: Seen, up_s: float) -> GlanceView:
         latest={each.value: None if sample is None else sample.value(each) for each in GAUGES},
         thresholds={gauge.value: limit for gauge, limit in seen.thresholds.items()},
         score=_score(seen),
-        endings=[EndingCount(**each._asdict()) for each in endings_of(totals, seen.sampler.endings)],
+        endings=[
+            EndingCount(**each._asdict()) for each in endings_of(totals, seen.sampler.endings)
+        ],
         unattributed=unattributed_share(totals),
         governor=governor_view(node),
         alerts=_open_alerts(seen.alerts),

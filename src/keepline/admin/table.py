@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from heapq import nsmallest
-from math import inf, isfinite
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple, TypeAlias
 
 from fastapi import APIRouter, Query, Response
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 PAGE_LIMIT: Final = 250
 
 Order = Literal["age", "frame", "byte", "rtt", "pings", "failures"]
-Row: TypeAlias = "tuple[float, str, Session]"
+Place: TypeAlias = "tuple[float, int, str]"
+Row: TypeAlias = "tuple[float, int, str, Session]"
 Text = Annotated[str, Query(max_length=128, description="A part of the device id or address.")]
 Behind = Annotated[str, Query(max_length=80, description="`next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="How many rows.")]
@@ -77,9 +78,14 @@ class Wanted(NamedTuple):
         )
 
     def row(self, session: Session) -> Row:
-        """Return it with what it is compared by: no two are alike, so no row is on two pages."""
-        key = _KEYS[self.by](session)
-        return (-key if self.descending else key), session.session_id, session
+        """Return it with what it is compared by: no two are alike, so no row is on two pages.
+
+        Of those that are the same in that order, who came last is the youngest.
+        """
+        key, claim = _KEYS[self.by](session), session.claim
+        if self.descending:
+            return -key, claim, session.session_id, session
+        return key, -claim, session.session_id, session
 
 
 def table_routes(node: Node) -> APIRouter:
@@ -106,9 +112,7 @@ def table_routes(node: Node) -> APIRouter:
     return routes
 
 
-async def page_of(
-    node: Node, wanted: Wanted, behind: tuple[float, str], limit: int
-) -> TablePage:
+async def page_of(node: Node, wanted: Wanted, behind: Place, limit: int) -> TablePage:
     """Return the page behind a row; others have their turn of the loop after every slice."""
     best: list[Row] = []
     seen: list[Row] = []
@@ -117,7 +121,8 @@ async def page_of(
         if wanted.fits(session):
             matching += 1
             row = wanted.row(session)
-            if row[:2] > behind:
+            # Who is behind the last that fits on the page needs no sorting.
+            if row[:3] > behind and (len(best) <= limit or row < best[-1]):
                 seen.append(row)
         if count % SLICE == 0:
             best, seen = nsmallest(limit + 1, best + seen), []
@@ -128,20 +133,17 @@ async def page_of(
     return TablePage.model_construct(
         total=len(node.registry),
         matching=matching,
-        sessions=[SessionView.of(session, now) for _, _, session in page],
-        next=f"{page[-1][0]!r}~{page[-1][1]}" if len(best) > limit else None,
+        sessions=[SessionView.of(session, now) for *_, session in page],
+        next="~".join(map(str, page[-1][:3])) if len(best) > limit else None,
     )
 
 
-def _read(behind: str) -> tuple[float, str]:
+def _read(behind: str) -> Place:
     """Return the place that a cursor names, before all rows for none."""
     if not behind:
-        return -inf, ""
-    key, _, session_id = behind.partition("~")
+        return -inf, 0, ""
     try:
-        found = float(key)
+        key, claim, session_id = behind.split("~", 2)
+        return float(key), int(claim), session_id
     except ValueError:
-        found = inf
-    if not isfinite(found):
-        raise HTTPException(422, "`behind` is to be `next` of the page before")
-    return found, session_id
+        raise HTTPException(422, "`behind` is to be `next` of the page before") from None

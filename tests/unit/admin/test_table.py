@@ -54,6 +54,17 @@ async def test_who_came_last_is_first_until_it_is_said_otherwise() -> None:
     assert await pages(world, descending=True) == [[f"device-{number}" for number in range(5)]]
 
 
+async def test_of_those_that_came_in_one_tick_the_last_is_first() -> None:
+    world = World()
+    for number in range(4):
+        world.connect(f"device-{number}")
+    assert await pages(world, limit=2) == [["device-3", "device-2"], ["device-1", "device-0"]]
+    assert await pages(world, descending=True, limit=3) == [
+        ["device-0", "device-1", "device-2"],
+        ["device-3"],
+    ]
+
+
 async def test_pages_go_on_where_the_last_one_ended_and_nobody_is_on_two() -> None:
     world = crowd(7)
     found = await pages(world, by="pings", descending=True, limit=3)
@@ -120,7 +131,8 @@ async def test_others_have_their_turn_while_a_large_fleet_is_looked_at() -> None
         {"limit": 0},
         {"limit": 251},
         {"behind": "nonsense"},
-        {"behind": "nan~x"},
+        {"behind": "1.5~x"},
+        {"behind": "x~1~y"},
         {"state": "asleep"},
         {"text": "x" * 129},
     ],
