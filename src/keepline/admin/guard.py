@@ -48,8 +48,9 @@ class Guard:
     """Wraps an ASGI application. Raises StartError for an interface open to everybody.
 
     Refuses who shows no token (401), a Host that is not this machine's while listening on loopback
-    (421), and a change that is not a POST (405), comes from a web page of others (403), is not JSON (415),
-    or has no length (411) or too much of it (413). What a route raises is logged and answered 500.
+    (421), and a change that is not a POST (405), comes from a web page of others (403), is not JSON
+    (415), or has no length (411) or too much of it (413). What a route raises is logged and
+    answered 500. The dashboard's own files are told without a token.
     """
 
     def __init__(self, app: Application, admin: Admin, log: Log) -> None:

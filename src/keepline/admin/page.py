@@ -19,17 +19,9 @@ if TYPE_CHECKING:
 
 BUILT: Final = Path(__file__).parent / "static"
 
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Of the browser: nothing from another host, nothing that stands in the page itself."""
 
@@ -49,7 +41,8 @@ _MISSING: Final = """<!doctype html>
 <code>drain</code> and <code>capacity</code>.</p>
 <p>The page is built with Node, which this installation did not have. In a clone,
 <code>make dashboard</code> builds it; a released wheel carries it.</p>
-<p lang="zh">本次安装不含仪表盘；网关照常运行。在代码仓库中执行 <code>make dashboard</code> 即可构建。</p>
+<p lang="zh">本次安装不含仪表盘。网关照常运行。
+在代码仓库中执行 <code>make dashboard</code> 即可构建。</p>
 </html>
 """
 
