@@ -47,7 +47,10 @@ _KEYS: Final[dict[Order, Callable[[Session], float]]] = {
 
 
 class TablePage(BaseModel):
-    """`matching` of `total` sessions fit the filter; `next` is where the next page begins."""
+    """`matching` of `total` sessions fit the filter; `next` is where the next page begins.
+
+    Both were counted while the page was made: who came or went meanwhile may be in them or not.
+    """
 
     total: int
     matching: int
@@ -116,7 +119,7 @@ async def page_of(node: Node, wanted: Wanted, behind: Place, limit: int) -> Tabl
     """Return the page behind a row; others have their turn of the loop after every slice."""
     best: list[Row] = []
     seen: list[Row] = []
-    matching = 0
+    count = matching = 0
     for count, session in enumerate(node.registry, start=1):
         if wanted.fits(session):
             matching += 1
@@ -130,10 +133,12 @@ async def page_of(node: Node, wanted: Wanted, behind: Place, limit: int) -> Tabl
     best = nsmallest(limit + 1, best + seen)
     page = best[:limit]
     now = node.ticker.now
+    # Who has left while the others were looked at is counted, and not shown any more.
+    here = (session for *_, session in page if session in node.registry)
     return TablePage.model_construct(
-        total=len(node.registry),
+        total=count,
         matching=matching,
-        sessions=[SessionView.of(session, now) for *_, session in page],
+        sessions=[SessionView.of(session, now) for session in here],
         next="~".join(map(str, page[-1][:3])) if len(best) > limit else None,
     )
 

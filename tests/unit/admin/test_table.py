@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from keepline.admin.api import Readiness, create_api
 from keepline.admin.slices import SLICE
-from keepline.admin.table import table_routes
+from keepline.admin.table import Wanted, page_of, table_routes
 from tests.unit.gateway.fakes import World
 
 
@@ -79,6 +80,18 @@ async def test_who_comes_while_somebody_reads_moves_no_page() -> None:
     world.connect("late")
     _, second = await asked(world, descending=True, limit=2, behind=first["next"])
     assert [each["device_id"] for each in second["sessions"]] == ["device-2", "device-3"]
+
+
+async def test_who_leaves_while_others_are_looked_at_is_not_shown() -> None:
+    world = World()
+    lives = [world.connect(f"device-{number}") for number in range(SLICE + 1)]
+    wanted = Wanted(by="age", descending=True, state=None, verdict=None, text="")
+    making = asyncio.create_task(page_of(world.node, wanted, (-inf, 0, ""), 3))
+    await asyncio.sleep(0)
+    world.node.registry.release(lives[1].session)
+    page = await making
+    assert [each.device_id for each in page.sessions] == ["device-0", "device-2"]
+    assert page.matching == page.total == SLICE + 1
 
 
 @pytest.mark.parametrize(
