@@ -15,6 +15,37 @@ from tests.process.processes import GIVE_UP_AFTER_S
 PAGES = ("fleet", "charts", "sessions", "device/kitchen", "alerts", "drain")
 
 
+def with_long_words(route: Any) -> None:
+    """Answer that something with a long name, which breaks nowhere, is wrong and was before."""
+    name = "somebody_s_application_" * 4
+    alert = {
+        "number": 7,
+        "about": "loop_blocked",
+        "kind": "incident",
+        "scope": name,
+        "status": "open",
+        "severity": "high",
+        "detail": f"the loop stood still for 0.9 s in {name}",
+        "value": None,
+        "limit": None,
+        "exhausted_in_s": None,
+        "since": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z",
+        "resolved_at": None,
+        "resolution": "",
+        "openings": 2,
+        "silenced": True,
+        "advice": f"Look at `{name}`.",
+        "actions": [
+            {"at": "2026-01-01T00:00:00Z", "action": name, "effect": name, "ended_at": None}
+        ],
+        "undone": "",
+        "acknowledged": None,
+    }
+    over = {**alert, "number": 6, "status": "resolved", "resolved_at": "2026-01-01T01:00:00Z"}
+    route.fulfill(json={"open": [alert], "recent": [over], "silences": []})
+
+
 def heading(page: Page, text: str) -> Any:
     return page.get_by_role("heading", name=text, exact=True)
 
@@ -260,12 +291,12 @@ def test_a_keyboard_reaches_what_a_mouse_does(start_gateway: Any, connect: Any, 
 def test_every_page_fits_the_screen_in_both_languages(
     start_gateway: Any, connect: Any, visit: Any, width: int
 ) -> None:
-    gateway = start_gateway("--set", "rules.connections=1")
-    for device_id in ("kitchen", "bedroom"):
-        connect(gateway, device_id)
+    gateway = start_gateway()
+    connect(gateway, "kitchen")
     for locale in ("en-GB", "zh-CN"):
         viewport = {"width": width, "height": 800}
         visitor = visit(locale=locale, viewport=viewport, color_scheme="dark")
+        visitor.page.route("**/api/alerts", with_long_words)
         for name in PAGES:
             page = visitor.look(gateway, name)
             expect(page.locator("main section, main article, main table").first).to_be_visible()

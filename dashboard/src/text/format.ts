@@ -43,7 +43,7 @@ export class Format {
   figure(value: Known): string {
     if (!isKnown(value)) return NOTHING;
     const size = Math.abs(value);
-    const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+    const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 3;
     return this.count(value, digits).replace(/([.]\d*?)0+$/, "$1").replace(/[.]$/, "");
   }
 
