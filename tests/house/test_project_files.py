@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -15,8 +16,8 @@ LINK = re.compile(r"\[[^\]]*\]\((?!\w+:|#)([^)#\s]+)(?:#[^)]*)?\)")
 REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)==\S+(?: ;.*)? \\$", re.MULTILINE)
 
 
-def test_there_is_a_lock_for_running_testing_and_measuring() -> None:
-    assert [path.stem for path in LOCKS] == ["bench", "run", "test"]
+def test_there_is_a_lock_for_running_building_testing_and_measuring() -> None:
+    assert [path.stem for path in LOCKS] == ["bench", "page", "run", "test"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=named)
@@ -38,6 +39,7 @@ def test_every_dependency_is_in_its_lock() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     wanted = {
         "run": [*project["project"]["dependencies"], *project["dependency-groups"]["build"]],
+        "page": project["dependency-groups"]["page"],
         "test": project["dependency-groups"]["test"],
         "bench": project["dependency-groups"]["bench"],
     }
@@ -88,3 +90,18 @@ def test_a_test_that_hangs_ends_the_run_and_is_named_in_it() -> None:
     assert "--max-worker-restart 0" in command
     for early in (" -x", "--exitfirst", "--maxfail", "--no-summary"):
         assert early not in command + options["addopts"]
+
+
+def test_the_dashboard_s_packages_have_exact_versions_and_their_lock_names_no_place() -> None:
+    package = json.loads((ROOT / "dashboard" / "package.json").read_text("utf-8"))
+    assert "dependencies" not in package  # all of it is built in
+    inexact = [
+        name
+        for name, version in package["devDependencies"].items()
+        if not re.fullmatch(r"\d+\.\d+\.\d+", version)
+    ]
+    assert inexact == []
+    lock = (ROOT / "dashboard" / "package-lock.json").read_text("utf-8")
+    assert '"resolved"' not in lock
+    locked = json.loads(lock)["packages"]
+    assert [name for name, each in locked.items() if name and "integrity" not in each] == []

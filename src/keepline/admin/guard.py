@@ -2,7 +2,8 @@
 
 There are no cookies and no sessions, so a browser has nothing to be tricked into sending along.
 Without a token the interface is for this machine only, and a page that a browser on it shows must
-not get in: that is what the checks of Host and Origin are for.
+not get in: that is what the checks of Host and Origin are for. The dashboard is the one page that
+may: it comes from here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from keepline.admin.page import is_of_page
 from keepline.errors import StartError
 from keepline.gateway.sockets import is_loopback
 
@@ -46,8 +48,9 @@ class Guard:
     """Wraps an ASGI application. Raises StartError for an interface open to everybody.
 
     Refuses who shows no token (401), a Host that is not this machine's while listening on loopback
-    (421), and a change that is not a POST (405), comes from a web page (403), is not JSON (415),
-    or has no length (411) or too much of it (413). What a route raises is logged and answered 500.
+    (421), and a change that is not a POST (405), comes from a web page of others (403), is not JSON
+    (415), or has no length (411) or too much of it (413). What a route raises is logged and
+    answered 500. The dashboard's own files are told without a token.
     """
 
     def __init__(self, app: Application, admin: Admin, log: Log) -> None:
@@ -85,6 +88,8 @@ class Guard:
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "this admin port is for its own machine: ask it as 127.0.0.1 or localhost",
             )
+        if reads and is_of_page(scope["path"]):
+            return None  # it asks for the token itself
         if self._token is not None and not self._shows_token(headers):
             return Refusal(
                 HTTPStatus.UNAUTHORIZED,
@@ -106,8 +111,8 @@ def _refusal_of_change(method: str, headers: dict[bytes, bytes]) -> Refusal | No
             "read with GET, change with POST",
             ((b"allow", b"GET, HEAD, POST"),),
         )
-    if b"origin" in headers:
-        return Refusal(HTTPStatus.FORBIDDEN, "a web page may not change anything here")
+    if b"origin" in headers and not _is_own_page(headers):
+        return Refusal(HTTPStatus.FORBIDDEN, "a web page of others may not change anything here")
     content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if content_type != b"application/json":
         return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json")
@@ -119,6 +124,15 @@ def _refusal_of_change(method: str, headers: dict[bytes, bytes]) -> Refusal | No
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has at most {BODY_BYTES} bytes"
         )
     return None
+
+
+def _is_own_page(headers: dict[bytes, bytes]) -> bool:
+    """Return whether the page that asks came from where it asks; its Host has been judged before.
+
+    Over TLS, by a proxy in front, too: the scheme is the only difference then.
+    """
+    scheme, _, place = headers[b"origin"].lower().partition(b"://")
+    return scheme in (b"http", b"https") and place == headers.get(b"host", b"").lower()
 
 
 def _host_name(host: bytes) -> str:

@@ -13,11 +13,14 @@ from keepline.admin.devices import device_routes
 from keepline.admin.drain import drain_routes
 from keepline.admin.enrolment import enrolment_routes
 from keepline.admin.events import event_routes
+from keepline.admin.glance import Seen, glance_routes
 from keepline.admin.governor import governor_routes
 from keepline.admin.guard import Guard
 from keepline.admin.isolation import isolation_routes
 from keepline.admin.monitor import monitor_routes
+from keepline.admin.page import page_routes
 from keepline.admin.server import AdminServer
+from keepline.admin.table import table_routes
 from keepline.admin.tuning import tuning_routes
 from keepline.admin.upstreams import upstream_routes
 from keepline.app.watching import thresholds_of
@@ -62,8 +65,15 @@ def make_admin(
     """
     settings = node.settings.admin
     metrics = metrics_of(node, sampler, alerting, upkeep, certificate_expires_at)
-    routers = [device_routes(node, former), event_routes(node.hub), drain_routes(node)]
-    routers.append(monitor_routes(sampler, node.counters, node.clock, thresholds_of(node.settings)))
+    thresholds = thresholds_of(node.settings)
+
+    def ready() -> Readiness:
+        return readiness_of(node)
+
+    seen = Seen(node, sampler, alerting.alerts, thresholds, ready, __version__)
+    routers = [page_routes(), glance_routes(seen), table_routes(node)]
+    routers += [device_routes(node, former), event_routes(node.hub), drain_routes(node)]
+    routers.append(monitor_routes(sampler, node.counters, node.clock, thresholds))
     routers.append(capacity_routes(sampler, node.settings))
     routers.append(isolation_routes(node))
     routers.append(governor_routes(node))
@@ -74,7 +84,7 @@ def make_admin(
         routers.append(enrolment_routes(Desk(node.enrolment, node.clock, node.counters)))
     if upkeep is not None:
         routers.append(upstream_routes(upkeep))
-    api = create_api(ready=lambda: readiness_of(node), metrics=metrics.text, routers=routers)
+    api = create_api(ready=ready, metrics=metrics.text, routers=routers)
     own = Guard(api, settings, node.log)
     if post is None:
         return AdminServer(settings.host, settings.port, own)

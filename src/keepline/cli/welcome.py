@@ -38,6 +38,7 @@ def welcome(gateway: Gateway, console: Console | None = None, *, token: str | No
     facts.add_row("  configuration", escape(configuration))
     if gateway.admin_port is not None:
         admin = local_url("http", gateway.settings.admin.host, gateway.admin_port, "")
+        facts.add_row("  dashboard", f"[bold cyan]{escape(admin)}/[/]")
         facts.add_row("  health and metrics", f"{escape(admin)}/healthz  /readyz  /metrics")
         if _may_wait(gateway):
             elsewhere = "" if gateway.admin_port == Admin().port else f" --admin-url {admin}"

@@ -62,14 +62,16 @@ def summary_of(
         samples=ring.newest - first + 1,
         latest={gauge: None if latest is None else latest.value(gauge) for gauge in GAUGES},
         averages=averages,
-        endings=_endings(totals, list(lately)),
+        endings=endings_of(totals, lately),
         unattributed=unattributed_share(totals),
     )
 
 
-def _endings(
-    totals: Mapping[CloseReason, int], lately: list[Mapping[CloseReason, int]]
+def endings_of(
+    totals: Mapping[CloseReason, int], lately: Iterable[Mapping[CloseReason, int]]
 ) -> list[Ended]:
+    """Return the causes that occurred of upgraded connections, the most frequent first."""
+    lately = list(lately)
     found = [
         Ended(
             reason.initiator.value,

@@ -112,12 +112,47 @@ async def test_this_machine_s_own_names_are_taken_with_any_port(host: str) -> No
     assert await Guarded().status("GET", "/api/colour", host=host) == 200
 
 
-async def test_a_change_from_a_web_page_is_refused_and_a_look_is_not() -> None:
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://localhost:8001",  # another port of this machine is another's page
+        "http://127.0.0.1",
+        "http://evil.example",
+        "http://localhost.evil.example",
+        "file://localhost",
+        "null",
+        "",
+    ],
+)
+async def test_a_change_from_a_web_page_of_others_is_refused_and_a_look_is_not(place: str) -> None:
     guarded = Guarded()
-    origin = {"Origin": "http://localhost"}
+    origin = {"Origin": place}
     assert await guarded.status("POST", "/api/colour", json={"to": "blue"}, headers=origin) == 403
     assert guarded.changed_to == []
     assert await guarded.status("GET", "/api/colour", headers=origin) == 200
+
+
+@pytest.mark.parametrize("place", ["http://localhost", "https://localhost", "HTTP://LocalHost"])
+async def test_a_change_from_its_own_page_is_taken(place: str) -> None:
+    guarded = Guarded()
+    origin = {"Origin": place}
+    assert await guarded.status("POST", "/api/colour", json={"to": "blue"}, headers=origin) == 200
+    assert guarded.changed_to == ["blue"]
+
+
+async def test_its_own_page_shows_the_token_like_everybody() -> None:
+    guarded = Guarded("0.0.0.0", TOKEN)
+    origin = {"Origin": "http://localhost"}
+    assert await guarded.status("POST", "/api/colour", json={}, headers=origin) == 401
+    assert await guarded.status("POST", "/api/colour", json={}, headers={**origin, **BEARER}) == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/favicon.svg", "/assets/index.js"])
+async def test_the_page_itself_is_told_to_everybody_for_it_asks_for_the_token(path: str) -> None:
+    guarded = Guarded(token=TOKEN)
+    assert await guarded.status("GET", path) == 404  # this application has none
+    assert await guarded.status("POST", path, json={}) == 401
+    assert await guarded.status("GET", path, host="evil.example") == 421
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
