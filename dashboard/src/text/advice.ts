@@ -37,8 +37,12 @@ const ADVICE: Partial<Record<Code, Record<string, string>>> = {
     "leak incident":
       "所列对象每次检查时都更多：可能是永不结束的任务或定时器，或无人清空的队列。`keepline leaks` 会全部列出。",
     "certificate_expires incident": "请更新 `tls.certificate` 的文件，无需重启即会载入。过期之后任何设备都无法接入。",
+    "cluster_away incident":
+      "没有 NATS 服务器应答，或其数量不足以维持流：请检查这些服务器以及通往它们的网络。已接入的设备保持连接，它们要保存的内容在等待。",
     "upstream_away incident":
       "请检查那台语音服务器以及通往它的网络：`keepline upstreams` 会说明为何不再使用它。恢复后会自动重新使用。",
+    "worker_ended incident":
+      "有工作进程自行退出：日志中的 `worker_ended` 说明如何退出，它之前的内容可能说明原因。SIGKILL 多半来自内核：内存不足。",
   },
 };
 
