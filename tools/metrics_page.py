@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from keepline.admin.machine.exposition import LABEL, UP, UP_HELP
 from keepline.app.composition import Composition
 from keepline.app.operators import metrics_of
 from keepline.handlers.echo import Echo
@@ -51,7 +52,8 @@ class Family(NamedTuple):
 
 def families() -> dict[str, Family]:
     """Return all there are, by the name that is shown: a gateway is built, and never started."""
-    return {family.shown: family for family in asyncio.run(_families())}
+    of_workers = Family(UP, "gauge", UP_HELP, {LABEL: ()})
+    return {family.shown: family for family in (*asyncio.run(_families()), of_workers)}
 
 
 async def exposition() -> bytes:

@@ -190,4 +190,10 @@ PARTS: Final[dict[str, dict[str, str]]] = {
         "keepline_upstream_failures_total": "",
         "keepline_upstream_ejections_total": "",
     },
+    "Several workers": {
+        "keepline_worker_up": (
+            "0: it is being started again, or its loop is blocked; every other series has the "
+            "label too ([cluster](cluster.md))"
+        ),
+    },
 }

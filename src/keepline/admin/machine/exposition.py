@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 LABEL = "worker"
+UP, UP_HELP = "keepline_worker_up", "1 while that worker answers."
 
 
 def labelled(texts: Mapping[int, str], slots: Sequence[int]) -> str:
@@ -28,12 +29,11 @@ def labelled(texts: Mapping[int, str], slots: Sequence[int]) -> str:
                     described.append(line)
             elif line:
                 series.setdefault(family, []).append(_with_label(line, slot))
-    up = [f'keepline_worker_up{{{LABEL}="{slot}"}} {int(slot in texts)}' for slot in slots]
+    up = [f'{UP}{{{LABEL}="{slot}"}} {int(slot in texts)}' for slot in slots]
     found = [
         line for family, described in head.items() for line in (*described, *series.get(family, ()))
     ]
-    about = "# HELP keepline_worker_up 1 while that worker answers."
-    return "\n".join((*found, about, "# TYPE keepline_worker_up gauge", *up, ""))
+    return "\n".join((*found, f"# HELP {UP} {UP_HELP}", f"# TYPE {UP} gauge", *up, ""))
 
 
 def _with_label(line: str, slot: int) -> str:
