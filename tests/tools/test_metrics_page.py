@@ -16,7 +16,7 @@ from tools.metrics_page import families
 from tools.metrics_uses import PARTS
 
 # The values of these come from the settings (64 at most), and from the classes of the program.
-OPEN = {"upstream", "handler"}
+OPEN = {"upstream", "handler", "worker"}
 TYPES = {"counter", "gauge", "histogram", "summary", "info"}
 UNITS_THAT_ARE_NOT = ("_ms", "_milliseconds", "_minutes", "_kb", "_mb", "_percent", "_us")
 
