@@ -21,7 +21,7 @@ import pytest
 
 from keepline.wire.frames import Opcode, encode_masked
 from tests.gateway.peers import HELLO, KEY, request
-from tests.process.processes import KEEPLINE, PORTS, TOKEN
+from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -72,7 +72,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 def _port_of(log: Path) -> int:
-    until = time.monotonic() + 30
+    until = time.monotonic() + GIVE_UP_AFTER_S
     while time.monotonic() < until:
         for line in log.read_text().splitlines():
             with contextlib.suppress(ValueError):
@@ -83,7 +83,7 @@ def _port_of(log: Path) -> int:
 
 
 def connected(port: int, source: str = THEIRS) -> socket.socket:
-    sock = socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(source, 0))
+    sock = socket.create_connection(("127.0.0.1", port), GIVE_UP_AFTER_S, (source, 0))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
