@@ -27,7 +27,7 @@ from keepline.messages import DeviceMessage, Listen, Stt
 from keepline.reasons import CloseReason
 from tests.conftest import TOKEN
 from tests.gateway.peers import dial, heard, talk
-from tests.waiting import PATIENCE_S, eventually
+from tests.waiting import PATIENCE_S, eventually, within
 
 HOUR_S = 3_600
 
@@ -184,7 +184,7 @@ async def test_a_hurry_drops_who_does_not_go() -> None:
         stopping = asyncio.create_task(running.stop())
         await asyncio.sleep(0)
         running.hurry()
-        async with asyncio.timeout(5):
+        async with within(PATIENCE_S):
             await stopping
 
 

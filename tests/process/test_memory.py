@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,16 @@ def history_of(admin_port: int, device_id: str) -> Any:
     return json.loads(body)
 
 
+def is_told_of(history: Any, *, sessions: int) -> bool:
+    """Whether so many sessions are over, with all that is told of them."""
+    totals = history["totals"] or {"sessions": 0}
+    return (history["session"], totals["sessions"], len(history["endings"])) == (
+        None,
+        sessions,
+        sessions,
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_history_of_a_device_is_there_after_a_restart(
     served: Any, number: signal.Signals
@@ -133,8 +144,10 @@ def test_the_history_of_a_device_is_there_after_a_restart(
     for _ in range(3):
         with device(ports["port"], device_id) as connection:
             count(connection)
-    while (before := history_of(ports["admin_port"], device_id))["session"] is not None:
-        pass
+    give_up_at = time.monotonic() + GIVE_UP_AFTER_S
+    while not is_told_of(before := history_of(ports["admin_port"], device_id), sessions=3):
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
     with device(ports["port"], "02:00:00:00:00:02") as connection:
         count(connection)  # saved, and so is all that was to be written before it
         process.send_signal(number)

@@ -14,6 +14,7 @@ from keepline.wire.messages import Alert
 from tests.unit.gateway.fakes import World, settle
 from tests.unit.gateway.test_endings import ends_of
 from tests.unit.gateway.test_memory import Keeping, come
+from tests.waiting import PATIENCE_S, within
 
 CUSTOM = b'{"type":"custom","payload":{"a":[1]}}'
 
@@ -107,7 +108,7 @@ async def test_a_handler_that_gives_no_snapshot_holds_a_device_up_no_longer_than
 
     world = World(Dawdles, session={"snapshot_timeout_s": 0.01})
     life = await come(world)
-    async with asyncio.timeout(5):
+    async with within(PATIENCE_S):
         await NodeHolder(world.node, "n").give_up("device-1")
     assert life.transport.close_code == CloseReason.REPLACED.code
 

@@ -176,6 +176,7 @@ async def test_without_descriptors_a_few_are_answered_by_means_of_the_spare_ones
     way = Way(world, may_fail=True)
     ways.append(way)
     way.listener.start()
+    way.listener._pause_s = 1.0  # long enough to look at what is before its end
     assert way.failing is not None
     way.knock(SPARE + 2)
     way.failing.errors = [number]
