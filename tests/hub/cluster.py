@@ -8,11 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import nats
+import nats.errors
+
 from keepline.clock import ManualClock
 from keepline.errors import HubDownError
 from keepline.hub.cluster.hub import NatsHub, Options
 from keepline.hub.cluster.link import Address
 from keepline.hub.cluster.peers import OVERDUE_TICKS
+from keepline.hub.cluster.records import NODE
 from keepline.hub.database import Database
 from keepline.hub.local import LocalHub, Retention
 from tests.hub.cable import Cable
@@ -38,11 +42,6 @@ class ClusterNode:
     async def log_in(self, device_id: str, session_id: str) -> None:
         """A device comes here, as a person speaks to it."""
         self.holder.open(await self.hub.claim(device_id, session_id))
-
-    async def die(self) -> None:
-        """End as by SIGKILL: nothing is said to anybody."""
-        self.is_gone = True
-        await self.hub.cut_off()
 
 
 class Cluster:
@@ -88,6 +87,23 @@ class Cluster:
         self.nodes.append(node)
         await hub.start(node.holder, WINDOW_S)
         return node
+
+    async def kill(self, node: ClusterNode) -> None:
+        """End a node as by SIGKILL: nothing is said to anybody, and the engine finds it gone."""
+        node.is_gone = True
+        await node.hub.cut_off()
+        client = await nats.connect(self.engine.url)
+        try:
+            is_there = True
+            while is_there:
+                try:
+                    await client.request(f"{NODE}{node.life}.ping.x", timeout=0.1)
+                except nats.errors.NoRespondersError:
+                    is_there = False
+                except nats.errors.TimeoutError:
+                    continue
+        finally:
+            await client.close()
 
     async def beat(self, times: int = 1) -> None:
         """Have a second pass at every node that lives; each hears the others, if it can."""
