@@ -44,6 +44,16 @@ class ClusterNode:
         self.holder.open(await self.hub.claim(device_id, session_id))
 
 
+class Leaving:
+    """An elder as its heir knows it; what is asked of it goes over the engine."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def give_up(self, device_id: str) -> None:
+        raise AssertionError
+
+
 class Cluster:
     """Opens nodes, and ends them all."""
 
@@ -54,16 +64,25 @@ class Cluster:
         self._directory = directory
         self._executors: list[ThreadPoolExecutor] = []
 
-    async def join(self, name: str, *, has_file: bool = False, **options: Any) -> ClusterNode:
-        """Start a node."""
+    async def join(
+        self,
+        name: str,
+        *,
+        has_file: bool = False,
+        elder: ClusterNode | None = None,
+        **options: Any,
+    ) -> ClusterNode:
+        """Start a node; with an `elder` as its heir on the same file."""
         life = f"{name}-{len(self.nodes)}"
         path = self._directory / f"{name}.db" if has_file else None
         executor = ThreadPoolExecutor(max_workers=1)
         self._executors.append(executor)
         cable = Cable(self.engine.port)
         await cable.mend()
+        database = Database(path)
+        database.is_shared = elder is not None
         local = LocalHub(
-            Database(path),
+            database,
             node=life,
             loop=asyncio.get_running_loop(),
             executor=executor,
@@ -85,7 +104,7 @@ class Cluster:
         node.troubles = troubles
         node.namesakes = namesakes
         self.nodes.append(node)
-        await hub.start(node.holder, WINDOW_S)
+        await hub.start(node.holder, WINDOW_S, None if elder is None else Leaving(elder.life))
         return node
 
     async def kill(self, node: ClusterNode) -> None:

@@ -428,3 +428,29 @@ async def test_an_engine_that_has_lost_everything_is_told_again_who_is_here(
     where = await two.hub.where("device")
     assert where is not None
     assert where.session_id == "session-1"
+
+
+async def test_an_heir_asks_its_elder_for_devices_and_gives_back_what_that_leaves(
+    cluster: Cluster,
+) -> None:
+    elder = await cluster.join("one", has_file=True)
+    await elder.log_in("moves", "session-1")
+    await elder.log_in("stays", "session-2")
+    claim, count = elder.holder.sessions["stays"]
+    await elder.hub.save(claim, str(count).encode())
+    elder.hub.share()
+    heir = await cluster.join("one", has_file=True, elder=elder)
+    await heir.log_in("moves", "session-3")
+    assert heir.holder.state("moves") == b"2"
+    await cluster.beat()
+    await eventually(lambda: heir.hub.upkeep.is_idle)
+    assert await heir.hub.where("stays") is not None
+    assert (elder.namesakes, heir.namesakes) == ([], [])
+    await elder.hub.events()
+    await cluster.kill(elder)
+    await heir.hub.outlive(WINDOW_S)
+    await cluster.beat()
+    await eventually(lambda: heir.hub.upkeep.is_idle)
+    assert await heir.hub.where("stays") is None
+    await heir.log_in("stays", "session-4")
+    assert heir.holder.state("stays") == b"2"
