@@ -8,11 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import nats
+import nats.errors
+
 from keepline.clock import ManualClock
 from keepline.errors import HubDownError
 from keepline.hub.cluster.hub import NatsHub, Options
 from keepline.hub.cluster.link import Address
 from keepline.hub.cluster.peers import OVERDUE_TICKS
+from keepline.hub.cluster.records import NODE
 from keepline.hub.database import Database
 from keepline.hub.local import LocalHub, Retention
 from tests.hub.cable import Cable
@@ -39,10 +43,15 @@ class ClusterNode:
         """A device comes here, as a person speaks to it."""
         self.holder.open(await self.hub.claim(device_id, session_id))
 
-    async def die(self) -> None:
-        """End as by SIGKILL: nothing is said to anybody."""
-        self.is_gone = True
-        await self.hub.cut_off()
+
+class Leaving:
+    """An elder as its heir knows it; what is asked of it goes over the engine."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def give_up(self, device_id: str) -> None:
+        raise AssertionError
 
 
 class Cluster:
@@ -55,16 +64,25 @@ class Cluster:
         self._directory = directory
         self._executors: list[ThreadPoolExecutor] = []
 
-    async def join(self, name: str, *, has_file: bool = False, **options: Any) -> ClusterNode:
-        """Start a node."""
+    async def join(
+        self,
+        name: str,
+        *,
+        has_file: bool = False,
+        elder: ClusterNode | None = None,
+        **options: Any,
+    ) -> ClusterNode:
+        """Start a node; with an `elder` as its heir on the same file."""
         life = f"{name}-{len(self.nodes)}"
         path = self._directory / f"{name}.db" if has_file else None
         executor = ThreadPoolExecutor(max_workers=1)
         self._executors.append(executor)
         cable = Cable(self.engine.port)
         await cable.mend()
+        database = Database(path)
+        database.is_shared = elder is not None
         local = LocalHub(
-            Database(path),
+            database,
             node=life,
             loop=asyncio.get_running_loop(),
             executor=executor,
@@ -86,8 +104,25 @@ class Cluster:
         node.troubles = troubles
         node.namesakes = namesakes
         self.nodes.append(node)
-        await hub.start(node.holder, WINDOW_S)
+        await hub.start(node.holder, WINDOW_S, None if elder is None else Leaving(elder.life))
         return node
+
+    async def kill(self, node: ClusterNode) -> None:
+        """End a node as by SIGKILL: nothing is said to anybody, and the engine finds it gone."""
+        node.is_gone = True
+        await node.hub.cut_off()
+        client = await nats.connect(self.engine.url)
+        try:
+            is_there = True
+            while is_there:
+                try:
+                    await client.request(f"{NODE}{node.life}.ping.x", timeout=0.1)
+                except nats.errors.NoRespondersError:
+                    is_there = False
+                except nats.errors.TimeoutError:
+                    continue
+        finally:
+            await client.close()
 
     async def beat(self, times: int = 1) -> None:
         """Have a second pass at every node that lives; each hears the others, if it can."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import signal
 import sys
 from pathlib import Path
 
@@ -55,15 +54,6 @@ class Engine:
     def forget(self) -> None:
         """Lose all that was stored, as a disk does that was replaced."""
         shutil.rmtree(self._directory / "store")
-
-    def hang(self) -> None:
-        """Have it stand still, with its connections open."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
 
     def _read_port(self, ports: Path) -> bool:
         for file in ports.iterdir():

@@ -54,7 +54,7 @@ async def test_a_device_of_a_node_that_was_killed_is_taken_once_that_is_overdue(
     claim, _ = one.holder.sessions["device"]
     await one.hub.save(claim, b"41")
     await cluster.beat()
-    await one.die()
+    await cluster.kill(one)
     taking = asyncio.create_task(two.log_in("device", "session-2"))
     await cluster.beat(4)
     assert not taking.done()  # it may be connecting to another server at this moment
@@ -71,7 +71,7 @@ async def test_a_node_that_comes_back_takes_what_its_former_life_held_at_once(
     claim, _ = one.holder.sessions["device"]
     await one.hub.save(claim, b"1")
     await one.hub.events()  # who has it is in the file as well
-    await one.die()
+    await cluster.kill(one)
     again = await cluster.join("one", has_file=True)
     await again.log_in("device", "session-2")
     assert again.holder.state("device") == b"2"
@@ -85,7 +85,7 @@ async def test_windows_begin_for_what_a_former_life_held_and_nobody_came_for(
     claim, _ = one.holder.sessions["device"]
     await one.hub.save(claim, b"1")
     await one.hub.events()
-    await one.die()
+    await cluster.kill(one)
     cluster.clock.advance(10 * WINDOW_S)
     again = await cluster.join("one", has_file=True)
     await cluster.beat()
@@ -111,7 +111,7 @@ async def test_a_command_for_a_device_that_nobody_holds_fails_at_once(cluster: C
     with pytest.raises(NotConnectedError):
         await two.hub.send("device", b"hello", 60.0)
     await one.log_in("device", "session-2")
-    await one.die()
+    await cluster.kill(one)
     with pytest.raises(NotConnectedError):
         await two.hub.send("device", b"hello", 60.0)
 
@@ -152,7 +152,7 @@ async def test_every_node_says_where_a_device_is_and_how_it_is(cluster: Cluster)
     assert seen[0] == seen[1]
     assert seen[0] is not None
     assert (seen[0].node, seen[0].session_id, seen[0].state) == ("one", "session-1", "active")
-    await one.die()
+    await cluster.kill(one)
     assert await two.hub.where("device") is None
 
 
@@ -165,7 +165,7 @@ async def test_every_node_knows_the_load_of_all_that_are_alive(cluster: Cluster)
         return [(each.name, each.sessions) for each in await node.hub.nodes()]
 
     assert await loads(one) == await loads(two) == [("one", 1), ("two", 0)]
-    await one.die()
+    await cluster.kill(one)
     await cluster.outwait()
     assert await loads(two) == [("two", 0)]
 
@@ -289,7 +289,7 @@ async def test_what_was_acknowledged_is_there_when_a_node_is_killed_meanwhile(
     async def hop(device_id: str) -> None:
         for step in range(12):
             if step == 5 and device_id == "device-0":
-                await nodes[3].die()
+                await cluster.kill(nodes[3])
             at = choice.choice([node for node in nodes if not node.is_gone])
             tried[device_id] += 1
             visiting = asyncio.create_task(_visit(at, device_id, step))
@@ -340,7 +340,7 @@ async def test_a_claim_while_the_engine_is_away_is_refused_honestly(cluster: Clu
         await one.hub.send("device", b"hello", 5.0)
     assert isinstance(one.troubles[0], HubDownError)
     await cluster.engine.start()
-    await eventually(lambda: one.hub.link.is_up)
+    await eventually(one.hub.admits)
     assert (await one.hub.claim("device", "session-2")).outcome is Outcome.NEW
     assert one.troubles[1:] == []
     await cluster.beat(3)
@@ -428,3 +428,29 @@ async def test_an_engine_that_has_lost_everything_is_told_again_who_is_here(
     where = await two.hub.where("device")
     assert where is not None
     assert where.session_id == "session-1"
+
+
+async def test_an_heir_asks_its_elder_for_devices_and_gives_back_what_that_leaves(
+    cluster: Cluster,
+) -> None:
+    elder = await cluster.join("one", has_file=True)
+    await elder.log_in("moves", "session-1")
+    await elder.log_in("stays", "session-2")
+    claim, count = elder.holder.sessions["stays"]
+    await elder.hub.save(claim, str(count).encode())
+    elder.hub.share()
+    heir = await cluster.join("one", has_file=True, elder=elder)
+    await heir.log_in("moves", "session-3")
+    assert heir.holder.state("moves") == b"2"
+    await cluster.beat()
+    await eventually(lambda: heir.hub.upkeep.is_idle)
+    assert await heir.hub.where("stays") is not None
+    assert (elder.namesakes, heir.namesakes) == ([], [])
+    await elder.hub.events()
+    await cluster.kill(elder)
+    await heir.hub.outlive(WINDOW_S)
+    await cluster.beat()
+    await eventually(lambda: heir.hub.upkeep.is_idle)
+    assert await heir.hub.where("stays") is None
+    await heir.log_in("stays", "session-4")
+    assert heir.holder.state("stays") == b"2"

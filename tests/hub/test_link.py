@@ -179,11 +179,11 @@ async def test_an_engine_that_hangs_is_known_to_be_away(
     await cluster.engine.start()
     try:
         one = await cluster.join("one", claim_timeout_s=0.2)
-        cluster.engine.hang()
+        one.cable.hold()
         with pytest.raises(HubDownError):
             await one.hub.claim("device", "session-1")
         assert not one.hub.admits()
-        cluster.engine.go_on()
+        await one.cable.mend()
         one.hub.each_second()
         await eventually(one.hub.admits)
         await one.hub.claim("device", "session-2")

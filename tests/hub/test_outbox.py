@@ -69,7 +69,7 @@ async def test_what_a_killed_node_had_sent_is_not_sent_twice_by_its_next_life(
     await one.hub.events()  # it is in the file
     one.hub.keep_memo("cluster_outbox", json.dumps({"file": one.life, "id": 2}).encode())
     await one.hub.memo("cluster_outbox")  # as if killed before what came later was noted
-    await one.die()
+    await cluster.kill(one)
     again = await cluster.join("one", has_file=True)
     await cluster.beat()
     await eventually(lambda: again.hub.outbox.is_empty)
@@ -79,7 +79,7 @@ async def test_what_a_killed_node_had_sent_is_not_sent_twice_by_its_next_life(
 async def test_a_lost_node_is_an_event_once_however_many_have_noticed(cluster: Cluster) -> None:
     nodes = [await cluster.join(name) for name in ("one", "two", "three")]
     await cluster.beat()
-    await nodes[0].die()
+    await cluster.kill(nodes[0])
     await cluster.outwait()
     await eventually(lambda: not any(node.hub._telling for node in nodes))
     [event] = await all_of(cluster, 1)

@@ -20,7 +20,7 @@ async def test_what_a_node_held_that_is_long_dead_is_given_back_and_its_windows_
     await one.log_in("device", "session-1")
     claim, _ = one.holder.sessions["device"]
     await one.hub.save(claim, b"1")
-    await one.die()
+    await cluster.kill(one)
     await cluster.outwait()
     await swept(two)
     assert await holder_of(two, "device") == one.life  # it may yet come back

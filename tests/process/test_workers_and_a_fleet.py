@@ -9,7 +9,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,32 +36,42 @@ class Machine:
         self.run.mkdir()
         self._log = folder / "log"
         (folder / "counter.py").write_text(COUNTER)
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it, or start it again on what it has left."""
         command = [*KEEPLINE, "serve", "counter:Counter", *PORTS, "--token", TOKEN]
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--workers", "2", "--data", str(self.data)],
                 stderr=log,
-                cwd=folder,
+                cwd=self._log.parent,
                 env={**os.environ, "TMPDIR": str(self.run)},
             )
+        return self.process
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         lines = [json.loads(each) for each in self._log.read_text().splitlines()]
         return [each for each in lines if each["event"] == event]
 
-    async def is_up(self) -> dict[str, Any]:
-        await eventually(lambda: self.logged("workers_started"), within_s=GIVE_UP_AFTER_S)
-        return self.logged("workers_started")[0]
+    async def is_up(self, times: int = 1) -> dict[str, Any]:
+        await eventually(
+            lambda: len(self.logged("workers_started")) >= times, within_s=GIVE_UP_AFTER_S
+        )
+        return self.logged("workers_started")[-1]
+
+    def engines(self) -> list[int]:
+        """Return the NATS servers that this gateway has had."""
+        return [int(each.stem.rpartition("_")[2]) for each in self.run.rglob("nats-server_*.ports")]
 
     def pid_of(self, worker: int) -> int:
         return int(next(x["pid"] for x in self.logged("worker_ready") if x["worker"] == worker))
 
     def processes(self) -> list[int]:
         """Return every process of this gateway that lives."""
-        found = [
-            each["pid"] for name in ("worker_ready", "broker_ready") for each in self.logged(name)
-        ]
-        return [pid for pid in (self.process.pid, *found) if lives(pid)]
+        told = [*self.logged("worker_ready"), *self.logged("broker_ready")]
+        pids = [self.process.pid, *(each["pid"] for each in told), *self.engines()]
+        return [pid for pid in pids if lives(pid)]
 
     async def held(self) -> dict[int, list[str]]:
         """Return whom each worker has."""
@@ -157,14 +167,54 @@ async def test_an_upgrade_under_a_fleet_refuses_nobody_and_loses_nothing(
 async def test_all_leave_together_and_nothing_is_left(machine: Machine) -> None:
     ids = [f"02:00:00:00:02:{number:02x}" for number in range(20)]
     fleet = Fleet((await machine.is_up())["port"])
-    connections = [await fleet.connected(each) for each in ids]
-    assert len(machine.processes()) == 4
-    machine.process.terminate()
-    for each in connections:
-        await each.wait_closed()
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(await fleet.connected(x)) for x in ids]
+        assert len(machine.processes()) == 5
+        machine.process.terminate()
+        for each in connections:
+            await each.wait_closed()
     assert await asyncio.to_thread(machine.process.wait, LONG_S) == 0
     assert machine.processes() == []
     assert list(machine.run.iterdir()) == []
     assert [each["sent"] + each["forced"] for each in machine.logged("stopped") if "sent" in each]
     for event in ("writes_lost", "task_failed", "stop_step_failed", "left_behind"):
         assert machine.logged(event) == []
+
+
+async def test_when_the_engine_is_killed_devices_stay_and_count_on(machine: Machine) -> None:
+    ids = [f"02:00:00:00:03:{number:02x}" for number in range(20)]
+    async with under_a_fleet(machine, ids) as fleet:
+        [engine] = machine.engines()
+        os.kill(engine, signal.SIGKILL)
+        await eventually(lambda: machine.logged("broker_ended"), within_s=LONG_S)
+        await count_on(fleet, ids)
+        for number in range(100):
+            await fleet.visit(f"visitor-{number}")
+            if fleet.connects[f"visitor-{number}"]:
+                break
+        assert fleet.connects[f"visitor-{number}"]
+    assert {fleet.connects[each] for each in ids} == {1}
+    assert fleet.wrong == []
+
+
+async def test_when_who_looks_after_them_is_killed_all_is_saved_and_the_engine_stops_last(
+    machine: Machine,
+) -> None:
+    ids = [f"02:00:00:00:04:{number:02x}" for number in range(20)]  # half are saved at the end
+    fleet = Fleet((await machine.is_up())["port"])
+    async with AsyncExitStack() as stack:
+        for each in ids:
+            connection = await stack.enter_async_context(await fleet.connected(each))
+            await fleet.count(each, connection)
+        everybody = machine.processes()
+        machine.process.kill()
+        machine.process.wait()
+    await eventually(lambda: not any(map(lives, everybody)), within_s=LONG_S)
+    assert machine.logged("writes_lost") == []
+    machine.start()
+    again = Fleet((await machine.is_up(2))["port"])
+    for each in ids:
+        again.acknowledged[each] = fleet.acknowledged[each]
+        async with await again.connected(each) as connection:
+            await again.count(each, connection)
+    assert again.wrong == []
