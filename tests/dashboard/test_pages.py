@@ -62,7 +62,7 @@ def test_the_fleet_is_seen_at_a_glance_and_goes_on(
     expect(page.get_by_role("img", name=re.compile("Score: [0-9]+ of 100"))).to_be_visible()
     for panel in ("Pressure", "Room", "Open alerts", "Why connections ended"):
         expect(heading(page, panel)).to_be_visible()
-    expect(page.get_by_text("Nothing presses this gateway")).to_be_visible()
+    expect(page.get_by_role("meter", name="loop lag").first).to_be_visible()
     expect(page.get_by_text("None has ended since the start.")).to_be_visible()
     connect(gateway, "bedroom").close()
     connect(gateway, "bathroom")
@@ -160,16 +160,16 @@ def test_sessions_are_ordered_and_read_page_by_page(
 def test_an_alert_is_looked_after_and_silenced(
     start_gateway: Any, connect: Any, visit: Any
 ) -> None:
-    gateway = start_gateway("--set", "rules.connections=1")
+    gateway = start_gateway("--set", "rules.connections=1", "--set", "rules.raise_after_s=0")
     for device_id in ("kitchen", "bedroom"):
         connect(gateway, device_id)
     page = visit().look(gateway, "alerts")
-    alert = page.get_by_role("article")
+    alert = page.get_by_role("article", name="Connections")  # a machine that is busy has others
     expect(alert).to_contain_text("connections: 2")
     expect(alert).to_contain_text("there is room up to")
-    page.get_by_role("button", name="Acknowledge").click()
+    alert.get_by_role("button", name="Acknowledge").click()
     expect(alert).to_contain_text("looked after by somebody")
-    page.get_by_role("button", name="Silence for 1 h").click()
+    alert.get_by_role("button", name="Silence for 1 h").click()
     expect(alert).to_contain_text("silenced")
     page.get_by_role("button", name="Lift").click()
     expect(page.get_by_text("Nothing is silenced.")).to_be_visible()
@@ -178,16 +178,17 @@ def test_an_alert_is_looked_after_and_silenced(
 def test_a_drain_is_planned_held_and_called_off(
     start_gateway: Any, connect: Any, visit: Any
 ) -> None:
-    slowly = ("profiles.xiaozhi.reconnect=fixed", "profiles.xiaozhi.reconnect_s=10")
-    gateway = start_gateway(
-        *(word for each in (*slowly, "drain.rate_per_s=2") for word in ("--set", each)),
-        *("--set", "server.max_connections=30"),
+    slowly = (
+        *("profiles.xiaozhi.reconnect=fixed", "profiles.xiaozhi.reconnect_s=10"),
+        *("drain.rate_per_s=1", "drain.wait_s=60", "drain.limit_s=90"),
+        *("server.max_connections=50", "session.idle_after_s=600"),
     )
-    for number in range(20):
+    gateway = start_gateway(*(word for each in slowly for word in ("--set", each)))
+    for number in range(40):
         connect(gateway, f"device-{number}")
     page = visit().look(gateway, "drain")
     expect(page.get_by_text("It fits")).to_be_visible()
-    expect(page.get_by_role("row", name=re.compile("^quiet 20 "))).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("^quiet 40 "))).to_be_visible()
     page.get_by_role("button", name="Start the drain …").click()
     page.get_by_role("button", name="Start the drain", exact=True).click()
     progress = page.get_by_role("region", name="Progress")
@@ -198,7 +199,7 @@ def test_a_drain_is_planned_held_and_called_off(
     page.get_by_role("button", name="Call it off …").click()
     page.get_by_role("button", name="Call it off", exact=True).click()
     expect(progress).to_contain_text("called off")
-    expect(page.get_by_role("status").filter(has_text="ready")).to_be_visible()
+    expect(page.get_by_role("button", name="Start the drain …")).to_be_visible()
 
 
 def test_a_gateway_that_is_gone_is_said_to_be_gone_in_plain_words(
