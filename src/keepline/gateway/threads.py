@@ -211,7 +211,12 @@ class ThreadedSession(Session):
         if self._is_on_loop():
             raise HandlerError("wait blocks, and this is the event loop: write await instead")
         answer: Future[T] = Future()
-        self._on_loop(self._begin_waiting, awaitable, answer)
+        try:
+            self._on_loop(self._begin_waiting, awaitable, answer)
+        except SessionEndedError:
+            if inspect.iscoroutine(awaitable) and _is_new(awaitable):
+                awaitable.close()  # nobody will await it
+            raise
         try:
             return answer.result()
         except CancelledError:
@@ -244,6 +249,10 @@ class ThreadedSession(Session):
             if answer.done() and not self._node.loop.is_closed():
                 raise
             raise SessionEndedError("the gateway has stopped") from error
+
+
+def _is_new(coroutine: Coroutine[object, object, object]) -> bool:
+    return inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
 
 
 def _answer(answer: Future[T], function: Callable[[], T]) -> None:

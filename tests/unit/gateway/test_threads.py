@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -251,6 +252,7 @@ async def test_a_speech_that_is_cut_lets_its_thread_go(pool: ThreadPoolExecutor)
     await eventually(lambda: ("cut", True) in handler.calls)
     assert ended.is_set()
     life.session.close()
+    await eventually(lambda: life.session._worker is None)  # the abort was a call, too
 
 
 async def test_a_part_that_finds_no_room_is_held_out_no_longer_than_its_session_waits() -> None:
@@ -359,6 +361,26 @@ async def test_a_thread_that_waits_is_let_go_when_the_session_ends(
     assert isinstance(handler.failure, SessionEndedError)
     assert handler.names == ["opened", "text", "closed"]
     assert life.connection.node.counters.handler_failures == 0
+
+
+def test_what_a_thread_wants_of_a_gateway_that_has_stopped_is_not_left_to_the_collector() -> None:
+    async def later() -> None:
+        await asyncio.sleep(0)
+
+    def wait() -> None:
+        with pytest.raises(SessionEndedError, match="the gateway has stopped"):
+            session.wait(wanted)
+        told.append(inspect.getcoroutinestate(wanted))
+
+    async def connect() -> Any:
+        return World(Blocking, handler_threads=pool).connect().session
+
+    told: list[str] = []
+    wanted = later()
+    with ThreadPoolExecutor(1) as pool:
+        session = asyncio.run(connect())
+        pool.submit(wait).result()
+    assert told == [inspect.CORO_CLOSED]
 
 
 async def test_a_thread_that_does_not_come_back_is_reported_and_not_waited_for(

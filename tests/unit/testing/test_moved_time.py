@@ -13,6 +13,7 @@ from keepline import Handler
 from keepline.messages import Listen, Stt
 from keepline.testing import Stage, moved_time
 from keepline.testing.moved_time import THREAD_GRACE_S, CountedThreads, MovedTime
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -128,7 +129,15 @@ async def test_what_a_thread_raises_is_raised_and_what_has_not_begun_can_be_canc
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(moved_time, "MOST_THREADS", 1)
     threads, goes_on = CountedThreads(), threading.Event()
-    failing = loop.run_in_executor(threads, lambda: goes_on.wait(5) and 1 / 0)
+    begun = threading.Event()
+
+    def fails() -> None:
+        begun.set()
+        goes_on.wait(5)
+        raise ZeroDivisionError
+
+    failing = loop.run_in_executor(threads, fails)
+    await eventually(begun.is_set)
     cancelled, forgotten = (loop.run_in_executor(threads, lambda: 7) for _ in range(2))
     cancelled.cancel()
     threads.shutdown(wait=False, cancel_futures=True)

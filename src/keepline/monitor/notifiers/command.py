@@ -47,21 +47,23 @@ class Command:
         await self._queue.stop(within_s)
 
     async def _run(self, notice: Notice) -> None:
-        process = await asyncio.create_subprocess_exec(
-            *self._argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=_without_ours(os.environ),
-            start_new_session=True,
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *self._argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                env=_without_ours(os.environ),
+                start_new_session=True,
+            )
         )
         try:
+            process = await asyncio.shield(starting)
             await _give(process, document(notice, self._node) + b"\n")
             await process.wait()
         except asyncio.CancelledError:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            with suppress(OSError):  # it could not be started
+                await _kill(await starting)  # it may have begun, and others with it
             raise
         if process.returncode:
             raise RuntimeError(f"it ended with status {process.returncode}")
@@ -76,6 +78,12 @@ async def _give(process: asyncio.subprocess.Process, data: bytes) -> None:
         await process.stdin.drain()
     with suppress(RuntimeError):
         process.stdin.close()
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:

@@ -81,6 +81,28 @@ async def test_a_command_that_hangs_is_killed_with_all_that_it_began(tmp_path: P
     assert '"count": 1' in lines.getvalue()
 
 
+async def test_a_command_that_is_given_up_while_it_starts_is_killed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin = asyncio.create_subprocess_exec
+    begun: list[int] = []
+    goes_on = asyncio.Event()
+
+    async def begin_slowly(*argv: str, **options: Any) -> asyncio.subprocess.Process:
+        process = await begin(*argv, **options)
+        begun.append(process.pid)
+        await goes_on.wait()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", begin_slowly)
+    command = made(StringIO(), sys.executable, "-c", "import time; time.sleep(600)")
+    command.tell(notice())
+    await eventually(lambda: begun, within_s=WITHIN_S)
+    asyncio.get_running_loop().call_later(0.1, goes_on.set)
+    await command.stop(0.01)
+    await eventually(lambda: not is_running(begun[0]))
+
+
 def is_running(pid: int) -> bool:
     """A zombie that nobody has waited for has ended."""
     try:
