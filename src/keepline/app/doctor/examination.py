@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keepline.app.doctor import door, kernel, limits, runtime, storage
+from keepline.app.doctor.code import loaded
+from keepline.app.workers.broker import find_program
 
 if TYPE_CHECKING:
     from keepline.app.doctor.diagnosis import Diagnosis
@@ -43,6 +45,8 @@ def examine(
         judge or door.devices_token(settings),
         door.operators_token(settings),
     ]
+    if server.workers > 1 and not settings.cluster.servers:
+        found.append(loaded("NATS server", find_program, "there is one for the workers"))
     if settings.upstream.urls:
         found.append(kernel.own_ports(settings, root))
     return found
