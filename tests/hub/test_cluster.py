@@ -14,6 +14,7 @@ from keepline.errors import (
     NotConnectedError,
     ReplacedError,
 )
+from keepline.hub.cluster.records import Owner
 from keepline.hub.port import Claim, Outcome
 from tests.hub.cluster import Cluster, ClusterNode
 from tests.hub.stand_ins import WINDOW_S
@@ -454,3 +455,17 @@ async def test_an_heir_asks_its_elder_for_devices_and_gives_back_what_that_leave
     assert await heir.hub.where("stays") is None
     await heir.log_in("stays", "session-4")
     assert heir.holder.state("stays") == b"2"
+
+
+async def test_a_claim_that_was_given_up_half_way_costs_a_device_nothing_of_what_it_left(
+    cluster: Cluster,
+) -> None:
+    one, two = await cluster.join("one"), await cluster.join("two")
+    left = await two.hub.claim("device", "session-1")
+    await two.hub.release(left, b"state", WINDOW_S)
+    # Its answer was lost, and then there was no time left to look.
+    directory = one.hub.claims._directory
+    mine = Owner(one.life, "one", "session-2", cluster.clock.wall())
+    await directory._take("device", mine, None)
+    await one.hub.release(Claim("device", "session-2", 0), None, WINDOW_S)
+    assert (await two.hub.claim("device", "session-3")).state == b"state"

@@ -26,6 +26,7 @@ from keepline.cli.options import (
     TableAsJson,
     Token,
     Upstream,
+    Workers,
     read_settings,
 )
 from keepline.cli.screen import wide_screen
@@ -59,6 +60,7 @@ def doctor(
     token: Token = None,
     insecure: Insecure = None,
     upstream: Upstream = None,
+    workers: Workers = None,
     as_json: TableAsJson = False,
     config: Config = None,
     assignments: Assignments = None,
@@ -76,6 +78,7 @@ def doctor(
             token=token,
             insecure=insecure,
             upstream=upstream,
+            workers=workers,
         )
         found = _examined(settings, handler, auth)
     if as_json:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keepline.app.doctor import door, kernel, limits, runtime, storage
+from keepline.app.doctor.code import loaded
 from keepline.app.doctor.enrolment import enrolment
+from keepline.app.workers.broker import find_program
 
 if TYPE_CHECKING:
     from keepline.app.doctor.diagnosis import Diagnosis
@@ -45,6 +47,8 @@ def examine(
         door.operators_token(settings),
         enrolment(settings, judges=judge is None),
     ]
+    if server.workers > 1 and not settings.cluster.servers:
+        found.append(loaded("NATS server", find_program, "there is one for the workers"))
     if settings.upstream.urls:
         found.append(kernel.own_ports(settings, root))
     return found

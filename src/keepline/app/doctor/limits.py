@@ -56,18 +56,20 @@ def _lowered(server: Server, hard: int) -> str:
 
 def memory(settings: Settings, root: Path) -> Diagnosis:
     """Return whether so many devices as are let in fit, with a handler that does little."""
-    limit, devices = limit_bytes(root), settings.server.max_connections
+    limit, server = limit_bytes(root), settings.server
+    devices = server.max_connections * server.workers
     if limit is None:
         return ok("memory", "this machine does not tell its limit")
     each = KERNEL_BYTES + MEMORY.of((1.0, TALK_SHARE, 0.0)).each
-    needed, usable = BARE_BYTES + devices * each, MEMORY_SHARE * limit
+    bare = BARE_BYTES * server.workers
+    needed, usable = bare + devices * each, MEMORY_SHARE * limit
     found = (
         f"{limit // MIB} MiB are allowed, {devices} devices of a handler that does little need"
         f" {needed / MIB:.0f} MiB"
     )
     if needed <= usable:
         return ok("memory", found)
-    fitting = int((usable - BARE_BYTES) / each)
+    fitting = int((usable - bare) / each) // server.workers
     lowered = f"lower server.max_connections to {fitting}, or " if fitting >= 1 else ""
     advice = (
         f"{lowered}allow {ceil(needed / MEMORY_SHARE / MIB)} MiB (MemoryMax, a container's limit):"

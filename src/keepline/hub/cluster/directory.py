@@ -153,7 +153,11 @@ class Directory:
         await self._streams.delete(DEVICES, sequence)
 
     async def number_of(self, device_id: str, session_id: str) -> int:
-        """Return the number of a session's claim, 0 when it has none (any more)."""
+        """Return the number of a session's claim, 0 when it has none (any more).
+
+        Such a claim may have ended before it was known what the device had left.
+        """
+        self._traces.leave(device_id)
         kept, owner = await self._patiently(lambda: self.find(device_id, from_leader=True))
         mine = owner is not None and (owner.life, owner.session) == (self.life, session_id)
         return kept.sequence if kept is not None and mine else 0

