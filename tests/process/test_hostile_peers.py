@@ -57,10 +57,9 @@ class Gateway:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     log = tmp_path_factory.mktemp("gateway") / "log"
-    impatient = ("--set", "profiles.xiaozhi.hello_timeout_s=1")
     with log.open("w") as output:
         running = subprocess.Popen(
-            [*KEEPLINE, "serve", *PORTS, "--token", TOKEN, *impatient],
+            [*KEEPLINE, "serve", *PORTS, "--token", TOKEN],
             stdout=subprocess.DEVNULL,
             stderr=output,
             text=True,
