@@ -51,13 +51,14 @@ _ASKS_EARLY_S = 0.55
 def _keepline(start: Start) -> list[str]:
     """Production defaults; only paces are set, and only where a figure needs it.
 
-    Audio may run ahead of real time as far as it likes: the load has a frame echoed as soon as it
-    has the one before.
+    Audio may run ahead of real time as far as it likes, and as many messages may come: the load has
+    a frame echoed as soon as it has the one before.
     """
     command = [sys.executable, "-m", "keepline", "serve"]
     command += ["--host", "127.0.0.1", "--port", str(start.port)]
     command += ["--admin-port", str(start.admin_port), "--token", TOKEN]
     command += ["--data", str(start.folder), "--set", "session.packets_ahead=1000000000"]
+    command += ["--set", "wire.messages_per_s=1000000000"]
     if start.interval_s is not None:
         command += ["--set", f"heartbeat.interval_s={start.interval_s + _ASKS_EARLY_S:g}"]
     if start.idle_after_s is not None:

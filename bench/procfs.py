@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PROC = Path("/proc")
+_ENDED = (FileNotFoundError, ProcessLookupError)  # a child meanwhile, perhaps not waited for yet
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -39,8 +41,18 @@ def tree(pid: int) -> Iterator[int]:
     """`pid` and all its descendants."""
     yield pid
     for children in _PROC.glob(f"{pid}/task/*/children"):
-        for child in children.read_text().split():
-            yield from tree(int(child))
+        with suppress(*_ENDED):
+            for child in children.read_text().split():
+                yield from tree(int(child))
+
+
+def _told(pid: int, name: str) -> Iterator[str]:
+    """What each of the tree says of itself; a child that has ended holds nothing."""
+    yield (_PROC / str(pid) / name).read_text()
+    for process in tree(pid):
+        if process != pid:
+            with suppress(*_ENDED):
+                yield (_PROC / str(process) / name).read_text()
 
 
 def cpu(pid: int) -> Cpu:
@@ -48,17 +60,18 @@ def cpu(pid: int) -> Cpu:
     ran_ns = waited_ns = 0
     for process in tree(pid):
         for schedstat in _PROC.glob(f"{process}/task/*/schedstat"):
-            ran, waited, _ = schedstat.read_text().split()
-            ran_ns += int(ran)
-            waited_ns += int(waited)
+            with suppress(*_ENDED):
+                ran, waited, _ = schedstat.read_text().split()
+                ran_ns += int(ran)
+                waited_ns += int(waited)
     return Cpu(ran_ns, waited_ns)
 
 
 def memory(pid: int) -> Memory:
     """What the tree holds now. Slow for large processes: the kernel walks its pages."""
     wanted = {"Rss:": 0, "Pss:": 0, "Private_Dirty:": 0}
-    for process in tree(pid):
-        for line in (_PROC / str(process) / "smaps_rollup").read_text().splitlines()[1:]:
+    for told in _told(pid, "smaps_rollup"):
+        for line in told.splitlines()[1:]:
             name, kib, *_ = line.split()
             if name in wanted:
                 wanted[name] += int(kib)
@@ -67,9 +80,7 @@ def memory(pid: int) -> Memory:
 
 def resident_kib(pid: int) -> int:
     """RSS of the tree as the kernel counts it along: quick, however large the process is."""
-    pages = sum(
-        int((_PROC / str(process) / "statm").read_text().split()[1]) for process in tree(pid)
-    )
+    pages = sum(int(told.split()[1]) for told in _told(pid, "statm"))
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
@@ -83,7 +94,11 @@ def highest_kib(pid: int) -> int:
 
 def open_files(pid: int) -> int:
     """Descriptors open in the tree."""
-    return sum(len(list((_PROC / str(process) / "fd").iterdir())) for process in tree(pid))
+    count = 0
+    for process in tree(pid):
+        with suppress(*_ENDED):
+            count += len(list((_PROC / str(process) / "fd").iterdir()))
+    return count
 
 
 def machine_busy_ns() -> int:

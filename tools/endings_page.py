@@ -75,7 +75,9 @@ MEANINGS: dict[CloseReason, Meaning] = {
         "the client; a network too slow for what it sends",
     ),
     R.FLOODING: Meaning(
-        "more pings, or pongs nobody asked for, than `wire.control_frames_per_s`", "the client"
+        "more pings, or pongs nobody asked for, than `wire.control_frames_per_s`; more messages"
+        " than `wire.messages_per_s` for `wire.flooding_after_s`",
+        "the client",
     ),
     R.INBOX_OVERFLOW: Meaning(
         "more control messages than the handler takes wait in the inbox (`inbox.*`)",

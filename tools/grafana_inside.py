@@ -111,14 +111,15 @@ QUEUES_AND_HUB: Final = (
     Panel(
         title="Dropped",
         description=(
-            "Audio that came too fast for a handler or a device; events and log lines that "
-            "found no room; notices to the webhook."
+            "Audio that came too fast for a handler or a device; events, samples and log lines "
+            "that found no room; notices to the webhook."
         ),
         unit="ops",
         lines=(
             (per_s("keepline_inbox_audio_dropped_total"), "audio for handlers"),
             (per_s("keepline_outbox_audio_dropped_total"), "audio for devices"),
             (per_s("keepline_hub_events_lost_total"), "events"),
+            (per_s("keepline_hub_own_lost_total"), "the gateway's own samples and notes"),
             (per_s("keepline_log_lines_lost_total"), "log lines"),
             (per_s("keepline_webhook_events_dropped_total"), "webhook"),
         ),

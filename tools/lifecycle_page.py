@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keepline.lifecycle.states import TABLE, State
+from keepline.lifecycle.states import ORIGINS, TABLE, State
 from tools.generated import renewed, run
 
 PAGE = Path(__file__).parents[1] / "docs" / "lifecycle.md"
@@ -35,8 +35,18 @@ def transition_table() -> str:
     return "\n".join(lines)
 
 
+def table_of_origins() -> str:
+    """Return who begins each event's transition and why, as a Markdown table."""
+    lines = ["| event | begun by | because |", "|---|---|---|"]
+    lines += [
+        f"| {event} | {origin.initiator} | {origin.cause} |" for event, origin in ORIGINS.items()
+    ]
+    return "\n".join(lines)
+
+
 PARTS = {
     "state diagram": state_diagram,
+    "origins": table_of_origins,
     "transition table": transition_table,
 }
 

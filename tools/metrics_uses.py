@@ -144,6 +144,9 @@ PARTS: Final[dict[str, dict[str, str]]] = {
             "each join waits for one; above 100 ms look at the disk"
         ),
         "keepline_hub_events_lost_total": "any: the disk is too slow for the events",
+        "keepline_hub_own_lost_total": (
+            "any: after a restart its series have a gap, or alerts begin anew"
+        ),
         "keepline_log_lines_lost_total": "any: nobody reads the log",
         "keepline_webhook_tries_total": "",
         "keepline_webhook_events_delivered_total": "",

@@ -44,6 +44,7 @@ LIMITS = Limits(
     message_bytes=MESSAGE_BYTES,
     message_fragments=MESSAGE_BYTES,
     full_turns_per_s=1_000_000_000,
+    messages_per_s=1_000_000_000,
     control_frames_per_s=1_000,
 )
 

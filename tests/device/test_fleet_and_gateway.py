@@ -5,30 +5,33 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from keepline.fleet.habits import Habits
-from keepline.fleet.runner import run_fleet
+from keepline.fleet.report import Report
 from keepline.gateway.handler import Handler
 from keepline.gateway.session import Session
 from keepline.wire.messages import Alert, DeviceMessage, Mcp
+from tests.device.fleets import Enough, live_until
 from tests.waiting import eventually
 
 
-async def run(gateway: Any, habits: Habits, *, seconds: float, token: str | None = None) -> Any:
-    return await run_fleet(
-        gateway.url,
+async def run(gateway: Any, habits: Habits, enough: Enough, *, token: str | None = None) -> Report:
+    return await live_until(
+        enough,
+        url=gateway.url,
         devices=20,
         token=token or gateway.token,
-        seconds=seconds,
-        seed=1,
         ramp_per_s=200,
-        on_progress=lambda _: None,
         habits=habits,
     )
 
 
 async def test_everybody_is_answered_with_their_own_voice_and_nobody_stays(gateway: Any) -> None:
     habits = Habits(pause_s=(0.1, 0.5), turn_frames=(3, 10), die=0.0, audio_versions=(1, 2, 3))
-    report = await run(gateway, habits, seconds=4)
-    counts = report.counts
+
+    def have_talked(report: Report) -> bool:
+        counts = report.counts
+        return min(report.elapsed_s - 4, counts.turns_answered - 20, counts.frames_heard - 100) > 0
+
+    counts = (await run(gateway, habits, have_talked)).counts
     assert counts.hellos >= 20
     assert counts.turns_answered > 20
     assert counts.frames_heard > 100
@@ -45,7 +48,10 @@ async def test_everybody_is_answered_with_their_own_voice_and_nobody_stays(gatew
 
 
 async def test_a_wrong_token_is_refused_by_status(gateway: Any) -> None:
-    report = await run(gateway, Habits(pause_s=(0.2, 0.4)), seconds=1, token="wrong")
+    def all_were_refused(report: Report) -> bool:
+        return report.elapsed_s > 1 and report.counts.refused[401] > 0
+
+    report = await run(gateway, Habits(pause_s=(0.2, 0.4)), all_were_refused, token="wrong")
     refused = report.counts.refused
     assert refused[401] > 0
     assert set(refused) <= {401, 429}  # who fails again and again is not even judged
@@ -72,9 +78,15 @@ async def test_devices_answer_for_their_tools_and_ignore_what_they_do_not_know(
     start_gateway: Any,
 ) -> None:
     gateway = await start_gateway(Asks)
-    counts = (await run(gateway, Habits(pause_s=(5, 6)), seconds=1)).counts
+
+    def have_answered(report: Report) -> bool:
+        counts = report.counts
+        return (counts.tool_answers, counts.alerts, counts.ignored) == (40, 20, 20)
+
+    counts = (await run(gateway, Habits(pause_s=(60, 61)), have_answered)).counts
     assert counts.tool_answers == 40
     assert counts.alerts == counts.ignored == counts.hellos == 20
+    await eventually(lambda: len(Asks.answers) == 40)
     listed = [answer for answer in Asks.answers if answer["id"] == 0]
     assert {len(answer["result"]["tools"]) for answer in listed} == {2}
     failed = [answer["error"] for answer in Asks.answers if answer["id"] == 1]
@@ -83,7 +95,11 @@ async def test_devices_answer_for_their_tools_and_ignore_what_they_do_not_know(
 
 async def test_a_device_back_from_the_dead_takes_over_its_own_session(gateway: Any) -> None:
     habits = Habits(pause_s=(0.1, 0.2), turn_frames=(2, 4), die=1.0, hang_up=0.0, dead_s=(0.2, 0.3))
-    report = await run(gateway, habits, seconds=2)
+
+    def have_come_back(report: Report) -> bool:
+        return report.counts.died > 20 and report.counts.hellos > 20
+
+    report = await run(gateway, habits, have_come_back)
     assert report.counts.died > 20
     assert report.counts.hellos > 20
     await eventually(lambda: not gateway.node.registry)

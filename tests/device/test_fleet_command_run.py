@@ -11,27 +11,40 @@ import pytest
 
 from keepline.fleet.faults import BadInput, Dying, Faults, Lasting, Recurring, Storm
 from keepline.fleet.habits import Habits, habits_of
-from keepline.fleet.runner import run_fleet
+from keepline.fleet.report import Report
 from keepline.gateway.enrolment.desk import Desk
 from keepline.gateway.session import Session
 from keepline.handlers.echo import Echo
 from keepline.wire.messages import Custom, DeviceMessage
+from tests.device.fleets import Enough, live_until
 from tests.gateway.tls_peers import Authority
+from tests.waiting import eventually
 
 IDLE = habits_of(0.0, "firmware", (1, 2, 3), numbers=True)
 TALKING = Habits(
     pause_s=(0.2, 0.4), turn_frames=(5, 15), hang_up=0.0, die=0.0, reconnect_s=0.3, numbers=True
 )
+ONE_STORM = Faults(storm=Storm(share=1.0, every_s=3.0, within_s=0.2))  # by then it is over
 
 
-async def run(gateway: Any, habits: Habits, seconds: float, **other: Any) -> Any:
+async def run(gateway: Any, habits: Habits, enough: Enough, **other: Any) -> Report:
     options = {"url": gateway.url, "devices": 30, "token": gateway.token, "ramp_per_s": 300}
-    known: dict[str, Any] = {"seconds": seconds, "habits": habits, "seed": 1}
-    return await run_fleet(**(options | known | other), on_progress=lambda _: None)
+    return await live_until(enough, **(options | {"habits": habits} | other))
+
+
+def are_there(devices: int) -> Enough:
+    return lambda report: report.connected == devices
 
 
 async def test_a_healthy_fleet_loses_nothing_and_all_goes_well(gateway: Any) -> None:
-    report = await run(gateway, TALKING, 3.0)
+    def has_talked(report: Report) -> bool:
+        counts = report.counts
+        return (
+            min(report.elapsed_s - 3.0, counts.numbers_heard - 60, counts.frames_own - 300) > 0
+            and min(report.first_audio.count - 20, report.lag.count - 300) > 0
+        )
+
+    report = await run(gateway, TALKING, has_talked)
     assert report.problems == []
     assert report.connected == 30
     counts = report.counts
@@ -40,14 +53,18 @@ async def test_a_healthy_fleet_loses_nothing_and_all_goes_well(gateway: Any) -> 
     assert counts.numbers_lost == counts.frames_lost == counts.foreign_frames == 0
     assert report.rtt.count == counts.numbers_heard
     assert report.first_audio.count > 20
-    assert report.connect_per_s > 25
+    assert 0 < report.connect_per_s < 320  # as they are switched on, or later
     assert report.lag.count > 300
 
 
 async def test_a_verdict_is_timed_at_the_dead_ones_socket(start_gateway: Any) -> None:
-    gateway = await start_gateway(heartbeat={"interval_s": 1.0})
+    gateway = await start_gateway(heartbeat={"interval_s": 1.0, "probe_min_s": 0.2})
     faults = Faults(die=Dying(share=1.0, every_s=0.5, away_s=(60.0, 60.0)))
-    report = await run(gateway, IDLE, 9.0, faults=faults, devices=10)
+
+    def some_are_found_out(report: Report) -> bool:
+        return report.counts.died == 10 and report.counts.verdicts.total() >= 2
+
+    report = await run(gateway, IDLE, some_are_found_out, faults=faults, devices=10)
     counts = report.counts
     assert counts.died == 10
     # The breaker lets few go at once when a whole fleet falls silent.
@@ -55,23 +72,33 @@ async def test_a_verdict_is_timed_at_the_dead_ones_socket(start_gateway: Any) ->
     assert counts.verdicts["1001"] == counts.verdicts.total() >= 2
     verdict = report.verdicts["idle"]
     assert verdict.count == counts.verdicts.total()
-    assert 0.9 < verdict.p50_s < 9.0
+    assert verdict.p50_s is not None
+    assert 0.6 < verdict.p50_s < report.elapsed_s  # 3.5 waits of 0.2 s, and the wheel's rounding
     assert report.problems == []
 
 
 async def test_a_dead_streaming_device_is_noticed_sooner(start_gateway: Any) -> None:
-    gateway = await start_gateway()
+    gateway = await start_gateway(heartbeat={"probe_min_s": 0.2})
     habits = Habits(kinds=("manual",), turn_frames=(400, 400), hang_up=0.0, die=0.0)
     faults = Faults(die=Dying(share=1.0, every_s=0.8, during="talking", away_s=(60.0, 60.0)))
-    report = await run(gateway, habits, 8.0, faults=faults, devices=3)
+
+    def one_is_found_out(report: Report) -> bool:
+        return report.counts.died == 3 and report.verdicts["streaming"].count >= 1
+
+    report = await run(gateway, habits, one_is_found_out, faults=faults, devices=3)
     assert report.counts.died == 3
-    assert report.verdicts["streaming"].count >= 1
-    assert report.verdicts["streaming"].p50_s < 7.0
+    sooner_s = report.verdicts["streaming"].p50_s
+    assert sooner_s is not None
+    assert sooner_s < gateway.node.settings.heartbeat.ping_every_s
 
 
 async def test_who_is_back_before_the_verdict_makes_none(gateway: Any) -> None:
     faults = Faults(die=Dying(share=1.0, every_s=0.4, away_s=(0.2, 0.3)))
-    report = await run(gateway, IDLE, 2.0, faults=faults, devices=5)
+
+    def some_are_back(report: Report) -> bool:
+        return report.counts.returned_unnoticed >= 5
+
+    report = await run(gateway, IDLE, some_are_back, faults=faults, devices=5)
     assert report.counts.died >= 5
     assert report.counts.returned_unnoticed >= 5
     assert report.counts.verdicts.total() == 0
@@ -82,7 +109,13 @@ async def test_bad_input_is_answered_by_its_code_and_costs_nobody_else_anything(
     gateway: Any,
 ) -> None:
     faults = Faults(bad_input=BadInput(share=0.5, every_s=0.4))
-    report = await run(gateway, TALKING, 3.0, faults=faults)
+
+    def all_was_tried(report: Report) -> bool:
+        counts = report.counts
+        is_answered = {"1002", "1007", "1009"} <= set(counts.after_fault)
+        return report.elapsed_s > 3.0 and len(counts.bad_input) == 6 and is_answered
+
+    report = await run(gateway, TALKING, all_was_tried, faults=faults)
     counts = report.counts
     assert set(counts.bad_input) == {"utf8", "frame", "json", "oversize", "header", "pings"}
     assert set(counts.after_fault) <= {"1002", "1007", "1008", "1009", "rst", "fin"}
@@ -95,17 +128,24 @@ async def test_bad_input_is_answered_by_its_code_and_costs_nobody_else_anything(
 async def test_tcp_that_devices_end_is_the_device_s_ending(gateway: Any, name: str) -> None:
     faults = Faults(**{name: Recurring(share=1.0, every_s=0.5)})  # type: ignore[arg-type]
     habits = habits_of(0.0, "firmware", (1,), numbers=True)
-    report = await run(gateway, habits, 1.5, faults=faults)
+
+    def all_have_gone(report: Report) -> bool:
+        return report.counts.faults[name] == 30 and report.connected == 0
+
+    report = await run(gateway, habits, all_have_gone, faults=faults)
     assert report.counts.faults[name] == 30
     assert report.connected == 0
     assert report.problems == []
+    await eventually(lambda: len(gateway.logged("device_disconnected")) == 30)
     causes = {line["cause"] for line in gateway.logged("device_disconnected")}
     assert causes == ({"device_closed"} if name == "hang_up" else {"device_reset"})
 
 
 async def test_a_storm_brings_everybody_back(gateway: Any) -> None:
-    faults = Faults(storm=Storm(share=1.0, every_s=1.0, within_s=0.2))
-    report = await run(gateway, IDLE, 1.7, faults=faults)
+    def all_are_back(report: Report) -> bool:
+        return report.counts.hellos == 60 and report.connected == 30
+
+    report = await run(gateway, IDLE, all_are_back, faults=ONE_STORM)
     assert report.counts.faults["storm"] == 30
     assert report.counts.hellos == 60
     assert report.connected == 30
@@ -117,8 +157,11 @@ async def test_clients_with_receipts_acknowledge_what_they_hear_and_find_themsel
 ) -> None:
     gateway = await start_gateway(Remembering)
     habits = replace(IDLE, receipts=True)
-    faults = Faults(storm=Storm(share=1.0, every_s=1.0, within_s=0.2))
-    report = await run(gateway, habits, 1.7, faults=faults)
+
+    def all_are_found_again(report: Report) -> bool:
+        return report.counts.outcomes["resumed"] == 30 and report.counts.receipts > 30
+
+    report = await run(gateway, habits, all_are_found_again, faults=ONE_STORM)
     counts = report.counts
     assert counts.outcomes == {"new": 30, "resumed": 30}
     assert counts.receipts == counts.numbers_heard + counts.said_again > 30
@@ -130,7 +173,12 @@ async def test_stalls_and_slow_readers_are_lived_through_or_closed(gateway: Any)
         stall=Lasting(share=0.3, every_s=0.5, for_s=(0.3, 0.6)),
         slow_reader=Lasting(share=0.3, every_s=0.5, for_s=(0.5, 1.0)),
     )
-    report = await run(gateway, TALKING, 3.0, faults=faults)
+
+    def some_had_both(report: Report) -> bool:
+        faults = report.counts.faults
+        return report.elapsed_s > 3.0 and min(faults["stall"], faults["slow_reader"]) > 3
+
+    report = await run(gateway, TALKING, some_had_both, faults=faults)
     assert report.counts.faults["stall"] > 3
     assert report.counts.faults["slow_reader"] > 3
     assert report.problems == []
@@ -167,7 +215,11 @@ class Forgetful(Echo):
 async def test_a_server_that_loses_and_repeats_is_found_out(start_gateway: Any) -> None:
     gateway = await start_gateway(Forgetful)
     habits = Habits(kinds=("text",), turns=(8, 8), hang_up=0.0, die=0.0, numbers=True)
-    report = await run(gateway, habits, 1.0, devices=3)
+
+    def all_is_said(report: Report) -> bool:
+        return report.counts.numbers_sent == 27 and report.counts.numbers_duplicated == 9
+
+    report = await run(gateway, habits, all_is_said, devices=3)
     # Nine numbers each: three of them lost, three come twice.
     assert report.problems == [
         "control messages lost: 9 of 27",
@@ -177,8 +229,14 @@ async def test_a_server_that_loses_and_repeats_is_found_out(start_gateway: Any) 
 
 async def test_a_server_that_goes_away_is_a_problem_that_is_told(start_gateway: Any) -> None:
     gateway = await start_gateway()
-    running = asyncio.create_task(run(gateway, IDLE, 2.0))
-    await asyncio.sleep(1.0)
+    seen: list[Report] = []
+
+    def all_were_sent_away(report: Report) -> bool:
+        seen.append(report)
+        return report.counts.closed.total() == 30
+
+    running = asyncio.create_task(run(gateway, IDLE, all_were_sent_away))
+    await eventually(lambda: seen and seen[-1].connected == 30)
     await gateway.gateway.stop()
     report = await running
     (problem,) = report.problems
@@ -187,14 +245,19 @@ async def test_a_server_that_goes_away_is_a_problem_that_is_told(start_gateway: 
 
 async def test_a_fleet_is_configured_where_it_asks(gateway: Any) -> None:
     ota = f"http://127.0.0.1:{gateway.port}/xiaozhi/ota/"
-    report = await run(gateway, IDLE, 1.5, url=None, ota=ota, token=None, devices=5)
+    report = await run(gateway, IDLE, are_there(5), url=None, ota=ota, token=None, devices=5)
     assert report.problems == []
     assert report.connected == 5
 
 
 async def test_told_to_go_where_it_may_not_a_device_stays_away(gateway: Any) -> None:
     ota = f"http://127.0.0.1:{gateway.port}/xiaozhi/ota/"
-    report = await run(gateway, IDLE, 1.0, url=None, ota=ota, devices=2, may_visit=lambda _: False)
+
+    def both_were_told(report: Report) -> bool:
+        return report.counts.failed["told_to_go_elsewhere"] >= 2
+
+    other: dict[str, Any] = {"url": None, "ota": ota, "devices": 2, "may_visit": lambda _: False}
+    report = await run(gateway, IDLE, both_were_told, **other)
     assert report.counts.failed["told_to_go_elsewhere"] >= 2
     assert report.connected == 0
 
@@ -214,7 +277,11 @@ async def test_codes_are_told_and_who_was_approved_is_let_in(start_gateway: Any)
             approvals.append(asyncio.create_task(desk.approve(code, device_id)))
 
     ota = f"http://127.0.0.1:{gateway.port}/xiaozhi/ota/"
-    report = await run(gateway, IDLE, 4.5, url=None, ota=ota, devices=2, on_code=on_code)
+
+    def one_is_in(report: Report) -> bool:
+        return report.connected == report.counts.awaiting == 1
+
+    report = await run(gateway, IDLE, one_is_in, url=None, ota=ota, devices=2, on_code=on_code)
     assert len(codes) == 2
     assert all(code.isdigit() and len(code) == 6 for _, code in codes)
     assert report.connected == 1
@@ -226,9 +293,13 @@ async def test_a_fleet_goes_over_tls_to_whom_it_trusts(start_gateway: Any, tmp_p
     authority = Authority(tmp_path)
     gateway = await start_gateway(tls=authority.pair("localhost"))
     url = f"wss://localhost:{gateway.port}/xiaozhi/v1/"
-    report = await run(gateway, IDLE, 1.0, url=url, devices=3, tls=authority.client())
+    report = await run(gateway, IDLE, are_there(3), url=url, devices=3, tls=authority.client())
     assert report.problems == []
     assert report.connected == 3
-    stranger = await run(gateway, IDLE, 0.5, url=url, devices=3)
+
+    def all_have_failed(report: Report) -> bool:
+        return report.counts.failed["SSLCertVerificationError"] >= 3
+
+    stranger = await run(gateway, IDLE, all_have_failed, url=url, devices=3)
     assert stranger.counts.failed["SSLCertVerificationError"] >= 3
     assert stranger.connected == 0

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from xiaozhi_sdk.core import XiaoZhiWebsocket  # type: ignore[import-untyped]
 
 from keepline.fleet.habits import Habits
-from keepline.fleet.runner import run_fleet
+from tests.device.fleets import LONGEST_S, live_until
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from keepline.fleet.report import Report
 
 FAST = {"xiaozhi": {"keepalive_s": 0.4}}
 
@@ -21,20 +23,25 @@ async def test_simulated_firmware_answers_every_keepalive(
     start_gateway: Callable[..., Any],
 ) -> None:
     gateway = await start_gateway(profiles=FAST)
-    report = await run_fleet(
-        gateway.url,
+    counters = gateway.counters
+
+    def are_answered(_: Report) -> bool:
+        # Who hangs up just then answers nothing any more.
+        return counters.keepalives_sent >= 20 and unanswered() <= 8
+
+    def unanswered() -> int:
+        return int(counters.keepalives_sent - counters.probes_answered)
+
+    report = await live_until(
+        are_answered,
+        url=gateway.url,
         devices=10,
         token=gateway.token,
-        seconds=2.5,
-        seed=1,
         ramp_per_s=100,
-        on_progress=lambda _: None,
         habits=Habits(pause_s=(1.5, 2.0), kinds=("manual",), turn_frames=(3, 5), die=0.0),
     )
-    counts, counters = report.counts, gateway.counters
-    assert counters.keepalives_sent >= 10
-    # Who hangs up just then answers nothing any more.
-    assert counters.probes_answered >= counters.keepalives_sent - 8
+    counts = report.counts
+    assert report.elapsed_s < LONGEST_S  # they were answered
     assert counts.violations == counts.lost == counts.closed.total() == 0
 
 

@@ -14,6 +14,7 @@ from keepline import Gateway
 from keepline.testing import Device
 from tests.examples.device import device_of, next_message, says
 from tests.house.sources import ROOT
+from tests.waiting import eventually
 
 
 def code_of(page: str) -> str:
@@ -37,6 +38,9 @@ async def test_the_program_on_the_page_about_embedding_serves_until_it_is_cancel
     class Made(Gateway):
         def __init__(self, handler: Any, **options: Any) -> None:
             super().__init__(handler, **{**options, "port": 0, "log": StringIO()})
+
+        async def start(self) -> None:
+            await super().start()
             made.append(self)
 
     names: dict[str, Any] = {}
@@ -44,7 +48,7 @@ async def test_the_program_on_the_page_about_embedding_serves_until_it_is_cancel
     exec(source, names)
     names["Gateway"] = Made
     program = asyncio.create_task(names["main"]())
-    await asyncio.sleep(0.1)
+    await eventually(lambda: made)
     [gateway] = made
     reachable = type("Reachable", (), {"url": gateway.url, "token": "a-token-of-yours"})
     async with device_of(reachable) as device:

@@ -14,7 +14,7 @@ import pytest_asyncio
 from keepline.gateway.enrolment.forwarding import ANSWER_BYTES
 from tests.conftest import RunningGateway
 from tests.gateway.callback_server import Server, answer, says
-from tests.waiting import PATIENCE_S, within
+from tests.waiting import ANSWER_S, PATIENCE_S, within
 
 DEVICE = "02:ab:00:00:00:01"
 CLIENT = "5b6fcb26-3f65-4f2b-8e0a-1d3b5c7e9f01"
@@ -96,7 +96,7 @@ async def test_where_we_judge_the_token_is_one_that_we_let_in(
     gateway = await in_front_of(voice, auth=auth)
     token = (await asked(gateway)).json()["websocket"]["token"]
     assert token != "theirs"
-    async with httpx.AsyncClient(trust_env=False) as board:
+    async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_S) as board:
         shown = {"Authorization": f"Bearer {token}", "Device-Id": DEVICE, "Client-Id": CLIENT}
         # Without an upgrade 426 is what there is to hear.
         url = gateway.url.replace("ws:", "http:")
@@ -151,7 +151,7 @@ async def test_what_is_malformed_does_not_reach_the_voice_server(
     gateway = await in_front_of(voice)
     assert (await asked(gateway, device_id="no id")).status_code == 403
     assert (await asked(gateway, Origin="https://evil.example")).status_code == 403
-    async with httpx.AsyncClient(trust_env=False) as board:
+    async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_S) as board:
         url = f"http://127.0.0.1:{gateway.port}/xiaozhi/ota/"
         assert (await board.get(url, headers={"Device-Id": DEVICE})).status_code == 405
         shown = {"Device-Id": DEVICE, "Client-Id": CLIENT}

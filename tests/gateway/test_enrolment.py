@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from keepline.gateway.enrolment.desk import Desk
 from tests.conftest import RunningGateway
 from tests.gateway.peers import Peer, dial, heard, request, talk, tcp
-from tests.waiting import eventually
+from tests.waiting import ANSWER_S, eventually
 
 DEVICE = "02:ab:00:00:00:01"
 CLIENT = "5b6fcb26-3f65-4f2b-8e0a-1d3b5c7e9f01"
@@ -89,7 +89,7 @@ class Board:
         }
         if self.serial:
             headers["Serial-Number"] = self.serial
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_S) as client:
             return await client.post(url, json=body, headers=headers)
 
 

@@ -21,7 +21,7 @@ from keepline.messages import Custom, DeviceMessage
 from keepline.reasons import CloseReason
 from tests.conftest import TOKEN
 from tests.gateway.peers import dial, heard
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 HELLO = '{"type":"hello","features":{"resume":true}}'
 COUNT = '{"type":"custom","payload":"count"}'
@@ -69,17 +69,24 @@ class Running:
         self.gateway = Gateway(handler, settings, port=0, token=TOKEN, log=self.log)
         self.path = path / "keepline.db"
         self.other: sqlite3.Connection | None = None
+        self._patience = pytest.MonkeyPatch()
 
     @property
     def hub(self) -> LocalHub:
         return cast("LocalHub", self.gateway.node.hub)
 
-    def lock(self) -> None:
+    def lock(self, patience_s: float = 0.2) -> None:
+        """Have nothing written until `unlock`; who is not patient waits no longer than that."""
         self.other = sqlite3.connect(self.path, isolation_level=None)
         self.other.execute("begin immediate")
+        self._patience.setattr(writer, "PATIENCE_S", patience_s)
+        if self.hub._writer._watch is not None:  # with the patience of before
+            self.hub._writer._watch.cancel()
+            self.hub._writer._watch = None
 
     def unlock(self) -> None:
         assert self.other is not None
+        self._patience.undo()
         self.other.close()
 
     async def pragma(self, text: str) -> int:
@@ -111,15 +118,10 @@ class Running:
 
 
 @pytest.fixture(autouse=True)
-def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "PATIENCE_S", 0.2)
-    monkeypatch.setattr(writer, "RETRY_MOST_S", 0.05)
-
-
-@pytest.fixture
-def patience(_little_patience: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """No machine is so busy that somebody is let in before the file has been asked."""
-    monkeypatch.setattr(writer, "PATIENCE_S", 15.0)
+    monkeypatch.setattr(writer, "PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(writer, "RETRY_MOST_S", 0.05)
 
 
 @pytest_asyncio.fixture
@@ -226,7 +228,6 @@ async def test_a_takeover_is_resumed_while_the_older_handler_hangs(tmp_path: Pat
         assert await running.visit(COUNT) == ("resumed", [4])
 
 
-@pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("politely", [True, False])
 async def test_two_hundred_fast_reconnects_count_to_two_hundred(
     running: Running,
@@ -250,7 +251,6 @@ async def test_two_hundred_fast_reconnects_count_to_two_hundred(
     assert len(claims) == 200
 
 
-@pytest.mark.usefixtures("patience")
 async def test_two_connections_that_save_at_once_lose_no_acknowledged_count(
     running: Running,
 ) -> None:
@@ -269,7 +269,6 @@ async def test_two_connections_that_save_at_once_lose_no_acknowledged_count(
     assert await running.visit(COUNT) == ("resumed", [counted + 1])
 
 
-@pytest.mark.usefixtures("patience")
 async def test_who_gives_up_its_claim_leaves_the_device_to_the_session_that_is_here(
     running: Running,
 ) -> None:
@@ -280,10 +279,11 @@ async def test_who_gives_up_its_claim_leaves_the_device_to_the_session_that_is_h
         await heard(older)
         await older.send(SAVE)  # who has left something is claimed at the file
         await heard(older)
-        running.lock()
+        await eventually(lambda: running.hub.waiting == 0)
+        running.lock(PATIENCE_S)
         async with dial(running.gateway.port) as newer:
             await newer.send(HELLO)
-            await asyncio.sleep(0.05)
+            await eventually(lambda: running.hub.waiting > 0)
             newer.transport.abort()  # while its claim waits for the file
         await asyncio.sleep(0.3)
         running.unlock()

@@ -17,6 +17,7 @@ from keepline.gateway.registry import Registry
 from keepline.handlers.echo import Echo
 from tests.conftest import TOKEN
 from tests.gateway.peers import Peer, live, request, tcp, text
+from tests.waiting import ANSWER_S
 
 MARK = "zq7mark"
 SERIES = re.compile(r"^(\w+(?:\{[^}]*\})?) ", re.MULTILINE)
@@ -31,7 +32,8 @@ async def gateway() -> Any:
 
 
 async def scrape(gateway: Gateway) -> str:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.admin_port}") as client:
+    url = f"http://127.0.0.1:{gateway.admin_port}"
+    async with httpx.AsyncClient(base_url=url, timeout=ANSWER_S) as client:
         answer = await client.get("/metrics")
     assert answer.status_code == 200
     return answer.text

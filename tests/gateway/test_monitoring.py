@@ -14,7 +14,7 @@ from keepline.app.gateway import Gateway
 from keepline.handlers.echo import Echo
 from tests.conftest import TOKEN
 from tests.gateway.peers import Peer, close, live, text
-from tests.waiting import EVERY_S
+from tests.waiting import ANSWER_S, EVERY_S
 
 WITHIN_S = 20.0  # for a few samples to be taken, on a machine that has other things to do
 GAP_S = 2.5  # longer than two samples are apart
@@ -28,7 +28,8 @@ def watching(data_dir: Path | None = None) -> Gateway:
 
 
 async def ask(gateway: Gateway, path: str, **query: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.admin_port}") as client:
+    url = f"http://127.0.0.1:{gateway.admin_port}"
+    async with httpx.AsyncClient(base_url=url, timeout=ANSWER_S) as client:
         answer = await client.get(path, params=query)
     assert answer.status_code == 200, answer.text
     return answer

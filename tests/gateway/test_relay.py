@@ -421,7 +421,9 @@ async def test_an_upstream_that_does_not_read_holds_its_devices_back(
             server.heard.append(message)
 
     async with voice_server(deaf) as server:
-        gateway = await start_gateway(upstream={"urls": [server.url]})
+        gateway = await start_gateway(
+            upstream={"urls": [server.url]}, wire={"messages_per_s": 100_000}
+        )
         async with talk(gateway.port) as device:
             sent = 0
 
@@ -453,6 +455,7 @@ async def test_an_upstream_that_never_reads_is_replaced(start_gateway: StartGate
             upstream={"urls": [server.url], "check_s": None},
             outbox={"stuck_after_s": 0.5},
             relay={"reopen_within_s": 0.1},
+            wire={"messages_per_s": 100_000},
         )
         async with talk(gateway.port) as device:
 

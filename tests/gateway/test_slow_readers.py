@@ -117,7 +117,8 @@ async def test_a_slow_device_that_reads_on_survives_and_gets_everything_in_order
 
 
 async def test_pings_of_a_device_that_does_not_read_queue_no_pongs(start_gateway: Start) -> None:
-    gateway = await start_gateway(wire={"control_frames_per_s": 100_000}, session=UNPACED)
+    unbounded = {"control_frames_per_s": 100_000, "messages_per_s": 100_000}
+    gateway = await start_gateway(wire=unbounded, session=UNPACED)
     async with live(gateway.port, receive_buffer_bytes=SMALL) as peer:
         session = session_of(gateway)
         await fill(session)
@@ -130,7 +131,7 @@ async def test_pings_of_a_device_that_does_not_read_queue_no_pongs(start_gateway
 
 
 async def test_a_burst_of_tiny_frames_lets_others_have_their_turn(start_gateway: Start) -> None:
-    gateway = await start_gateway(wire={"full_turns_per_s": 100_000})
+    gateway = await start_gateway(wire={"full_turns_per_s": 100_000, "messages_per_s": 100_000})
     burst = audio(b"x") * 40_000
     async with live(gateway.port, "greedy") as greedy, talk(gateway.port, "patient") as patient:
         sending = asyncio.ensure_future(greedy.send(burst))

@@ -245,7 +245,8 @@ async def test_what_waits_for_a_device_that_does_not_read_is_bounded(
 async def test_what_a_device_sends_that_does_not_read_is_bounded(
     start_gateway: Start, authority: Authority
 ) -> None:
-    gateway = await start_gateway(tls=authority.pair(), wire={"control_frames_per_s": 100_000})
+    unbounded = {"control_frames_per_s": 100_000, "messages_per_s": 100_000}
+    gateway = await start_gateway(tls=authority.pair(), wire=unbounded)
     async with tls_live(gateway.port, authority.client(), receive_buffer_bytes=SMALL) as peer:
         await fill(connection_of(gateway))
         sending = asyncio.ensure_future(peer.send(ping(bytes(125)) * 100_000))

@@ -20,7 +20,7 @@ from keepline.hub.database import Database
 from keepline.hub.local import PRUNE_EACH_S, PRUNE_LATER_S, LocalHub, Retention
 from keepline.hub.numbers import BLOCK
 from keepline.hub.operations import PRUNE_ROWS, Transaction
-from keepline.hub.port import Outcome
+from keepline.hub.port import Outcome, Row
 from tests.hub.stand_ins import CountingNode
 from tests.waiting import eventually
 
@@ -59,11 +59,15 @@ class Opened:
             on_trouble=lambda trouble: self.troubles.append(str(trouble)),
         )
         self._other = sqlite3.connect(path, isolation_level=None)
+        self._patience = pytest.MonkeyPatch()
 
     def lock(self) -> None:
+        """Have nothing written until `unlock`, and nobody wait long for it."""
         self._other.execute("begin immediate")
+        self._patience.setattr(writer, "PATIENCE_S", 0.2)
 
     def unlock(self) -> None:
+        self._patience.undo()
         self._other.execute("rollback")
 
     @contextmanager
@@ -91,14 +95,15 @@ class Opened:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._patience.undo()
         self._other.close()
         await self.hub.stop(5.0)
         self.executor.shutdown()
 
 
 @pytest.fixture(autouse=True)
-def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "PATIENCE_S", 0.2)
+def _a_slow_disk_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE_S", 60.0)
     monkeypatch.setattr(writer, "RETRY_MOST_S", 0.05)
 
 
@@ -231,6 +236,21 @@ async def test_events_beyond_what_may_wait_are_counted(
         for _ in range(5):
             opened.hub.emit("device", "online", b"{}")
         assert opened.hub.events_lost == 2
+        opened.unlock()
+
+
+async def test_rows_and_memos_beyond_what_may_wait_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Opened(tmp_path / "keepline.db") as opened:
+        opened.lock()
+        monkeypatch.setattr(opened.hub._writer, "_most_waiting", 4)
+        for number in range(3):
+            opened.hub.keep_rows([Row(5.0, number, b"")], {5.0: (0, 9)})
+        opened.hub.keep_rows([Row(5.0, 8, b""), Row(5.0, 9, b"")], {5.0: (0, 9)})
+        opened.hub.keep_memo("alerts", b"{}")
+        assert opened.hub.writing().own_lost == 3
+        assert opened.hub.writing().events_lost == 0
         opened.unlock()
 
 
@@ -380,6 +400,7 @@ async def test_stopping_tells_how_much_could_not_be_written(tmp_path: Path) -> N
     opened.lock()
     opened.hub.emit("device", "online", b"{}")
     assert await opened.hub.stop(0.05) == 1
+    opened.unlock()
     opened._other.close()
     opened.executor.shutdown()
 
@@ -419,10 +440,7 @@ async def test_what_may_wait_is_forgotten_later(tmp_path: Path) -> None:
         assert oldest.id == 501
 
 
-async def test_a_storm_of_events_is_forgotten_as_fast_as_it_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "PATIENCE_S", 60.0)  # on a slow machine it is a lot to write
+async def test_a_storm_of_events_is_forgotten_as_fast_as_it_comes(tmp_path: Path) -> None:
     async with Opened(tmp_path / "keepline.db") as opened:
         hub = opened.hub
         for _ in range(3 * PRUNE_ROWS + 1_000):

@@ -18,6 +18,7 @@ from keepline.hub.database import Database
 from keepline.hub.local import PRUNE_EACH_S, LocalHub, Retention
 from keepline.hub.port import Outcome
 from tests.hub.stand_ins import WINDOW_S, CountingNode
+from tests.hub.test_local import Breaks
 
 DEVICES = 40
 SESSIONS_EACH = 15
@@ -57,6 +58,10 @@ class Life:
 
 
 Begin = Callable[..., Awaitable[Life]]
+
+
+def set_aside(directory: Path) -> list[str]:
+    return [path.name for path in directory.glob("*.broken-?")]
 
 
 @pytest.fixture
@@ -176,8 +181,8 @@ async def test_a_device_that_has_gone_over_is_no_longer_said_to_be_here(begin: B
     elder.node.open(await elder.hub.claim("device", "session-1"))
     heir = await begin("second")
     heir.node.open(await heir.hub.claim("device", "session-2"))
+    assert (await heir.hub.where("device")) is not None  # its claim is written
     assert await elder.hub.where("device") is None
-    assert (await heir.hub.where("device")) is not None
 
 
 async def test_what_only_the_elders_memory_had_comes_with_its_device(begin: Begin) -> None:
@@ -216,6 +221,42 @@ async def test_one_of_the_two_moves_the_windows_when_the_clock_is_set(
     clock.advance(PRUNE_EACH_S)
     heir.hub.each_second()
     assert heir.hub.waiting == 0
+
+
+@pytest.mark.parametrize("by_s", [-1.5, 1.5, -100.0])
+async def test_a_clock_that_is_set_while_both_claim_takes_no_device_from_the_newer_claim(
+    begin: Begin, clock: ManualClock, by_s: float
+) -> None:
+    elder = await begin("first")
+    heir = await begin("second", elder)
+    heir.hub.keeps_house = False
+    before = await heir.hub.claim("device", "session-1")
+    clock.step_wall(by_s)
+    for life in (elder, heir):
+        life.hub.each_second()
+    clock.advance(1.0)
+    older = await elder.hub.claim("device", "session-2")
+    await elder.hub.save(older, b"older")
+    with pytest.raises(ReplacedError):
+        await heir.hub.save(before, b"too late")
+    clock.advance(0.1)
+    newer = await heir.hub.claim("device", "session-3")
+    assert newer.state == b"older"
+    await heir.hub.save(newer, b"newer")
+
+
+async def test_a_file_that_the_other_has_set_aside_is_not_set_aside_again(
+    begin: Begin, tmp_path: Path
+) -> None:
+    elder = await begin("first")
+    heir = await begin("second", elder)
+    await heir.hub._writer.ask(Breaks())
+    claim = await heir.hub.claim("device", "session-1")
+    await heir.hub.save(claim, b"state")
+    await elder.hub._writer.ask(Breaks())
+    assert set_aside(tmp_path) == ["keepline.db.broken-1"]
+    await heir.hub.save(claim, b"newer state")
+    assert (await elder.hub.claim("device", "session-2")).state == b"newer state"
 
 
 async def test_devices_hop_between_two_writers_and_no_session_is_forgotten(begin: Begin) -> None:

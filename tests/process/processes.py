@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 from websockets.sync.client import ClientConnection, connect
@@ -32,6 +33,11 @@ def read_until(stream: IO[str] | None, event: str) -> dict[str, object]:
         if line["event"] == event:
             return line
     raise AssertionError(f"the log ended without {event}")
+
+
+def whole_lines(file: Path) -> list[str]:
+    """Return the lines of a file that others write: the last may not be whole yet."""
+    return [line.decode() for line in file.read_bytes().split(b"\n")[:-1]] if file.exists() else []
 
 
 def get(port: object, path: str) -> tuple[int, bytes]:

@@ -11,7 +11,14 @@ from typing import Any
 
 from websockets.sync.client import connect
 
-from tests.process.processes import GIVE_UP_AFTER_S, PORTS, TOKEN, Start, read_until
+from tests.process.processes import (
+    GIVE_UP_AFTER_S,
+    PORTS,
+    TOKEN,
+    Start,
+    read_until,
+    whole_lines,
+)
 from tests.process.test_device_commands import HELLO, run
 
 PATIENCE_S = 2 * GIVE_UP_AFTER_S
@@ -69,7 +76,6 @@ def test_an_alert_is_seen_acknowledged_silenced_and_over_from_the_command_line(
 
 
 def _of_connections(out: Path, number: int) -> list[dict[str, Any]]:
-    lines = out.read_text("utf-8").splitlines() if out.exists() else []
-    found = [json.loads(line) for line in lines]
+    found = [json.loads(line) for line in whole_lines(out)]
     chosen = [each for each in found if each["alert"]["about"] == "connections"]
     return chosen if len(chosen) >= number else []

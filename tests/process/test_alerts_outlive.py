@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from websockets.sync.client import connect
 
 from keepline.app import line
-from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN
+from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, whole_lines
 from tests.process.test_alerts import until
 from tests.process.test_device_commands import HELLO, run
 
@@ -62,9 +63,7 @@ class Served:
         return process
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        if not self._log.exists():
-            return []
-        lines = [json.loads(each) for each in self._log.read_text().splitlines()]
+        lines = [json.loads(each) for each in whole_lines(self._log)]
         return [each for each in lines if each["event"] == event]
 
     def connect(self, name: str) -> None:
@@ -92,8 +91,7 @@ class Served:
 
     def told(self, about: str) -> list[str]:
         """Return what somebody was told, of all processes."""
-        lines = self._out.read_text("utf-8").splitlines() if self._out.exists() else []
-        found = [json.loads(each) for each in lines]
+        found = [json.loads(each) for each in whole_lines(self._out)]
         return [
             each["what"]
             for each in found
@@ -112,6 +110,12 @@ class Served:
         found: dict[str, dict[str, Any]] = until(both)
         until(lambda: self.told("connections") and self.told("memory_bytes"))
         return found
+
+    def has_written(self, word: str) -> bool:
+        """Whether the file knows it: what was answered is written a moment later."""
+        with closing(sqlite3.connect(f"file:{self.data}/keepline.db?mode=ro", uri=True)) as file:
+            memo = file.execute("select data from memo where name = 'alerts'").fetchone()
+        return memo is not None and word.encode() in memo[0]
 
     def end(self) -> None:
         for pid in [each["heir"] for each in self.logged("upgrade_begins")]:
@@ -152,6 +156,7 @@ def test_what_is_open_at_the_end_of_a_process_is_told_once_and_over_once(
     served.asked("ack", str(before["memory_bytes"]["number"]))
     served.asked("silence", "rtt_p50_s")
     until(lambda: len(served.told("memory_bytes")) > 1)
+    until(lambda: served.has_written("rtt_p50_s"))
     process.send_signal(end)
     process.wait(GIVE_UP_AFTER_S)
     served.starts()

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from keepline.cli.alerts import sentences_about
-from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, get
+from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, get, whole_lines
 from tests.process.test_alerts import until
 from tests.process.test_device_commands import HELLO
 
@@ -60,7 +60,7 @@ class Served:
         self._admin_port = started["admin_port"]
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        lines = [json.loads(each) for each in self._log.read_text().splitlines()]
+        lines = [json.loads(each) for each in whole_lines(self._log)]
         return [each for each in lines if each["event"] == event]
 
     def connect(self, name: str) -> ClientConnection:
@@ -101,10 +101,8 @@ class Served:
 
     def told(self, about: str) -> list[dict[str, Any]]:
         """Return the notices that the command was given."""
-        lines = self._out.read_text("utf-8").splitlines() if self._out.exists() else []
-        with suppress(json.JSONDecodeError):  # the last may not be whole yet
-            return [each for each in map(json.loads, lines) if each["alert"]["about"] == about]
-        return []
+        lines = map(json.loads, whole_lines(self._out))
+        return [each for each in lines if each["alert"]["about"] == about]
 
     def end(self) -> None:
         self._process.kill()

@@ -68,7 +68,7 @@ def test_a_device_is_seen_kicked_and_explained_from_the_command_line(
     assert "it has had 1 session that ended" in told
     status, told, _ = run("events", "--device", session["device_id"], *known)
     assert [line.split()[2] for line in told.splitlines()] == ["online", "offline"]
-    assert "cause=kicked code=4002" in told
+    assert "cause=kicked initiator=operator code=4002" in told
 
     status, _, complaint = run("sessions", *where)
     assert status == 2

@@ -18,6 +18,8 @@ from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, Start, end
 HELLO = encode_masked(Opcode.TEXT, b'{"type":"hello"}', bytes(4))
 UNFOLDED = ("--set", "log.fold_per_s=1000000")
 DEVICES = 1_000
+PORT_TAKEN = 2  # the status of a process that cannot start
+TRIES = 3
 
 
 def come_and_go(port: object, number: int) -> None:
@@ -82,26 +84,35 @@ def test_a_reader_who_comes_back_is_told_how_much_was_lost(start: Start) -> None
     assert ends(process)[0] == 0
 
 
+def serving_without(stream: int, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a process without a standard stream; return it with its port once that is open."""
+    for _ in range(TRIES):
+        with socket.create_server(("127.0.0.1", 0)) as chosen:
+            port = chosen.getsockname()[1]
+        process = subprocess.Popen(
+            [*KEEPLINE, "serve", "--port", str(port), "--admin-port", "0"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: os.close(stream),  # noqa: PLW1509 (no threads here)
+            cwd=folder,
+        )
+        until = time.monotonic() + GIVE_UP_AFTER_S
+        while process.poll() is None and time.monotonic() < until:
+            if _is_open(port):
+                return process, port
+            time.sleep(0.05)
+        process.kill()
+        assert process.wait() == PORT_TAKEN  # by somebody else, between our looking and its start
+    raise AssertionError(f"no port stayed free, {TRIES} times")
+
+
 @pytest.mark.parametrize("closed", [0, 1, 2])
 def test_a_process_that_is_started_without_a_standard_stream_serves(
     closed: int, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as chosen:
-        port = chosen.getsockname()[1]
-    process = subprocess.Popen(
-        [*KEEPLINE, "serve", "--port", str(port), "--admin-port", "0"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: os.close(closed),  # noqa: PLW1509 (no threads here)
-        cwd=tmp_path,
-    )
+    process, port = serving_without(closed, tmp_path)
     try:
-        until = time.monotonic() + GIVE_UP_AFTER_S
-        while not _is_open(port):
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.05)
         come_and_go(port, 1)
         process.terminate()
         assert process.wait(GIVE_UP_AFTER_S) == 0

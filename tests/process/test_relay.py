@@ -18,6 +18,7 @@ from tests.gateway.peers import HELLO, heard
 from tests.gateway.upstream import VoiceServer, voice_server
 from tests.house.sources import ROOT
 from tests.process.processes import PORTS, Start, ends, read_until
+from tests.waiting import ANSWER_S
 
 PAGE = (ROOT / "docs" / "relay.md").read_text("utf-8")
 COMMANDS = re.findall(r"```\n(keepline serve .*)\n```", PAGE)
@@ -37,7 +38,7 @@ async def configured(server: VoiceServer) -> AsyncIterator[str]:
 
 async def configuration_of(port: object) -> object:
     """Return where a board is told to connect."""
-    async with httpx.AsyncClient(trust_env=False) as board:
+    async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_S) as board:
         url = f"http://127.0.0.1:{port}/xiaozhi/ota/"
         answer = await board.post(url, headers=IDS, json={"mac_address": IDS["Device-Id"]})
     return answer.json()["websocket"]["url"]

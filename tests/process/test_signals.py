@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from keepline.wire.frames import Opcode, encode_masked
+from tests.gateway.peers import HELLO, KEY, request
 from tests.process.processes import GIVE_UP_AFTER_S, PORTS, Start, ends, get, read_until
 
 APPLICATION = """
@@ -69,6 +72,17 @@ def device(port: object) -> Iterator[ClientConnection]:
         yield connection
 
 
+@contextmanager
+def silent(port: object) -> Iterator[socket.socket]:
+    """A device that takes a Close for nothing, as stock firmware does."""
+    with socket.create_connection(("127.0.0.1", int(str(port))), GIVE_UP_AFTER_S) as sock:
+        sock.sendall(request(Device_Id="one") + encode_masked(Opcode.TEXT, HELLO.encode(), KEY))
+        seen = b""
+        while b"session_id" not in seen:
+            seen += sock.recv(65_536)
+        yield sock
+
+
 def test_a_hangup_ends_nothing_and_is_told(start: Start) -> None:
     process = start("serve", *PORTS)
     ports = read_until(process.stderr, "started")
@@ -99,11 +113,9 @@ def test_a_second_signal_drops_who_does_not_go(start: Start) -> None:
     patient = ("--set", "profiles.xiaozhi.close_timeout_s=25", "--set", "drain.limit_s=60")
     process = start("serve", *PORTS, *patient)
     port = read_until(process.stderr, "started")["port"]
-    with device(port) as connection:
-        # A device that takes the Close for nothing, as stock firmware does.
+    with silent(port):
         os.kill(process.pid, signal.SIGTERM)
         read_until(process.stderr, "stopping")
-        connection.socket.setblocking(True)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert read_until(process.stderr, "hurrying")["connections"] in {0, 1}

@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from keepline.app import line
-from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, get
+from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, get, whole_lines
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not line.is_possible(), reason="hands sockets over as Linux does")
@@ -49,7 +49,7 @@ class Counter(Handler):
 DEVICES = 200
 NEWCOMERS_PER_S = 20
 PAUSE_S = 0.5
-LINGERS_S = 4
+LINGERS = ("--set", "drain.unready_s=300", "--set", "drain.limit_s=400")
 KEEPS = tuple("13579")
 
 
@@ -67,7 +67,7 @@ class Served:
             )
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        lines = [json.loads(each) for each in self.log_file.read_text().splitlines()]
+        lines = [json.loads(each) for each in whole_lines(self.log_file)]
         return [each for each in lines if each["event"] == event]
 
     async def started(self, times: int = 1) -> dict[str, Any]:
@@ -311,7 +311,7 @@ async def test_a_process_that_is_killed_while_it_drains_leaves_its_devices_to_it
 async def test_a_device_that_comes_to_the_heir_while_the_elder_has_it_brings_all_it_had(
     tmp_path: Path,
 ) -> None:
-    served = Served(tmp_path, "--set", f"drain.unready_s={LINGERS_S}")
+    served = Served(tmp_path, *LINGERS)
     try:
         fleet = Fleet((await served.started())["port"])
         async with await fleet.connected("device-1") as older:
@@ -327,6 +327,8 @@ async def test_a_device_that_comes_to_the_heir_while_the_elder_has_it_brings_all
                 assert closed.value.rcvd is not None
                 assert closed.value.rcvd.code == 4001
         assert fleet.wrong == []
+        for number in (signal.SIGTERM, signal.SIGINT):  # to stop, and to hurry
+            served.process.send_signal(number)
         status, said = await upgrading
         assert status == 0, said
     finally:
@@ -346,7 +348,7 @@ async def told(admin_port: int, *words: str) -> tuple[int, str]:
 
 
 async def test_operators_reach_devices_that_the_former_process_still_has(tmp_path: Path) -> None:
-    served = Served(tmp_path, "--set", "drain.unready_s=60", "--set", "drain.limit_s=120")
+    served = Served(tmp_path, *LINGERS)
     try:
         port = (await served.started())["port"]
         fleet = Fleet(port)

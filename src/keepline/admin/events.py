@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 from fastapi.exceptions import HTTPException
 
+from keepline.admin.slices import described
 from keepline.admin.views import EventPage, EventView
 from keepline.errors import HubDownError
 from keepline.gateway.registry import folded
@@ -40,6 +41,6 @@ def event_routes(hub: Hub) -> APIRouter:
         except HubDownError as error:
             raise HTTPException(503, str(error)) from None
         last = found[-1].id if found else after or 0
-        return EventPage(events=[EventView.of(each) for each in found], next=last)
+        return EventPage(events=await described(found, EventView.of), next=last)
 
     return routes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -10,9 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from keepline.gateway.endings import REASONS
 from keepline.hub.port import Outcome  # noqa: TC001 - pydantic reads the annotations
+from keepline.lifecycle.explained import explained
 from keepline.lifecycle.heartbeat import Verdict  # noqa: TC001 - pydantic reads the annotations
-from keepline.lifecycle.history import steps
-from keepline.lifecycle.states import State  # noqa: TC001 - pydantic reads the annotations
+from keepline.lifecycle.history import Step, steps
+from keepline.lifecycle.states import Origin, State
 from keepline.reasons import Advice, Initiator  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from keepline.gateway.endings import Refusal
     from keepline.gateway.session import Session
     from keepline.hub.port import Event, Totals
+    from keepline.lifecycle.explained import Explained
 
 
 Answered: TypeAlias = Literal["none", "silent"]
@@ -73,27 +76,44 @@ class SessionView(BaseModel):
 
 
 class StepView(BaseModel):
-    """One transition: `event` led to `state`, after so many seconds in the state before."""
+    """One transition: after `after_s` in the state `previous`, `event` led to `state`.
 
+    `initiator` began it, `cause` says why; where an end began that is the ending's own. All three
+    beside the event may be unknown: None or empty.
+    """
+
+    previous: str | None = None
     state: str
     event: str
+    initiator: Initiator | None = None
+    cause: str = ""
     after_s: float
 
 
 class LiveView(SessionView):
-    """A device that is connected, what it found when it came, and its last transitions."""
+    """A device that is connected, what it found when it came, and its last transitions.
+
+    `state_s` is since the last of them; None when the process before this one does not tell.
+    `held_back_s`: in so many seconds on end, up to the last, it sent more than it may.
+    """
 
     outcome: Outcome
+    state_s: float | None = None
+    held_back_s: int = 0
     steps: list[StepView]
 
     @classmethod
     def of(cls, session: Session, now: float) -> Self:
         """Return how `session` looks at `now`, attentive time."""
-        passed = steps(session.connection.lifecycle.history)
+        lifecycle = session.connection.lifecycle
+        reason = lifecycle.reason
+        ending = None if reason is None else Origin(reason.initiator, reason.cause)
         return cls(
             **SessionView.of(session, now).model_dump(),
             outcome=session.outcome,
-            steps=[StepView(**structs.asdict(step)) for step in passed],
+            state_s=round(now - lifecycle.since, 1),
+            held_back_s=session.connection.node.turns.budget.over_for_s(session.connection),
+            steps=[StepView(**step) for step in _told(explained(steps(lifecycle.history), ending))],
         )
 
 
@@ -145,7 +165,7 @@ class EndingView(BaseModel):
             told = json.decode(event.data)
             reason = REASONS.get(told["cause"])
             return cls(
-                **told,
+                **told | {"steps": _steps_in(told)},
                 at=datetime.fromtimestamp(event.at, UTC),
                 ago_s=_ago(event.at, wall),
                 advice=None if reason is None else reason.advice,
@@ -230,9 +250,13 @@ class EventView(BaseModel):
 
     @classmethod
     def of(cls, event: Event) -> Self:
-        """Return an event with its data read."""
+        """Return an event with its data read; an ending's transitions with what follows of them."""
         at = datetime.fromtimestamp(event.at, UTC)
-        return cls(**{**event._asdict(), "at": at, "data": json.decode(event.data)})
+        data = json.decode(event.data)
+        if event.kind == "offline":
+            with suppress(LookupError, TypeError):  # as another version wrote it
+                data["steps"] = _steps_in(data)
+        return cls(**{**event._asdict(), "at": at, "data": data})
 
 
 class EventPage(BaseModel):
@@ -254,6 +278,16 @@ class Kicked(BaseModel):
     device_id: str
     session_id: str
     claim: int
+
+
+def _steps_in(ending: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the transitions of an ending as it was kept; raises for one of another version."""
+    origin = Origin(ending["initiator"], ending["cause"])
+    return _told(explained([Step(**step) for step in ending["steps"]], origin))
+
+
+def _told(passed: list[Explained]) -> list[dict[str, Any]]:
+    return [structs.asdict(step) for step in passed]
 
 
 def _ago(at: float, wall: float) -> float:

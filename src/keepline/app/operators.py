@@ -180,6 +180,11 @@ def _shown_of_hub(hub: Hub) -> tuple[Shown, ...]:
             "Events that are not remembered, as too many waited to be written.",
             lambda: hub.writing().events_lost,
         ),
+        ShownCounter(
+            "keepline_hub_own_lost",
+            "Samples and notes of the gateway's own that are not kept, as too many writes waited.",
+            lambda: hub.writing().own_lost,
+        ),
         ShownHistogram(
             "keepline_hub_write_duration_seconds",
             "Time of a write from its asking to its commit.",

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from keepline.fleet.report import Report
 
 ROWS_PER_HEAD = 20
+SHARED = (
+    "They live in this process: what they take of its CPU and memory is shown, and counted by"
+    " `keepline capacity`, as the gateway's own.\n"
+)
 _COLUMNS = ("time", "connected", "talking", "conversations", "audio sent", "heard", "pongs", "died")
 
 
@@ -28,7 +32,8 @@ class DemoScreen:
     def announce(self, gateway: Gateway) -> None:
         """Say where a device connects and with which token."""
         welcome(gateway, self._console, token=gateway.settings.auth.token)
-        self._console.print("Simulated devices are talking to it. Ctrl-C ends it.\n")
+        self._console.print("Simulated devices are talking to it. Ctrl-C ends it.")
+        self._console.print(SHARED, style="dim")
 
     def show(self, report: Report) -> None:
         """Print a row for `report`, unless nothing has changed but the time."""

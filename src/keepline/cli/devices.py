@@ -18,7 +18,7 @@ from keepline.cli.options import (  # noqa: TC001 - typer reads them
     Config,
     TableAsJson,
 )
-from keepline.cli.screen import wide_screen
+from keepline.cli.screen import say, wide_screen
 from keepline.cli.sentences import in_ms, lasted, sentences_about
 from keepline.errors import StartError
 from keepline.log import clean
@@ -100,14 +100,19 @@ def device(
         return
     screen = wide_screen(LEAST_WIDTH)
     for sentence in sentences_about(view):
-        screen.print(clean(sentence))
+        say(screen, clean(sentence))
     if view.get("former") == "silent":
-        screen.print(SILENT)
+        say(screen, SILENT)
+    for connection, steps in _histories(view):
+        screen.print(f"\n{connection}:")
+        screen.print(_table_of_steps(steps))
     if view["endings"]:
+        screen.print()
         screen.print(_table_of_endings(view["endings"]))
     if view["next"] is not None:
         screen.print(f"older ones: keepline device {clean(device_id)} --after {view['next']}")
     if view["refusals"]:
+        screen.print()
         screen.print(_table_of_refusals(view["refusals"]))
 
 
@@ -186,6 +191,28 @@ def _table_of_sessions(found: list[dict[str, Any]]) -> Table:
     return table
 
 
+def _histories(view: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield what the connection that is there went through, and the last one that ended."""
+    if view["session"] is not None and view["session"]["steps"]:
+        yield "this connection", view["session"]["steps"]
+    if view["endings"] and view["endings"][0]["steps"]:
+        latest = view["endings"][0]
+        yield f"the one that ended {lasted(latest['ago_s'])} ago", latest["steps"]
+
+
+def _table_of_steps(steps: list[dict[str, Any]]) -> Table:
+    table = _table("was", "for", "became", "by", "because")
+    for each in steps:
+        table.add_row(
+            each.get("previous") or "-",
+            _briefly(each["after_s"]),
+            each["state"],
+            each.get("initiator") or "-",
+            each.get("cause") or each["event"],
+        )
+    return table
+
+
 def _table_of_endings(endings: list[dict[str, Any]]) -> Table:
     table = _table(
         "ended", "by", "cause", "code", "in state", "age", "last frame", "rtt", "address"
@@ -228,6 +255,10 @@ def _table(*columns: str) -> Table:
 def _state(session: dict[str, Any]) -> str:
     state = session["state"] if session["verdict"] == "healthy" else session["verdict"]
     return f"{state}, in the process that leaves" if session.get("former") else state
+
+
+def _briefly(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else lasted(seconds)  # noqa: PLR2004 (it is kept so)
 
 
 def _rtt(seconds: float | None) -> str:

@@ -20,6 +20,7 @@ from keepline.cli.options import (  # noqa: TC001 - typer reads them
 from keepline.log import clean
 
 EACH_S = 1.0  # how often is asked for news
+_TOLD = ("outcome", "cause", "initiator", "code", "claim")
 
 Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="Only those of one device.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many of the last ones.")]
@@ -62,7 +63,7 @@ def _print(found: list[dict[str, Any]], *, as_json: bool) -> None:
 def line_of(event: dict[str, Any]) -> str:
     """Return an event in a line: when, what, who, and what became of it."""
     data = event["data"]
-    told = {name: data[name] for name in ("outcome", "cause", "code", "claim") if name in data}
+    told = {name: data[name] for name in _TOLD if name in data}
     words = " ".join(f"{name}={value}" for name, value in told.items())
     at = event["at"][:19].replace("T", " ")
     return clean(f"{at}  {event['kind']:<7}  {event['device_id']}  {words}")

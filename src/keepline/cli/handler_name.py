@@ -58,10 +58,11 @@ def imported(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise _failed(name, error) from error  # it is there, and misses another
-        raise StartError(
-            f"there is no module {error.name}",
-            f"start keepline in the directory that holds it ({here} does not), or install it",
-        ) from error
+        if name.endswith(".py"):
+            hint = f"write {name.removesuffix('.py')}: the module's name, not its file's"
+        else:
+            hint = f"start keepline in the directory that holds it ({here} does not), or install it"
+        raise StartError(f"there is no module {error.name}", hint) from error
     except Exception as error:
         raise _failed(name, error) from error
 

@@ -13,3 +13,11 @@ def wide_screen(least_width: int) -> Console:
     screen = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     screen.width = max(screen.width, least_width)
     return screen
+
+
+def say(screen: Console, sentence: str) -> None:
+    """Print a sentence: on a terminal it breaks between words, elsewhere it stays one line."""
+    if screen.is_terminal:
+        screen.print(sentence, soft_wrap=False, width=Console().width)
+    else:
+        screen.print(sentence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import pairwise
 from typing import Any, Final
 
 _WHO: Final = {
@@ -39,11 +38,9 @@ def _present(view: dict[str, Any]) -> list[str]:
     device_id, session, endings = view["device_id"], view["session"], view["endings"]
     if session is not None:
         where = ["It is still in the process that leaves."] if session.get("former") else []
-        passed = _passed(session["steps"], "It is now")
-        return [_connected(device_id, session), *where, *passed]
+        return [_connected(device_id, session), *where, *_held_back(session)]
     if endings:
-        ended, condition, *rest = _ended(device_id, endings[0])
-        return [ended, condition, *_passed(endings[0]["steps"], "It ended in"), *rest]
+        return _ended(device_id, endings[0])
     if not view["refusals"]:
         return [f"{device_id} is not connected, and its last endings are forgotten."]
     latest = view["refusals"][0]
@@ -54,16 +51,6 @@ def _present(view: dict[str, Any]) -> list[str]:
         f" refused, {lasted(latest['ago_s'])} ago with {cause}{detail}."
     )
     return [refused]
-
-
-def _passed(steps: list[dict[str, Any]], arrived: str) -> list[str]:
-    """Return what it went through, with how long it was in each state but the last."""
-    if len(steps) < 2:  # noqa: PLR2004 (one is where it began)
-        return []
-    through = ", ".join(
-        f"{before['state']} {lasted(after['after_s'])}" for before, after in pairwise(steps)
-    )
-    return [f"It went through: {through}. {arrived} {steps[-1]['state']}."]
 
 
 def _total(totals: dict[str, Any]) -> str:
@@ -95,11 +82,21 @@ def in_ms(seconds: float) -> str:
     return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"  # noqa: PLR2004
 
 
+def _held_back(session: dict[str, Any]) -> list[str]:
+    seconds = session.get("held_back_s")
+    if not seconds:
+        return []
+    more = "more messages than `wire.messages_per_s` allows"
+    return [f"It sends {more}, for {lasted(seconds)} now, and is read less."]
+
+
 def _connected(device_id: str, session: dict[str, Any]) -> str:
+    state_s = session.get("state_s")  # the process that leaves may be too old to tell
+    so_far = "" if state_s is None else f" for {lasted(state_s)}"
     return (
         f"{device_id} has been connected for {lasted(session['age_s'])}, from"
-        f" {session['address'] or 'an unknown address'}: {session['state']}, {session['verdict']};"
-        f" last frame {lasted(session['last_frame_s'])} ago, last byte"
+        f" {session['address'] or 'an unknown address'}: {session['state']}{so_far},"
+        f" {session['verdict']}; last frame {lasted(session['last_frame_s'])} ago, last byte"
         f" {lasted(session['last_byte_s'])} ago, {_heart(session)}"
         f" (session {session['session_id']}, claim {session['claim']})."
     )
@@ -130,5 +127,7 @@ def _ended(device_id: str, ending: dict[str, Any]) -> list[str]:
 
 def _heart(known: dict[str, Any]) -> str:
     rtt_s, pings, failures = known["average_rtt_s"], known["pings"], known["ping_failures"]
+    if not pings:
+        return "never pinged"
     rtt = "no pong so far" if rtt_s is None else f"RTT {in_ms(rtt_s)}"
     return f"{rtt}, {pings} {'ping' if pings == 1 else 'pings'}, {failures} unanswered"

@@ -64,7 +64,7 @@ async def admit(door: Door) -> None:
         _forget_the_way(error)
         door.refuse(error)
     except TimeoutError:
-        _give_up_late(door)
+        give_up_late(door)
     except HelloError as error:
         _forget_the_way(error)
         door.give_up(CloseReason.BAD_REQUEST, error.reason, error.detail)
@@ -151,11 +151,13 @@ async def _judge(door: Door, request: Request, deadline: Deadline) -> Identity:
     """Ask the authenticator, when its turn comes; cancelled when the device leaves meanwhile.
 
     Raises RefusedError, 503 for who has waited too long, 500 for whatever else an authenticator
-    raises, and ConnectionResetError.
+    raises, ConnectionResetError, and TimeoutError for an answer after the deadline.
     """
     turnstile = door.node.governor.turnstile
     with turnstile.free() or await turnstile.wait(door, request, deadline):
-        return await _ask(door, request)
+        identity = await _ask(door, request)
+    deadline.check()  # an authenticator may swallow that it was cancelled
+    return identity
 
 
 async def _ask(door: Door, request: Request) -> Identity:
@@ -178,7 +180,7 @@ async def _ask(door: Door, request: Request) -> Identity:
         door.judging = None
 
 
-def _give_up_late(door: Door) -> None:
+def give_up_late(door: Door) -> None:
     """The deadline is over: say whose time it was."""
     if door.is_judged:
         door.node.log.warning("authenticator_too_slow")

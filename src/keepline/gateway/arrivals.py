@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from keepline.errors import RefusedError
 from keepline.gateway.addresses import Addresses
-from keepline.gateway.admission import admit
+from keepline.gateway.admission import admit, give_up_late
 from keepline.gateway.deadlines import Deadlines
 from keepline.gateway.endings import refusal_of
 from keepline.gateway.flapping.flapping import Flapping
@@ -37,7 +37,7 @@ SLICE_S = 0.02
 """So long at most does the next slice wait for one that does not end."""
 
 GIVEN_UP_S = 1.0
-"""So long after the last was cancelled all should have ended: an authenticator is outside code."""
+"""So long after it was cancelled each should have ended: an authenticator is outside code."""
 
 RETRY_AFTER_S = 10  # what stock firmware waits between its tries anyway
 
@@ -121,7 +121,7 @@ class Arrivals:
     async def give_up(self, *owners: dict[asyncio.Task[None], Door]) -> None:
         """Cancel what they hold, a slice at a time: each answers its device.
 
-        Who does not end is answered for, holds no room any more, and is told of as a stray.
+        Who does not end is written off, and answered for.
         """
         # Cancelled before its first turn, an admission would answer nobody, and leave its socket.
         for _ in range(TURNS_TO_HTTP):
@@ -137,16 +137,29 @@ class Arrivals:
         if slow:
             _, late = await asyncio.wait(slow, timeout=GIVEN_UP_S)
             for task in late:
-                self._answer_for(task, slow[task])
+                self._write_off(task, slow[task])
+                slow[task].give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
 
-    def _answer_for(self, task: asyncio.Task[None], door: Door) -> None:
+    def _write_off(self, task: asyncio.Task[None], door: Door) -> None:
+        """An admission does not end: it holds no room from now on, and is told of as a stray."""
         self._forget(task)
         judge = self._node.gate.authenticator if door.is_judged else None
         self._node.isolation.strays.admission(task, judge)
-        door.give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
+
+    def _end_overdue(self) -> None:
+        """Answer for those that their deadline has told to end, and that have not."""
+        for task in self.deadlines.take_overdue(GIVEN_UP_S):
+            door = self.admissions.get(task)
+            if door is None:
+                continue
+            if door.is_judged:
+                self._node.governor.turnstile.lose(task)
+            self._write_off(task, door)
+            give_up_late(door)
 
     def each_second(self, now: float) -> None:
         """Forget what does not matter any more, and let go who has calmed down."""
+        self._end_overdue()
         self.addresses.each_second(now)
         self.flapping.each_second(now)
 

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 class Beside:
     """Tasks, timers and calls of the device's tools: all of them end with the session."""
 
-    __slots__ = ("tasks", "timers", "toolbox")
+    __slots__ = ("is_told_full", "tasks", "timers", "toolbox")
 
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[None]] = set()
         self.timers: set[Timer] = set()
         self.toolbox: Toolbox | None = None
+        self.is_told_full = False  # that the inbox had no room for a question, since it had some
 
     @property
     def is_quiet(self) -> bool:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from keepline.errors import FloodError, PeerError
 from keepline.gateway import probing, unfinished
 from keepline.gateway.backlog import Put
+from keepline.gateway.budget import ONE_OF, SMALL_READ_BYTES
 from keepline.gateway.outbox import Outbox
 from keepline.gateway.sockets import abort, end_output
 from keepline.gateway.turns import LARGE_READ_BYTES
 from keepline.lifecycle.heartbeat import PINGED, Heartbeat, Verdict, means_of_asking
+from keepline.lifecycle.machine import loss
 from keepline.lifecycle.states import Effect, Event, State
 from keepline.reasons import CloseReason
 from keepline.wire import frames
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 UNREAD = frozenset({CloseReason.HEARTBEAT_TIMEOUT, CloseReason.SLOW_READER})
 
 UNHEARD_LOOK_S = 1.0
+
+_OTHERS = ONE_OF - 1
+_CONTROLS = "more control frames per second than allowed"
 
 # Looked up a few times for every ping; an enum's own look-up is slow in Python 3.11.
 _ACTIVE, _IDLE, _HEALTHY = State.ACTIVE, State.IDLE, Verdict.HEALTHY
@@ -101,22 +106,36 @@ class Connection(asyncio.Protocol):
             event = whole_frame(data, MASKED, node.limits.message_bytes)
         else:
             event = reader.receive_whole(data)
-        if event is not None:
-            self._on_event(event)
-        else:
+        if event is None:
             self._receive_parts(data)
+            return
+        self._on_event(event)
+        if not node.counters.frames_in & _OTHERS:
+            node.turns.budget.see(self)
 
     def _receive_parts(self, data: bytes) -> None:
         """Several frames or parts of them; what is beyond one turn's worth waits for the next."""
         reader = self._reader
         if reader is None:
             reader = self._reader = FrameReader(self.node.limits, masked=True)
-        for event in reader.receive(data):
+        events = reader.receive(data)
+        for event in events:
             self._on_event(event)
         self._release_reader()
-        if reader.pending or len(data) >= LARGE_READ_BYTES:
+        turns = self.node.turns
+        if turns.budget.spend(self, len(events) or 0 < len(data) < SMALL_READ_BYTES):
             self._hold(HOLD_TURN)
-            self.node.turns.give(self)
+            turns.hold_back(self)
+        elif reader.pending or len(data) >= LARGE_READ_BYTES:
+            self._hold(HOLD_TURN)
+            turns.give(self)
+
+    def watch(self, *, closely: bool) -> None:
+        """Have every frame counted against the budget, or again only those that come together."""
+        if self._reader is None:
+            self._reader = FrameReader(self.node.limits, masked=True)
+        self._reader.watch(closely=closely)
+        self._release_reader()
 
     def next_turn(self) -> None:
         """Go on with what the last turn had no time for; not while the peer does not read."""
@@ -167,12 +186,12 @@ class Connection(asyncio.Protocol):
         if rtt_s is not None:
             node.counters.rtt.observe(rtt_s)
         elif not self._may_send_control():  # nobody asked for it
-            self._end_flood()
+            self.end_flood(_CONTROLS)
 
     def _on_ping(self, payload: bytes) -> None:
         self.node.counters.pings_received += 1
         if not self._may_send_control():
-            self._end_flood()
+            self.end_flood(_CONTROLS)
         elif self.outbox is not None:
             self.outbox.unanswered_ping = payload
         else:
@@ -193,10 +212,10 @@ class Connection(asyncio.Protocol):
         self.fail(error)
         end_output(self.transport)
 
-    def _end_flood(self) -> None:
+    def end_flood(self, detail: str) -> None:
         """Throw it out, and do not hear for the bound of its Close what else it says."""
         if not self._holds & HOLD_END:
-            self.fail(FloodError("more control frames per second than allowed"))
+            self.fail(FloodError(detail))
             self._hold(HOLD_END)
 
     def _may_send_control(self) -> bool:
@@ -404,6 +423,13 @@ class Connection(asyncio.Protocol):
             self.lifecycle.detail = detail
         self.advance(Event.CLOSE, reason)
 
+    def drop(self) -> None:
+        """Drop TCP now: what has begun to end is waited for no longer."""
+        if self.lifecycle.reason is None:
+            self.transport.abort()
+        else:
+            self.advance(Event.CLOSE_DUE)
+
     def stop_hearing(self, reason: CloseReason, detail: str) -> None:
         """Begin the end, and do not hear for the bound of its Close what else it says."""
         self.close(reason, detail)
@@ -421,7 +447,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP is gone, whoever ended it; this comes exactly once."""
-        self.advance(Event.TRANSPORT_LOST, self.node.isolation.faults.of_socket(exc))
+        reason = self.node.isolation.faults.of_socket(exc)
+        self.advance(loss(reason), reason)
 
     def advance(self, event: Event, reason: CloseReason | None = None) -> None:
         """Put one event to the table and perform what it decides."""

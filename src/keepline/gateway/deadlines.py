@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from keepline.lifecycle.profile import HANDSHAKE_S
 
@@ -17,12 +17,13 @@ MOST_KEPT_WAITING_S: Final = HANDSHAKE_S - 1.0
 class Deadlines:
     """Makes deadlines that are all `timeout_s` away when they begin."""
 
-    __slots__ = ("_loop", "_timeout_s", "_timer", "_waiting")
+    __slots__ = ("_loop", "_overdue", "_timeout_s", "_timer", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeout_s: float) -> None:
         self._loop = loop
         self._timeout_s = timeout_s
         self._waiting: dict[Deadline, None] = {}  # whose own time was not changed; soonest first
+        self._overdue: dict[asyncio.Task[Any], float] = {}  # told to end, and since when
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -42,6 +43,23 @@ class Deadlines:
         if not self._waiting and self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def tell(self, task: asyncio.Task[Any]) -> None:
+        """The time of a task is over: cancel what it waits for."""
+        self._overdue[task] = self._loop.time()
+        task.cancel()
+
+    def ended(self, task: asyncio.Task[Any]) -> None:
+        """A task that was told has left its block; idempotent."""
+        self._overdue.pop(task, None)
+
+    def take_overdue(self, for_s: float) -> list[asyncio.Task[Any]]:
+        """Return, once, who was told so long ago and has not left its block."""
+        past = self._loop.time() - for_s
+        found = [task for task, since in self._overdue.items() if since <= past]
+        for task in found:
+            del self._overdue[task]
+        return found
 
     def _look(self) -> None:
         self._timer = None
@@ -104,7 +122,12 @@ class Deadline:
         """The time is over: cancel what the task waits for."""
         self._expired = True
         if self._task is not None:
-            self._task.cancel()
+            self._all.tell(self._task)
+
+    def check(self) -> None:
+        """Raise TimeoutError for who goes on although the time is over."""
+        if self._expired:
+            raise TimeoutError
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
@@ -120,6 +143,8 @@ class Deadline:
         if self._timer is not None:
             self._timer.cancel()
         task, self._task = self._task, None
+        if self._expired and task is not None:
+            self._all.ended(task)
         # Who is cancelled by somebody else as well stays cancelled.
         stays = not self._expired or task is None or task.uncancel() > 0
         if not stays and kind is asyncio.CancelledError:

@@ -12,7 +12,7 @@ from keepline.gateway.connection import Connection
 from keepline.gateway.gone import GONE
 from keepline.gateway.refusals import RETRY_AFTER_S
 from keepline.gateway.sockets import end_output
-from keepline.lifecycle.machine import Lifecycle
+from keepline.lifecycle.machine import Lifecycle, loss
 from keepline.lifecycle.states import Effect, Event, State
 from keepline.reasons import CloseReason
 from keepline.wire.forwarded import forwarded_for, forwarded_secure
@@ -213,7 +213,7 @@ class Door(asyncio.Protocol):
         """TCP is gone; whoever was answered is counted already."""
         if self.lifecycle.reason is None:
             self.node.counters.disconnects[reason] += 1
-        self.advance(Event.TRANSPORT_LOST, reason)
+        self.advance(loss(reason), reason)
 
     def _asked(self) -> Request | None:
         """Return the request, as far as it has come whole and in order."""

@@ -82,7 +82,7 @@ async def _hand_over(session: Session) -> None:
 
 async def _see_off(node: Node, session: Session) -> None:
     """Wait for no Close any more: the device has come back elsewhere, and asks for what it left."""
-    session.connection.transport.abort()
+    session.connection.drop()
     # No session pays for an event that only this wait would need.
     while session in node.registry:
         await asyncio.sleep(LOOK_S)

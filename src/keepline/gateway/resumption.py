@@ -83,11 +83,19 @@ class Parting(NamedTuple):
 
 
 async def save_snapshot(session: Session) -> None:
-    """Save a snapshot of a session that goes on; what cannot be kept now is told in the log."""
-    node = session.connection.node
+    """Save a snapshot of a session that goes on; what cannot be kept now is told in the log.
+
+    Of an inbox that stays full once.
+    """
+    node, beside = session.connection.node, session.beside()
     if session.inbox is not None and session.inbox.is_full:
-        node.log.warning("state_not_saved", device_id=session.device_id, error="its inbox is full")
+        if not beside.is_told_full:
+            beside.is_told_full = True
+            error = "its inbox is full"
+            node.log.warning("state_not_saved", device_id=session.device_id, error=error)
+        await asyncio.sleep(0)  # who asks without end, and never waits, would stop the loop
         return
+    beside.is_told_full = False
     question = _Question(node)
     node.memory.expect(session, question.answer)
     try:

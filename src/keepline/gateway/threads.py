@@ -269,7 +269,8 @@ async def _taken(ready: asyncio.Queue[Part | None]) -> AsyncIterator[Part]:
 async def _given(ready: asyncio.Queue[Part | None], part: Part | None, speech: Speech) -> bool:
     """Hand one part over when there is room; False when nobody takes it any more."""
     putting = asyncio.ensure_future(ready.put(part))
-    await asyncio.wait({putting, speech.ended}, return_when=asyncio.FIRST_COMPLETED)
-    if not putting.done():
-        putting.cancel()
+    try:
+        await asyncio.wait({putting, speech.ended}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        putting.cancel()  # nothing, where there was room
     return not speech.done

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from keepline.gateway.budget import Budget
+
 if TYPE_CHECKING:
     from keepline.gateway.connection import Connection
     from keepline.gateway.node import Node
@@ -15,15 +17,17 @@ LARGE_READ_BYTES: Final = 32_768
 class Turns:
     """Hands out the turns of those that send more than one turn can handle.
 
-    Nothing is kept of anybody else, and of these for a second. Beyond `wire.full_turns_per_s` a
-    connection is not read for the rest of the second: its peer's own TCP holds it back, and no
-    message is lost. Each has one turn before it at most, whatever its output does meanwhile.
+    Nothing is kept of anybody else, and of these for a second. Beyond `wire.full_turns_per_s`, or
+    its `budget` of messages, a connection is not read for the rest of the second: its peer's own
+    TCP holds it back, and no message is lost. Each has one turn before it at most, whatever its
+    output does meanwhile.
     """
 
-    __slots__ = ("_controls", "_node", "_queued", "_second", "_taken", "_waiting")
+    __slots__ = ("_controls", "_node", "_queued", "_second", "_taken", "_waiting", "budget")
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.budget = Budget(node.limits)
         self._taken: dict[Connection, int] = {}
         self._second = 0
         self._controls: dict[Connection, int] = {}  # in this second
@@ -43,6 +47,10 @@ class Turns:
         if taken <= self._node.limits.full_turns_per_s:
             self._queue(connection)
             return
+        self.hold_back(connection)
+
+    def hold_back(self, connection: Connection) -> None:
+        """Have `connection`, which is not read meanwhile, go on in the next second."""
         self._node.counters.peers_held_back += 1
         self._waiting[connection] = None
 
@@ -59,6 +67,7 @@ class Turns:
 
     def each_second(self) -> None:
         """Begin a new second: who was held goes on."""
+        self.budget.each_second()
         waiting, self._waiting = self._waiting, {}
         self._taken.clear()
         self._mind_the_second()

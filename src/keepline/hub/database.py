@@ -54,6 +54,7 @@ class Database:
                 raise _cannot_open(path, error) from error
             self.set_aside = _set_aside(path)
             self._connection = _open(path)
+        self._inode = _inode_of(path)  # while two share a file, the other may have set it aside
 
     def apply(self, operations: Sequence[Operation]) -> list[object]:
         """Run all in one transaction; return what each returned or raised for itself.
@@ -101,10 +102,11 @@ class Database:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
-            if self._is_broken and self.path is not None:
+            if self._is_broken and self.path is not None and self._inode == _inode_of(self.path):
                 self.set_aside = _set_aside(self.path)
             self._is_broken = False
             self._connection = _open(self.path, given=self._given)
+            self._inode = _inode_of(self.path)
         return self._connection
 
 
@@ -163,6 +165,14 @@ def _check(connection: sqlite3.Connection) -> None:
         error = sqlite3.DatabaseError(verdict)
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
+
+
+def _inode_of(path: Path | None) -> int | None:
+    """Return which file is there, None for none."""
+    try:
+        return None if path is None else path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _set_aside(path: Path) -> Path:

@@ -74,6 +74,8 @@ class Elder(Protocol):
 class LocalHub:
     """See `port.Hub`. `events_lost` counts events that found no room, or could never be written.
 
+    `own_lost` counts what the node wanted to keep of itself, rows and memos, and found no room.
+
     `node` is the name of one life of one process. While an elder leaves there are two on one file:
     what each writes is a transaction of its own, claims are numbered by the file, and one of the
     two `keeps_house`, which forgets what is to be forgotten.
@@ -91,6 +93,7 @@ class LocalHub:
         on_trouble: Callable[[Exception | None], None],
     ) -> None:
         self.events_lost = 0
+        self.own_lost = 0
         self.keeps_house = True
         self.may_wait: Callable[[], bool] = lambda: False  # whether there is better to do now
         self.on_dropped: Callable[[int, Exception | None], None] = lambda _count, _error: None
@@ -283,7 +286,8 @@ class LocalHub:
 
     def keep_rows(self, rows: Sequence[Row], kept: Mapping[float, tuple[int, int]]) -> None:
         """Write rows; see `port.Hub`."""
-        self._writer.note(KeepRows(rows, kept))
+        if not self._writer.note(KeepRows(rows, kept)):
+            self.own_lost += len(rows)
 
     async def rows(self) -> Sequence[Row]:
         """Return every row; see `port.Hub`."""
@@ -291,7 +295,8 @@ class LocalHub:
 
     def keep_memo(self, name: str, data: bytes) -> None:
         """Keep a document; see `port.Hub`."""
-        self._writer.note(KeepMemo(name, data))
+        if not self._writer.note(KeepMemo(name, data)):
+            self.own_lost += 1
 
     async def memo(self, name: str) -> bytes | None:
         """Return a document; see `port.Hub`."""
@@ -308,6 +313,7 @@ class LocalHub:
             writer.trouble is not None,
             self.events_lost,
             writer.latency,
+            self.own_lost,
         )
 
     def each_second(self) -> None:
@@ -316,11 +322,14 @@ class LocalHub:
         self._make_up_for_refused()
         now, wall = self._clock.now(), self._clock.wall()
         jumped_s = wall - now - self._apart_s
-        self._apart_s = wall - now
-        self._least_apart_s = min(self._least_apart_s, self._apart_s)
+        is_jump = abs(jumped_s) >= JUMP_S
+        # Two that share a file compare when they were asked for a device: neither steps alone.
+        if is_jump or not (self._database.is_shared or self._elder is not None):
+            self._apart_s = wall - now
+        self._least_apart_s = min(self._least_apart_s, wall - now)
         if not self.keeps_house:
             return
-        if abs(jumped_s) >= JUMP_S:
+        if is_jump:
             self._writer.note(ShiftWindows(jumped_s))
         if now >= self._prune_at:
             self._prune_at = now + (PRUNE_LATER_S if self.may_wait() else PRUNE_EACH_S)

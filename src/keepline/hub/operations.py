@@ -406,7 +406,7 @@ class ShiftWindows(NamedTuple):
         transaction.execute(
             "update state set until = until + ? where until is not null", (self.by_s,)
         )
-        transaction.execute("update own set since = since + ? where node = ''", (self.by_s,))
+        transaction.execute("update own set since = since + ?", (self.by_s,))
 
 
 class Prune(NamedTuple):

@@ -127,6 +127,7 @@ class Writing(NamedTuple):
     """What waits to be written, and how long it took so far: from asking to commit, in all.
 
     `is_down` while what was tried last has failed; `latency` is one observation for each write.
+    `own_lost` counts rows and memos that found no room, as `events_lost` does events.
     """
 
     waiting: int
@@ -136,6 +137,7 @@ class Writing(NamedTuple):
     is_down: bool = False
     events_lost: int = 0
     latency: Histogram | None = None
+    own_lost: int = 0
 
 
 class Holder(Protocol):
@@ -244,14 +246,15 @@ class Hub(Protocol):
     def keep_rows(self, rows: Sequence[Row], kept: Mapping[float, tuple[int, int]]) -> None:
         """Write rows as `emit` notes an event, and forget all outside `kept`.
 
-        That has the first and last number that is kept, by step.
+        That has the first and last number that is kept, by step. Rows that find no room are
+        counted in `own_lost`.
         """
 
     async def rows(self) -> Sequence[Row]:
         """Return every row that is kept, of each step in order. Raises HubDownError."""
 
     def keep_memo(self, name: str, data: bytes) -> None:
-        """Keep a small document in place of the one of that name, as `emit` notes an event."""
+        """Keep a small document in place of the one of that name, as `keep_rows` writes rows."""
 
     async def memo(self, name: str) -> bytes | None:
         """Return what was kept by that name last, None for nothing. Raises HubDownError."""

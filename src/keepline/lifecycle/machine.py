@@ -9,7 +9,7 @@ from msgspec import Struct
 from keepline.errors import IllegalTransitionError
 from keepline.lifecycle.history import append, latest_state
 from keepline.lifecycle.states import TABLE, Effect, Event, State
-from keepline.reasons import CloseReason
+from keepline.reasons import CloseReason, Initiator
 
 # Events that can have one reason only bring it themselves.
 IMPLIED: Final = {
@@ -19,6 +19,11 @@ IMPLIED: Final = {
 
 # The states of a connection that has no reason to end.
 LIVING: Final = frozenset({State.CONNECTING, State.AUTHENTICATING, State.ACTIVE, State.IDLE})
+
+
+def loss(reason: CloseReason) -> Event:
+    """Return which event the loss of TCP for this reason is."""
+    return Event.HUNG_UP if reason.initiator is Initiator.DEVICE else Event.TRANSPORT_LOST
 
 
 class Transition(NamedTuple):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from keepline.reasons import Initiator
+
 
 class State(StrEnum):
     """Where a connection is in its life."""
@@ -40,7 +42,8 @@ class Event(StrEnum):
     CLOSE = "close"  # anybody decided to end it
     PEER_CLOSED = "peer_closed"  # the peer's Close frame
     CLOSE_DUE = "close_due"  # the time for a civil ending is over
-    TRANSPORT_LOST = "transport_lost"  # TCP is gone
+    HUNG_UP = "hung_up"  # TCP is gone, and the peer wanted it so: FIN, RST, or its Close before
+    TRANSPORT_LOST = "transport_lost"  # TCP is gone, and the peer had no part in it
     CLEANED = "cleaned"  # cleanup has finished
 
 
@@ -80,6 +83,7 @@ TABLE: Final[dict[State, dict[Event, Row]]] = {
         Event.REFUSED: _REFUSED,
         # No frames yet, so no Close frame: also how a plain HTTP answer ends.
         Event.CLOSE: Row(State.DISCONNECTING, (Effect.CLOSE_TRANSPORT, Effect.ARM_CLOSE_BOUND)),
+        Event.HUNG_UP: _LOST,
         Event.TRANSPORT_LOST: _LOST,
     },
     State.AUTHENTICATING: {
@@ -87,6 +91,7 @@ TABLE: Final[dict[State, dict[Event, Row]]] = {
         Event.HELLO: Row(State.ACTIVE, (Effect.START_HEARTBEAT,)),
         Event.CLOSE: _CLOSING,
         Event.PEER_CLOSED: _ANSWERING,
+        Event.HUNG_UP: _LOST,
         Event.TRANSPORT_LOST: _LOST,
     },
     State.ACTIVE: {
@@ -94,6 +99,7 @@ TABLE: Final[dict[State, dict[Event, Row]]] = {
         Event.SILENT: Row(State.HEARTBEAT_TIMEOUT),
         Event.CLOSE: _CLOSING,
         Event.PEER_CLOSED: _ANSWERING,
+        Event.HUNG_UP: _LOST,
         Event.TRANSPORT_LOST: _LOST,
     },
     State.IDLE: {
@@ -101,11 +107,13 @@ TABLE: Final[dict[State, dict[Event, Row]]] = {
         Event.SILENT: Row(State.HEARTBEAT_TIMEOUT),
         Event.CLOSE: _CLOSING,
         Event.PEER_CLOSED: _ANSWERING,
+        Event.HUNG_UP: _LOST,
         Event.TRANSPORT_LOST: _LOST,
     },
     State.HEARTBEAT_TIMEOUT: {
         Event.CLOSE: _CLOSING,
         Event.PEER_CLOSED: _ANSWERING,
+        Event.HUNG_UP: _LOST,
         Event.TRANSPORT_LOST: _LOST,
     },
     State.DISCONNECTING: {
@@ -114,12 +122,14 @@ TABLE: Final[dict[State, dict[Event, Row]]] = {
         Event.CLOSE: Row(State.DISCONNECTING),
         Event.PEER_CLOSED: Row(State.DISCONNECTING, (Effect.CLOSE_TRANSPORT,)),
         Event.CLOSE_DUE: _ABORTED,
+        Event.HUNG_UP: _LOST,
         Event.TRANSPORT_LOST: _LOST,
     },
     State.REJECTED: {
         Event.REFUSED: Row(State.REJECTED),
         Event.CLOSE: Row(State.REJECTED),
         Event.CLOSE_DUE: _ABORTED,
+        Event.HUNG_UP: _LOST,
         Event.TRANSPORT_LOST: _LOST,
     },
     State.CLEANUP: {
@@ -128,6 +138,7 @@ TABLE: Final[dict[State, dict[Event, Row]]] = {
         Event.CLOSE: Row(State.CLEANUP),
         Event.PEER_CLOSED: Row(State.CLEANUP),
         Event.CLOSE_DUE: Row(State.CLEANUP),
+        Event.HUNG_UP: Row(State.CLEANUP),
         Event.TRANSPORT_LOST: Row(State.CLEANUP),
         Event.CLEANED: Row(State.CLOSED),
     },
@@ -137,6 +148,31 @@ TABLE: Final[dict[State, dict[Event, Row]]] = {
         Event.CLOSE: Row(State.CLOSED),
         Event.PEER_CLOSED: Row(State.CLOSED),
         Event.CLOSE_DUE: Row(State.CLOSED),
+        Event.HUNG_UP: Row(State.CLOSED),
         Event.TRANSPORT_LOST: Row(State.CLOSED),
     },
+}
+
+
+class Origin(NamedTuple):
+    """Who began a transition, and why: in words or, where an end began, by its reason's name."""
+
+    initiator: Initiator
+    cause: str
+
+
+# Where an end begins its reason tells both; of every other transition the event does.
+ORIGINS: Final[dict[Event, Origin]] = {
+    Event.REQUEST_ACCEPTED: Origin(Initiator.DEVICE, "its request was in order"),
+    Event.REFUSED: Origin(Initiator.US, "it was refused in HTTP"),
+    Event.HELLO: Origin(Initiator.DEVICE, "its hello was accepted"),
+    Event.QUIET: Origin(Initiator.US, "no data for session.idle_after_s"),
+    Event.ACTIVITY: Origin(Initiator.DEVICE, "data came"),
+    Event.SILENT: Origin(Initiator.US, "no sign of life"),
+    Event.CLOSE: Origin(Initiator.US, "it was judged dead, so it was closed"),
+    Event.PEER_CLOSED: Origin(Initiator.DEVICE, "it sent a Close"),
+    Event.HUNG_UP: Origin(Initiator.DEVICE, "it hung up"),
+    Event.CLOSE_DUE: Origin(Initiator.US, "it was waited for no longer"),
+    Event.TRANSPORT_LOST: Origin(Initiator.NETWORK, "TCP was lost"),
+    Event.CLEANED: Origin(Initiator.US, "cleanup was done"),
 }

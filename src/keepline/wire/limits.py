@@ -21,8 +21,11 @@ class Limits:
     number. `frames_per_turn` is how many frames one call of `FrameReader.receive` handles.
     `full_turns_per_s` is how many turns full of frames, or reads of 32 KiB, a peer gets in a second
     before it is not read for the rest of it; applied by the connection, which has a clock.
-    `control_frames_per_s` bounds pings and pongs together, as a rate and as a burst, in the
-    same way.
+    `messages_per_s` is how many messages a peer gets read in a second, before the same: ten times
+    what audio in frames of 20 ms is, so that nobody who speaks meets it; a read of less than 512
+    bytes that ends no message counts as one. `flooding_after_s`: who used it up in each of so many
+    seconds is closed. `control_frames_per_s` bounds pings and pongs together, as a rate and as a
+    burst.
     """
 
     head_bytes: Positive = 8192
@@ -33,6 +36,8 @@ class Limits:
     message_fragments: Positive = 256
     frames_per_turn: Positive = 64
     full_turns_per_s: Positive = 32
+    messages_per_s: Positive = 500
+    flooding_after_s: Positive = 60
     control_frames_per_s: Positive = 20
 
     def before_hello(self) -> Limits:

@@ -77,6 +77,7 @@ class FrameReader:
         "_assembly",
         "_at",
         "_calm",
+        "_closely",
         "_ended",
         "_mask",
         "_rest",
@@ -89,6 +90,7 @@ class FrameReader:
         self.limits = limits
         self._mask = MASKED if masked else UNMASKED
         self._calm = True  # nothing is held, open or over: a whole frame may take the short way
+        self._closely = False  # never calm
         self._ended = False
         self._assembly: Assembly | None = None
         self._rest = b""  # not parsed yet: the start of a frame, or more than one turn's worth
@@ -126,8 +128,14 @@ class FrameReader:
 
     @property
     def is_calm(self) -> bool:
-        """Whether it holds nothing and has not ended: a new reader would do as well."""
+        """Whether it holds nothing, is not watched and has not ended: a new one would do."""
         return self._calm
+
+    def watch(self, *, closely: bool) -> None:
+        """Have no frame take the short way, so that all are counted in one place; or do again."""
+        self._closely = closely
+        held = self._rest or self._assembly is not None
+        self._calm = not (closely or self._ended or held)
 
     def receive_whole(self, data: bytes) -> Event | None:
         """Take the short way of `whole_frame`, if nothing is held; None for everything else."""
@@ -152,7 +160,7 @@ class FrameReader:
             self._rest, self._at = data, at
         else:
             self._rest, self._at = data[at:], 0
-        self._calm = not self._rest and self._assembly is None
+        self._calm = not (self._closely or self._rest) and self._assembly is None
 
     def _step(self, data: bytes, at: int, events: list[Event]) -> int:
         """Handle one frame or what is there of it; return where it ends, `at` if too little is."""

@@ -305,6 +305,35 @@ async def test_a_device_is_told_with_transitions_and_totals(desk: Desk) -> None:
     assert device["totals"]["connected_s"] == pytest.approx(31, abs=0.2)
 
 
+async def test_each_transition_is_told_with_who_began_it_and_why_also_afterwards(
+    desk: Desk,
+) -> None:
+    life = desk.world.connect("one")
+    desk.world.pass_time(31.0)
+    _, there = await desk.ask("/api/devices/one")
+    await desk.ask("/api/devices/one/kick", "POST")
+    _, leaving = await desk.ask("/api/devices/one")
+    life.loses_tcp()
+    _, gone = await desk.ask("/api/devices/one")
+
+    def told(steps: list[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+        return [
+            (each["previous"], each["state"], each["initiator"], each["cause"]) for each in steps
+        ]
+
+    passed = [
+        ("connecting", "authenticating", "device", "its request was in order"),
+        ("authenticating", "active", "device", "its hello was accepted"),
+        ("active", "idle", "us", "no data for session.idle_after_s"),
+        ("idle", "disconnecting", "operator", "kicked"),
+        ("disconnecting", "cleanup", "device", "it hung up"),
+    ]
+    assert told(there["session"]["steps"]) == passed[:3]
+    assert there["session"]["state_s"] == pytest.approx(1, abs=0.2)
+    assert told(leaving["session"]["steps"]) == passed[:4]
+    assert told(gone["endings"][0]["steps"]) == passed
+
+
 @pytest.fixture
 def away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: Any, **__: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -29,6 +30,27 @@ async def test_events_are_the_newest_ones_or_those_behind_one(desk: Desk) -> Non
     assert [event["kind"] for event in all_of_one["events"]] == ["online", "offline"]
     _, none = await desk.ask("/api/events", after=newest["next"])
     assert none == {"events": [], "next": newest["next"]}
+
+
+async def test_an_ending_among_events_says_of_each_transition_who_began_it(desk: Desk) -> None:
+    desk.world.connect("one").loses_tcp()
+    _, found = await desk.ask("/api/events", device="one")
+    last = found["events"][-1]["data"]["steps"][-1]
+    assert last == {
+        "previous": "active",
+        "state": "cleanup",
+        "event": "hung_up",
+        "initiator": "device",
+        "cause": "device_closed",
+        "after_s": 0.0,
+    }
+
+
+@pytest.mark.parametrize("data", [b"[]", b"{}", b'{"cause":"a","initiator":"us","steps":[1]}'])
+async def test_an_ending_of_another_version_is_an_event_as_it_is(desk: Desk, data: bytes) -> None:
+    desk.world.node.hub.emit("one", "offline", data)
+    _, found = await desk.ask("/api/events", device="one")
+    assert found["events"][-1]["data"] == json.loads(data)
 
 
 @pytest.mark.parametrize(

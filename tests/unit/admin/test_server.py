@@ -15,7 +15,7 @@ import pytest_asyncio
 from keepline.admin import server as admin_server
 from keepline.admin.server import CONNECTIONS, AdminServer
 from keepline.errors import StartError
-from tests.waiting import eventually
+from tests.waiting import ANSWER_S, PATIENCE_S, eventually, within
 
 SOON_S = 0.1
 
@@ -67,7 +67,7 @@ async def start(answers: Answers) -> AsyncIterator[Callable[..., object]]:
 
 
 async def get(server: AdminServer, path: str = "/healthz") -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_S) as client:
         return await client.get(f"http://127.0.0.1:{server.port}{path}")
 
 
@@ -80,7 +80,7 @@ REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 async def is_hung_up(reader: asyncio.StreamReader) -> bool:
     try:
-        async with asyncio.timeout(5):
+        async with within(PATIENCE_S):
             return await reader.read() == b""
     except ConnectionError:
         return True
@@ -113,7 +113,7 @@ async def test_between_two_requests_the_same_bound_holds(start: Start) -> None:
     writer.write(REQUEST)
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     writer.write(REQUEST[:10])  # which is life, and no request
-    async with asyncio.timeout(5):
+    async with within(PATIENCE_S):
         await reader.read()
     writer.close()
 
@@ -142,7 +142,7 @@ async def test_two_requests_in_one_go_are_both_answered(start: Start) -> None:
     server = await start(request_timeout_s=SOON_S)
     reader, writer = await dialled(server)
     writer.write(REQUEST * 2)
-    async with asyncio.timeout(5):
+    async with within(PATIENCE_S):
         text = await reader.read()
     assert text.count(b"HTTP/1.1 200") == 2
     writer.close()

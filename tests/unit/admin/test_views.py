@@ -6,7 +6,8 @@ import pytest
 
 from keepline.admin.views import EndingView, LiveView, RefusalView, SessionView
 from keepline.gateway.endings import Refusal
-from tests.unit.gateway.fakes import World
+from keepline.wire.frames import Opcode, encode_masked
+from tests.unit.gateway.fakes import KEY, World
 from tests.unit.gateway.test_endings import SOME, event_of
 
 
@@ -52,4 +53,29 @@ async def test_a_live_view_has_the_transitions_so_far() -> None:
     view = LiveView.of(life.session, world.node.ticker.now)
     assert [step.state for step in view.steps] == ["authenticating", "active", "idle"]
     assert view.steps[-1].after_s == pytest.approx(30, abs=0.2)
+    assert view.state_s == pytest.approx(1, abs=0.2)
     assert view.outcome == "new"
+    assert view.held_back_s == 0
+
+
+async def test_a_live_view_tells_for_how_long_a_device_has_sent_too_much() -> None:
+    world = World(wire={"messages_per_s": 1})
+    life = world.connect("one")
+    life.connection.data_received(2 * encode_masked(Opcode.BINARY, b"x", KEY))
+    world.node.each_second()
+    assert LiveView.of(life.session, world.node.ticker.now).held_back_s == 1
+
+
+async def test_what_an_older_process_does_not_tell_of_a_device_is_left_open() -> None:
+    world = World()
+    told = LiveView.of(world.connect("one").session, world.node.ticker.now).model_dump()
+    del told["state_s"], told["held_back_s"]
+    told["steps"] = [
+        {"state": step["state"], "event": step["event"], "after_s": step["after_s"]}
+        for step in told["steps"]
+    ]
+    view = LiveView.model_validate(told)
+    assert view.state_s is None
+    assert [(step.previous, step.initiator, step.cause) for step in view.steps] == [
+        (None, None, "")
+    ] * 2

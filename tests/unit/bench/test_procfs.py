@@ -53,5 +53,15 @@ def test_memory_and_open_files_are_those_of_a_living_process() -> None:
     assert machine_busy_ns() > 0
 
 
+def test_a_child_that_has_ended_holds_nothing() -> None:
+    with subprocess.Popen(["/bin/true"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert child.pid in tree(os.getpid())  # it is not waited for
+        assert memory(os.getpid()).rss_kib > 0
+        assert resident_kib(os.getpid()) > 0
+        assert open_files(os.getpid()) >= 3
+        assert cpu(os.getpid()).ran_ns > 0
+
+
 def test_the_most_that_a_process_has_held_is_no_less_than_what_it_holds() -> None:
     assert highest_kib(os.getpid()) >= resident_kib(os.getpid()) * 0.9  # counted in batches

@@ -7,12 +7,20 @@ import pytest
 from keepline.cli.demo_screen import ROWS_PER_HEAD, DemoScreen
 from keepline.fleet.report import Report, report_of
 from keepline.fleet.tally import Tally
+from tests.unit.cli.test_welcome import listening
 
 
 def report(elapsed_s: float, conversations: int) -> Report:
     tally = Tally()
     tally.counts.conversations, tally.counts.frames_sent = conversations, 50
     return report_of(tally, elapsed_s=elapsed_s, devices=5, connected=3, talking=2)
+
+
+def test_it_is_said_that_the_devices_cost_is_shown_as_the_gateways(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    DemoScreen().announce(listening("127.0.0.1"))
+    assert "`keepline capacity`, as the gateway's own" in capsys.readouterr().out
 
 
 def test_a_row_stands_below_its_head(capsys: pytest.CaptureFixture[str]) -> None:

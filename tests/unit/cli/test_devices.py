@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from keepline.admin.views import DeviceView, EndingView, RefusalView, SessionView
+from keepline.admin.views import DeviceView, EndingView, LiveView, RefusalView, SessionView
 from keepline.cli import devices
 from keepline.cli.client import NotFoundError
 from keepline.gateway.endings import Refusal
+from keepline.reasons import CloseReason
 from tests.unit.cli.command_line import typed
 from tests.unit.gateway.fakes import World
 from tests.unit.gateway.test_endings import SOME, event_of
@@ -93,6 +94,49 @@ def test_a_device_is_told_in_sentences_and_tables(interface: Interface) -> None:
     assert shown.count("older ones: keepline device one --after 7") == 1
     assert interface.asked[-1] == ("/api/devices/one", {"after": None, "limit": 8})
     assert json.loads(typed("device", "one", "--json")[1]) == view.model_dump(mode="json")
+
+
+async def test_a_device_is_told_with_what_it_and_its_last_connection_went_through(
+    interface: Interface,
+) -> None:
+    world = World()
+    left = world.connect("one")
+    world.pass_time(31.0)
+    left.session.close(CloseReason.KICKED)
+    left.loses_tcp()
+    ended = await world.hub.latest(device_id="one", kind="offline")
+    ending = EndingView.of(ended[0], ended[0].at + 65)
+    assert ending is not None
+    back = world.connect("one")
+    live = LiveView.of(back.session, world.node.ticker.now)
+    view = DeviceView(device_id="one", session=live, endings=[ending], refusals=[])
+    interface.answers = [view.model_dump(mode="json")]
+    lines = [line.rstrip() for line in typed("device", "one")[1].splitlines()]
+    at = lines.index("this connection:")
+    assert lines[at + 1 : at + 4] == [
+        "was             for    became          by      because",
+        "connecting      0.0 s  authenticating  device  its request was in order",
+        "authenticating  0.0 s  active          device  its hello was accepted",
+    ]
+    at = lines.index("the one that ended 1 min ago:")
+    assert lines[at + 4 : at + 7] == [
+        "active          30 s   idle            us        no data for session.idle_after_s",
+        "idle            0.9 s  disconnecting   operator  kicked",
+        "disconnecting   0.0 s  cleanup         device    it hung up",
+    ]
+
+
+async def test_a_transition_that_an_older_process_tells_of_is_shown_by_its_event(
+    interface: Interface,
+) -> None:
+    world = World()
+    live = LiveView.of(world.connect("one").session, world.node.ticker.now)
+    view = DeviceView(device_id="one", session=live, endings=[], refusals=[])
+    told = view.model_dump(mode="json")
+    told["session"]["steps"] = [{"state": "active", "event": "hello", "after_s": 12.0}]
+    interface.answers = [told]
+    _, shown, _ = typed("device", "one")
+    assert "-    12 s  active  -   hello" in shown
 
 
 def test_an_id_is_asked_for_as_one_step_of_the_path(interface: Interface) -> None:

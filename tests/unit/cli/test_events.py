@@ -19,7 +19,11 @@ CAME = {
     "kind": "online",
     "data": {"claim": 3, "outcome": "resumed", "session_id": "s"},
 }
-LEFT = CAME | {"id": 2, "kind": "offline", "data": {"cause": "kicked", "code": 4002, "claim": 3}}
+LEFT = CAME | {
+    "id": 2,
+    "kind": "offline",
+    "data": {"cause": "kicked", "initiator": "operator", "code": 4002, "claim": 3},
+}
 
 
 @pytest.fixture
@@ -42,7 +46,7 @@ def test_events_are_told_a_line_each(asked: list[dict[str, Any]]) -> None:
     assert status == 0
     assert shown.splitlines() == [
         "2026-11-25 15:04:46  online   one  outcome=resumed claim=3",
-        "2026-11-25 15:04:46  offline  one  cause=kicked code=4002 claim=3",
+        "2026-11-25 15:04:46  offline  one  cause=kicked initiator=operator code=4002 claim=3",
     ]
     assert asked == [{"device": "one", "limit": 2}]
 

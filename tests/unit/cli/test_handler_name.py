@@ -55,6 +55,12 @@ def test_a_missing_module_names_the_directory_that_does_not_hold_it(here: Path) 
     assert str(here) in error.hint
 
 
+def test_a_file_s_name_in_place_of_its_module_s_is_told_apart(here: Path) -> None:
+    (here / "mine_on_file.py").write_text("")
+    error = refused("mine_on_file.py:Assistant")
+    assert error.hint == "write mine_on_file: the module's name, not its file's"
+
+
 def test_a_missing_package_of_a_dotted_name_is_named(here: Path) -> None:
     assert refused("nowhere_at_all.inner:Assistant").problem == "there is no module nowhere_at_all"
 

@@ -94,12 +94,33 @@ async def test_a_device_that_is_connected_is_told_by_its_session() -> None:
     world = World()
     life = world.connect("one")
     life.connection.address = "192.0.2.7"
-    world.pass_time(65.0)
+    world.pass_time(65.5)
     now = world.node.ticker.now
-    sentence, passed = sentences_about(view(SOME, session=LiveView.of(life.session, now)))
-    assert passed == "It went through: authenticating 0 s, active 30 s. It is now idle."
-    assert sentence.startswith("one has been connected for 1 min, from 192.0.2.7: idle, ")
+    (sentence,) = sentences_about(view(SOME, session=LiveView.of(life.session, now)))
+    assert sentence.startswith("one has been connected for 1 min, from 192.0.2.7: idle for 35 s, ")
     assert sentence.endswith(f"(session {life.session.session_id}, claim 1).")
+
+
+async def test_of_a_device_that_sends_too_much_it_is_told_since_when() -> None:
+    world = World()
+    live = LiveView.of(world.connect("one").session, world.node.ticker.now)
+    live.held_back_s = 3
+    assert sentences_about(view(SOME, session=live))[1] == (
+        "It sends more messages than `wire.messages_per_s` allows, for 3 s now, and is read less."
+    )
+
+
+async def test_how_long_a_device_is_so_is_left_out_where_it_is_not_told() -> None:
+    world = World()
+    live = LiveView.of(world.connect("one").session, world.node.ticker.now)
+    told = view(SOME, session=live)
+    del told["session"]["state_s"]  # the process that leaves is older
+    assert ": active, healthy; last frame" in sentences_about(told)[0]
+
+
+def test_who_was_never_pinged_is_not_told_of_with_noughts() -> None:
+    fresh = structs.replace(SOME, pings=0, ping_failures=0, average_rtt_s=None)
+    assert sentences_about(view(fresh))[1].endswith("last byte 19 s before, never pinged.")
 
 
 def test_a_device_that_was_only_refused_is_told_by_the_last_refusal() -> None:

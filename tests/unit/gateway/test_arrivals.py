@@ -12,6 +12,7 @@ from keepline.gateway.auth import StaticToken
 from keepline.gateway.door import Door
 from keepline.gateway.identity import Identity
 from keepline.gateway.isolation.strays import PATIENCE_S
+from keepline.lifecycle.profile import HANDSHAKE_S
 from keepline.reasons import CloseReason
 from keepline.wire.handshake import Request
 from tests.unit.gateway.fakes import TOKEN, World, device_request, settle
@@ -144,6 +145,80 @@ async def test_an_authenticator_that_does_not_mind_being_cancelled_keeps_no_node
     assert entrance.status == 503
     assert not strays.found()
     assert not world.node.registry
+
+
+def a_second(world: World) -> None:
+    """Have the node look at the clock, as it does each second."""
+    world.node.ticker.now = world.clock.now()
+    world.node.each_second()
+
+
+class StubbornOnce(Stubborn):
+    """As `Stubborn` with the first, and quick with all others."""
+
+    async def judge(self, request: Request) -> Identity:
+        if request.headers["device-id"] == "device-1":
+            return await super().judge(request)
+        return await StaticToken(TOKEN).judge(request)
+
+
+@virtual
+async def test_an_authenticator_that_never_ends_holds_no_room_beyond_its_deadline() -> None:
+    authenticator = StubbornOnce()
+    world = World(
+        authenticator=authenticator,
+        clock=LoopClock(),
+        server={"port": 0, "max_admissions": 1},
+        governor={"judged_least": 1, "judged_most": 1},
+    )
+    arrivals, strays = world.node.arrivals, world.node.isolation.strays
+    stuck = Entrance(world)
+    await stuck.gets(head())
+    (admission,) = arrivals.admissions
+    await pass_time(HANDSHAKE_S + GIVEN_UP_S - 0.1)
+    a_second(world)
+    assert stuck.status is None
+    await pass_time(0.1)
+    a_second(world)
+    assert stuck.status == 503
+    assert world.counters.disconnects[CloseReason.AUTH_UNAVAILABLE] == 1
+    other = Entrance(world)
+    await other.gets(head(Device_Id="device-2"))
+    assert other.status == 101
+    await pass_time(PATIENCE_S)
+    a_second(world)
+    [line] = world.logged("handler_does_not_end")
+    assert line["handler"].endswith("StubbornOnce")
+    assert "test_arrivals.py:" in line["at"]
+    assert len(strays) == 1
+    turnstile = world.node.governor.turnstile
+    assert turnstile.judging == 0
+    authenticator.may_end.set()
+    await asyncio.wait({admission})
+    await settle()
+    assert admission.exception() is None
+    assert stuck.status == 503
+    assert turnstile.judging == 0
+    assert not strays
+
+
+@virtual
+async def test_an_authenticator_that_answers_because_it_was_cancelled_answers_too_late() -> None:
+    class Trusting(StaticToken):
+        async def judge(self, request: Request) -> Identity:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return await super().judge(request)
+
+    world = World(authenticator=Trusting(TOKEN), clock=LoopClock())
+    entrance = Entrance(world)
+    await entrance.gets(head())
+    await pass_time(HANDSHAKE_S)
+    await settle()
+    assert entrance.status == 503
+    assert not world.node.arrivals.admissions
+    a_second(world)
+    assert not world.logged("handler_does_not_end")
 
 
 @virtual

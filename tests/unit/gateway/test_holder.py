@@ -12,7 +12,9 @@ from keepline.hub.port import NodeView, Outcome, Whereabouts
 from keepline.reasons import CloseReason
 from keepline.wire.messages import Alert
 from tests.unit.gateway.fakes import World, settle
+from tests.unit.gateway.test_endings import ends_of
 from tests.unit.gateway.test_memory import Keeping, come
+from tests.waiting import PATIENCE_S, within
 
 CUSTOM = b'{"type":"custom","payload":{"a":[1]}}'
 
@@ -92,6 +94,8 @@ async def test_a_device_that_is_leaving_is_not_waited_for_when_it_is_elsewhere_a
     life.loses_tcp()
     await giving_up
     assert (await world.hub.claim("device-1", "session-2")).outcome is Outcome.RESUMED
+    (ending,) = await ends_of(world, "device-1")
+    assert ending["steps"][-1]["event"] == "close_due"  # it did not hang up: we did
 
 
 async def test_a_handler_that_gives_no_snapshot_holds_a_device_up_no_longer_than_its_bound() -> (
@@ -104,7 +108,7 @@ async def test_a_handler_that_gives_no_snapshot_holds_a_device_up_no_longer_than
 
     world = World(Dawdles, session={"snapshot_timeout_s": 0.01})
     life = await come(world)
-    async with asyncio.timeout(5):
+    async with within(PATIENCE_S):
         await NodeHolder(world.node, "n").give_up("device-1")
     assert life.transport.close_code == CloseReason.REPLACED.code
 

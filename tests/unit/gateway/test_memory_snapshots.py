@@ -101,11 +101,47 @@ async def test_a_handler_that_is_stuck_is_asked_for_no_more_snapshots_than_its_i
         await settle()
     assert life.session.inbox is not None
     assert len(life.session.inbox) == 4
-    assert len(world.logged("state_not_saved")) == 6
+    assert len(world.logged("state_not_saved")) == 1  # of six
     assert life.connection.lifecycle.reason is None
     life.handler.go.set()  # type: ignore[attr-defined]
     for _ in range(5):
         await settle()
     assert not world.node.memory._expected
     await life.session.save_snapshot()
-    assert len(world.logged("state_not_saved")) == 6
+    assert len(world.logged("state_not_saved")) == 1
+
+
+async def test_an_inbox_that_is_full_once_more_is_told_of_once_more() -> None:
+    world = World(Counting, inbox={"control_messages": 1})
+    life = await come(world)
+    for times in (1, 2):
+        life.handler.go.clear()  # type: ignore[attr-defined]
+        for text in ("heard", "waits"):
+            life.says(f'{{"type":"listen","state":"detect","text":"{text}"}}')
+        for _ in range(3):
+            await life.session.save_snapshot()
+        assert len(world.logged("state_not_saved")) == times
+        life.handler.go.set()  # type: ignore[attr-defined]
+        for _ in range(5):
+            await settle()
+        await life.session.save_snapshot()
+
+
+async def test_who_asks_without_end_for_what_finds_no_room_leaves_others_their_turn() -> None:
+    world = World(Counting, inbox={"control_messages": 1})
+    life = await come(world)
+    for text in ("heard", "waits"):
+        life.says(f'{{"type":"listen","state":"detect","text":"{text}"}}')
+    others, asked = asyncio.Event(), 0
+
+    async def without_end() -> None:
+        nonlocal asked
+        while not others.is_set() and asked < 1_000:
+            asked += 1
+            await life.session.save_snapshot()
+
+    life.session.spawn(without_end())
+    world.node.loop.call_soon(others.set)
+    await settle()
+    assert 1 <= asked < 10
+    life.session.close()

@@ -22,6 +22,17 @@ from keepline.settings import Settings
 from tests.unit.gateway.fakes import FakeTransport
 
 
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+with_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost", "::1, 127.0.0.1"])
 def test_what_only_this_machine_can_reach(host: str) -> None:
     assert is_loopback(host)
@@ -132,6 +143,7 @@ def reached(port: int, host: str, family: int) -> bool:
         return sock.connect_ex((host, port)) == 0
 
 
+@with_ipv6
 def test_several_hosts_share_one_port_that_the_system_chose() -> None:
     listeners = open_listeners("127.0.0.1, ::1", 0, 16, None)
     try:
@@ -143,6 +155,7 @@ def test_several_hosts_share_one_port_that_the_system_chose() -> None:
             listener.close()
 
 
+@with_ipv6
 def test_the_ipv6_wildcard_is_both_families_unless_ipv4_is_listed_too() -> None:
     (both,) = open_listeners("::", 0, 16, None)
     with both:
@@ -167,6 +180,7 @@ def test_a_name_listens_on_its_addresses_that_this_machine_has(
         assert listener.getsockname()[0] == "127.0.0.1"
 
 
+@with_ipv6
 def test_one_host_that_cannot_be_had_leaves_none_open() -> None:
     with open_listener("127.0.0.1", 0, 1, None) as taken:
         port = taken.getsockname()[1]
@@ -177,6 +191,7 @@ def test_one_host_that_cannot_be_had_leaves_none_open() -> None:
             pass
 
 
+@with_ipv6
 @pytest.mark.parametrize("host", ["::1", "203.0.113.7"])
 def test_an_address_is_told_as_in_a_url(host: str) -> None:
     with open_listener("::1", 0, 1, None) as taken:

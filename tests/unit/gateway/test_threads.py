@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from keepline.errors import HandlerError, SessionEndedError
 from keepline.gateway.handler import Handler
-from keepline.gateway.threads import ThreadedSession
+from keepline.gateway.speech import Speech
+from keepline.gateway.threads import ThreadedSession, _given
 from keepline.reasons import CloseReason
 from keepline.wire.frames import Opcode
 from keepline.wire.messages import Custom, Stt
@@ -250,6 +251,19 @@ async def test_a_speech_that_is_cut_lets_its_thread_go(pool: ThreadPoolExecutor)
     await eventually(lambda: ("cut", True) in handler.calls)
     assert ended.is_set()
     life.session.close()
+
+
+async def test_a_part_that_finds_no_room_is_held_out_no_longer_than_its_session_waits() -> None:
+    ready: asyncio.Queue[bytes | str | None] = asyncio.Queue(maxsize=1)
+    ready.put_nowait(b"first")
+    speech = Speech(asyncio.get_running_loop(), (), None)
+    giving = asyncio.create_task(_given(ready, b"second", speech))
+    await asyncio.sleep(0)
+    giving.cancel()
+    await asyncio.wait({giving})
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert ready.qsize() == 1
 
 
 async def test_what_its_packets_raise_is_raised_in_the_thread(pool: ThreadPoolExecutor) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepline.errors import IllegalTransitionError
-from keepline.lifecycle.machine import IMPLIED, LIVING, Lifecycle
+from keepline.lifecycle.machine import IMPLIED, LIVING, Lifecycle, loss
 from keepline.lifecycle.states import TABLE, Effect, Event, State
 from keepline.reasons import CloseReason
 
@@ -82,13 +82,23 @@ def test_a_peers_close_frame_is_its_own_reason() -> None:
     assert active().receive(Event.PEER_CLOSED, 1.0).reason is CloseReason.DEVICE_SAID_CLOSE
 
 
-@pytest.mark.parametrize("event", [Event.CLOSE, Event.TRANSPORT_LOST, Event.REFUSED])
+@pytest.mark.parametrize("event", [Event.CLOSE, Event.HUNG_UP, Event.TRANSPORT_LOST, Event.REFUSED])
 def test_nothing_ends_without_a_reason(event: Event) -> None:
     lifecycle = at(State.AUTHENTICATING)
     with pytest.raises(IllegalTransitionError, match="needs a reason"):
         lifecycle.receive(event, 11.0)
     assert lifecycle.state is State.AUTHENTICATING
     assert lifecycle.reason is None
+
+
+def test_a_device_hangs_up_and_anybody_else_loses_tcp() -> None:
+    hung_up = {reason for reason in CloseReason if loss(reason) is Event.HUNG_UP}
+    assert hung_up == {
+        CloseReason.DEVICE_CLOSED,
+        CloseReason.DEVICE_SAID_CLOSE,
+        CloseReason.DEVICE_RESET,
+    }
+    assert loss(CloseReason.NETWORK_LOST) is Event.TRANSPORT_LOST
 
 
 def test_a_reason_given_to_a_living_connection_is_not_kept() -> None:

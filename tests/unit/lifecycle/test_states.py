@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from keepline.lifecycle.states import TABLE, Effect, Event, Row, State
+from keepline.lifecycle.machine import IMPLIED, LIVING
+from keepline.lifecycle.states import ORIGINS, TABLE, Effect, Event, Row, State
+from keepline.reasons import Initiator
 
 ROWS = [(state, event, row) for state, rows in TABLE.items() for event, row in rows.items()]
 
@@ -66,6 +68,33 @@ def test_a_transport_may_be_lost_and_a_close_wished_in_every_state() -> None:
     for state in State:
         assert Event.TRANSPORT_LOST in TABLE[state]
         assert Event.CLOSE in TABLE[state]
+
+
+def test_whoever_ends_tcp_the_table_does_the_same() -> None:
+    for rows in TABLE.values():
+        assert rows[Event.HUNG_UP] == rows[Event.TRANSPORT_LOST]
+
+
+def test_every_event_has_who_begins_it_and_why() -> None:
+    assert set(ORIGINS) == set(Event)
+    assert all(origin.cause for origin in ORIGINS.values())
+
+
+def test_an_event_with_one_reason_has_one_initiator() -> None:
+    for event, reason in IMPLIED.items():
+        assert ORIGINS[event].initiator is reason.initiator
+
+
+def test_only_who_was_judged_dead_is_closed_by_a_close_that_is_not_the_beginning_of_its_end() -> (
+    None
+):
+    later = [
+        (state, event)
+        for state, event, row in ROWS
+        if event in {Event.CLOSE, Event.REFUSED} and row.next is not state and state not in LIVING
+    ]
+    assert later == [(State.HEARTBEAT_TIMEOUT, Event.CLOSE)]
+    assert ORIGINS[Event.CLOSE].initiator is Initiator.US
 
 
 def test_whoever_waits_for_the_peer_has_armed_the_bound_and_knows_it() -> None:

@@ -15,6 +15,7 @@ import pytest
 from keepline.clock import ManualClock, SystemClock
 from keepline.log import Log
 from keepline.log.writer import Writer
+from tests.waiting import PATIENCE_S
 
 PIPE_BYTES = 65_536
 FLOOD = 3_000  # lines: more than the pipe and any buffer here take
@@ -65,7 +66,11 @@ def log_to(pipe: Pipe, **limits: Any) -> Log:
 
 
 def log_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "keepline-log"]
+    """Return those that stay; one may be just ending."""
+    found = [thread for thread in threading.enumerate() if thread.name == "keepline-log"]
+    for thread in found:
+        thread.join(PATIENCE_S)
+    return [thread for thread in found if thread.is_alive()]
 
 
 def open_descriptors() -> int:

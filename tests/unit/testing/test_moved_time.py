@@ -11,8 +11,8 @@ import pytest
 
 from keepline import Handler
 from keepline.messages import Listen, Stt
-from keepline.testing import Stage
-from keepline.testing.moved_time import MovedTime
+from keepline.testing import Stage, moved_time
+from keepline.testing.moved_time import THREAD_GRACE_S, CountedThreads, MovedTime
 
 
 @pytest.fixture
@@ -87,3 +87,53 @@ async def test_a_thread_that_does_not_move_is_left_alone_until_it_does(
         release.set()
         await device.advance(0)
         assert device.heard == [Stt("free")]
+
+
+async def test_what_a_thread_has_found_has_come_to_the_loop(
+    moved: MovedTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    tell = loop.call_soon_threadsafe
+
+    def tell_late(*told: Any, **how: Any) -> asyncio.Handle:
+        threading.Event().wait(0.02)
+        return tell(*told, **how)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", tell_late)
+    goes_on = threading.Event()
+    found = loop.run_in_executor(moved.threads, goes_on.wait, 5)
+    loop.call_soon(goes_on.set)  # by then somebody waits for it
+    await moved.settle()
+    assert found.result()
+
+
+async def test_a_thread_that_begins_late_is_waited_for(
+    moved: MovedTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = threading.Thread.run
+
+    def run_late(thread: threading.Thread) -> None:
+        threading.Event().wait(3 * THREAD_GRACE_S)
+        run(thread)
+
+    monkeypatch.setattr(threading.Thread, "run", run_late)
+    found = asyncio.get_running_loop().run_in_executor(moved.threads, lambda: 7)
+    await moved.settle()
+    assert found.result() == 7
+
+
+async def test_what_a_thread_raises_is_raised_and_what_has_not_begun_can_be_cancelled(
+    moved: MovedTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(moved_time, "MOST_THREADS", 1)
+    threads, goes_on = CountedThreads(), threading.Event()
+    failing = loop.run_in_executor(threads, lambda: goes_on.wait(5) and 1 / 0)
+    cancelled, forgotten = (loop.run_in_executor(threads, lambda: 7) for _ in range(2))
+    cancelled.cancel()
+    threads.shutdown(wait=False, cancel_futures=True)
+    goes_on.set()
+    with pytest.raises(ZeroDivisionError):
+        await failing
+    with pytest.raises(asyncio.CancelledError):
+        await forgotten

@@ -124,6 +124,28 @@ def test_a_reader_is_calm_while_a_new_one_would_do_as_well() -> None:
     assert not subject.is_calm
 
 
+def test_a_reader_that_is_watched_takes_no_short_way_and_finds_the_same() -> None:
+    subject = reader()
+    subject.watch(closely=True)
+    assert not subject.is_calm
+    assert subject.receive_whole(PING) is None
+    assert subject.receive(PING) == [Ping(b"")]
+    assert subject.receive_whole(PING) is None
+    subject.watch(closely=False)
+    assert subject.is_calm
+    assert subject.receive_whole(PING) == Ping(b"")
+
+
+@pytest.mark.parametrize("data", [PING[:5], frame(Opcode.BINARY, b"a", fin=False), UNMASKED])
+def test_a_reader_that_is_watched_no_longer_keeps_what_it_holds(data: bytes) -> None:
+    subject = reader()
+    subject.watch(closely=True)
+    subject.receive(data)
+    subject.watch(closely=False)
+    assert not subject.is_calm
+    assert subject.receive_whole(PING) is None
+
+
 def test_an_empty_read_changes_nothing() -> None:
     subject = reader()
     assert subject.receive(b"") == []

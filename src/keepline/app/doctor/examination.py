@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keepline.app.doctor import door, kernel, limits, runtime, storage
+from keepline.app.doctor.enrolment import enrolment
 
 if TYPE_CHECKING:
     from keepline.app.doctor.diagnosis import Diagnosis
@@ -42,6 +43,7 @@ def examine(
         door.tls(settings, clock.wall()),
         judge or door.devices_token(settings),
         door.operators_token(settings),
+        enrolment(settings, judges=judge is None),
     ]
     if settings.upstream.urls:
         found.append(kernel.own_ports(settings, root))

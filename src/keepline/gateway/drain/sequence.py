@@ -30,6 +30,9 @@ LATE_S: Final = 1.0
 SAVED_S: Final = 2.0
 """For the states of the last to reach the store."""
 
+OF_SOMEBODY: Final = frozenset({Phase.PLANNING, Phase.LEAVING, Phase.SAVING})
+"""What a drain passes through without a wait where nobody is."""
+
 LEAST_END_S: Final = 0.1
 TOLD_EACH_S: Final = 1.0
 
@@ -69,6 +72,7 @@ class Sequence:
         self.binding = False
         self.hurried = False
         self.now_s = 0.0
+        self._was_somebody = False
 
     async def run(self) -> None:
         """Do all of it; return when nothing is left, or when the limit is over."""
@@ -90,10 +94,13 @@ class Sequence:
         self.enter(Phase.ENDED)
 
     def enter(self, phase: Phase) -> None:
-        """Go on to a phase, and say so."""
+        """Go on to a phase, and say so; where nobody was, only that it is over."""
         self.phase = phase
         told = told_of(self.progress())
-        self._node.log.info("drain", **told)
+        self._was_somebody |= told["left"] > 0
+        log = self._node.log
+        tell = log.info if self._was_somebody or phase not in OF_SOMEBODY else log.debug
+        tell("drain", **told)
         self._node.hub.emit("", f"drain_{phase}", json.encode(told))
 
     def call_off(self) -> None:
@@ -152,7 +159,8 @@ class Sequence:
     def _tell_plan(self, plan: Plan) -> None:
         self.plan = plan
         log = self._node.log
-        log.info("drain_planned", **plan.told())
+        tell = log.info if self._was_somebody else log.debug
+        tell("drain_planned", **plan.told())
         if not plan.fits:
             log.warning("drain_cuts", **{str(wave): number for wave, number in plan.cut.items()})
 
@@ -231,7 +239,7 @@ class Sequence:
         for number, session in enumerate(self._node.registry, start=1):
             if not session.connection.transport.is_closing():
                 self.counts.dropped += 1
-                session.connection.transport.abort()
+                session.connection.drop()
             if number % SLICE == 0:
                 await asyncio.sleep(0)
 

@@ -59,7 +59,8 @@ def make_enrolment(
     enrolment = settings.enrolment
     devices = AllowList(enrolment.devices, log, executor)
     name = chosen_policy(settings, has_issuer=issuer is not None)
-    policy = _policy(name, settings, devices, ledger=ledger, issuer=issuer, clock=clock, log=log)
+    check_policy(name, settings, has_issuer=issuer is not None)
+    policy = _policy(name, settings, devices, ledger=ledger, clock=clock, log=log)
     waiting = Waiting(
         draw,
         life_s=enrolment.code_life_s,
@@ -101,13 +102,30 @@ def chosen_policy(settings: Settings, *, has_issuer: bool) -> str:
     return "open" if nobody_else else "activation"
 
 
+def check_policy(name: str, settings: Settings, *, has_issuer: bool) -> None:
+    """Raise StartError for a policy that cannot be followed."""
+    if name in {"off", "upstream", "callback"}:
+        return
+    if not has_issuer:
+        raise StartError(
+            f"enrolment.policy is {name}, and this gateway issues no tokens in auth.mode"
+            f" {settings.auth.mode}",
+            "set enrolment.policy to off, or auth.mode to one that issues them",
+        )
+    if name == "open" and not settings.auth.insecure and not only_this_machine(settings):
+        raise StartError(
+            f"enrolment.policy is open, and {settings.server.host} can be reached by everybody",
+            "set enrolment.policy to activation, or say --insecure if every one of them may have"
+            " a token",
+        )
+
+
 def _policy(
     name: str,
     settings: Settings,
     devices: AllowList,
     *,
     ledger: Ledger,
-    issuer: TokenIssuer | None,
     clock: Clock,
     log: Log,
 ) -> Policy | None:
@@ -118,23 +136,6 @@ def _policy(
         from keepline.gateway.enrolment.callback import Callback  # noqa: PLC0415
 
         return Callback(settings.enrolment, ledger, clock, log)
-    if issuer is None:
-        raise StartError(
-            f"enrolment.policy is {name}, and this gateway issues no tokens in auth.mode"
-            f" {settings.auth.mode}",
-            "set enrolment.policy to off, or auth.mode to one that issues them",
-        )
     if name == "open":
-        return _open(settings, ledger)
+        return Open(ledger, insecure=settings.auth.insecure)
     return Approval(ledger, devices, listed_only=name == "allow_list")
-
-
-def _open(settings: Settings, ledger: Ledger) -> Open:
-    insecure = settings.auth.insecure
-    if not insecure and not only_this_machine(settings):
-        raise StartError(
-            f"enrolment.policy is open, and {settings.server.host} can be reached by everybody",
-            "set enrolment.policy to activation, or say --insecure if every one of them may have"
-            " a token",
-        )
-    return Open(ledger, insecure=insecure)

@@ -108,6 +108,8 @@ class Newcomers:
             known = await self._recall_within(inf)
         except HubDownError as error:
             node.log.warning("devices_not_recalled", error=error)
+        except Exception as error:  # noqa: BLE001 (nobody waits for it: a watcher)
+            node.isolation.faults.of_ours(error, "devices_not_recalled")
         else:
             node.log.info("devices_recalled", resumed=resumed, known=known)
 

@@ -60,6 +60,7 @@ class Turnstile:
 
     __slots__ = (
         "_crowd",
+        "_lost",
         "_newcomers",
         "_node",
         "_room",
@@ -78,6 +79,7 @@ class Turnstile:
         self.limit = Limit(settings.judged_least, min(settings.judged_most, most))
         if not settings.enabled:
             self.limit.value = inf
+        self._lost: set[asyncio.Task[None]] = set()  # whose turn was taken from them
         self.judging = 0
         self.waited = 0
         self.given_up = 0
@@ -134,8 +136,16 @@ class Turnstile:
 
     def end(self, began: float) -> None:
         """One was judged; who is next comes when the loop has gone round."""
+        if self._lost and (task := asyncio.current_task()) in self._lost:
+            self._lost.discard(task)
+            return
         now = self._node.clock.now()
         self.limit.note(now - began, self.judging, now)
+        self._give_back()
+
+    def lose(self, task: asyncio.Task[None]) -> None:
+        """A judgement does not end, in this task: its turn is the next one's."""
+        self._lost.add(task)
         self._give_back()
 
     def look(self, now: float) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 JITTER: Final = 0.1  # of the time between checks: many gateways do not ask in step
 
+HINT: Final = "start it, or set --upstream (upstream.urls) to where it is; it is tried on and on"
+
 
 class Upkeep:
     """All upstreams of one gateway, from `start` to `stop`.
@@ -76,17 +78,25 @@ class Upkeep:
     async def _check_on(
         self, upstream: Upstream, check_s: float, tls: ssl.SSLContext | None
     ) -> None:
-        settings = self._settings
+        wrong = await self._look(upstream, tls)
+        if wrong:  # told at once: else who has mistyped it would wait for two checks
+            self._log.warning("upstream_not_reached", upstream=upstream.name, why=wrong, hint=HINT)
         wait_s = check_s * self._random()
         while True:
             await asyncio.sleep(wait_s)
-            try:
-                wrong = await check(upstream, settings.check_path, settings.check_timeout_s, tls)
-            except Exception as error:  # noqa: BLE001 (a fault of ours costs one look, not all)
-                self._log.error("upstream_check_failed", upstream=upstream.name, error=error)
-            else:
+            wrong = await self._look(upstream, tls)
+            if wrong is not None:
                 upstream.checked(self._clock.now(), wrong)
             wait_s = check_s * (1 + JITTER * (2 * self._random() - 1))
+
+    async def _look(self, upstream: Upstream, tls: ssl.SSLContext | None) -> str | None:
+        """Return what is wrong, "" for nothing; None where we failed to look."""
+        settings = self._settings
+        try:
+            return await check(upstream, settings.check_path, settings.check_timeout_s, tls)
+        except Exception as error:  # noqa: BLE001 (a fault of ours costs one look, not all)
+            self._log.error("upstream_check_failed", upstream=upstream.name, error=error)
+            return None
 
     def _on_change(self, change: Change) -> None:
         upstream = change.upstream

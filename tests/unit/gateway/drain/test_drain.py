@@ -9,6 +9,7 @@ from keepline.gateway.drain.plan import Wave
 from keepline.gateway.drain.progress import Phase
 from keepline.reasons import CloseReason
 from tests.unit.gateway.drain.leaving import LISTENS, RETURNING, Leaving
+from tests.unit.gateway.test_endings import ends_of
 from tests.unit.gateway.virtual_time import pass_time, virtual
 
 SLOW = {"rate_per_s": 10}
@@ -150,6 +151,10 @@ async def test_a_hurry_waits_for_nobody() -> None:
     assert counts.forced > 80
     assert counts.dropped > 80
     assert not world.node.registry
+    (ending,) = await ends_of(world, "kiosk-99")
+    dropped = ending["steps"][-1]
+    assert dropped["event"] == "close_due"
+    assert dropped["after_s"] < 0.5  # and not because the bound of its Close was over
 
 
 @virtual

@@ -28,11 +28,21 @@ def last_words(life: Life) -> list[Any]:
 
 
 @virtual
-async def test_a_node_with_nobody_has_left_at_once() -> None:
+async def test_a_node_with_nobody_has_left_at_once_and_in_one_line_of_the_log() -> None:
     world = Leaving()
     assert await left(world) < 0.1
-    assert world.phases() == ["planning", "leaving", "saving", "ended"]
+    assert world.phases() == ["ended"]
+    assert world.logged("drain_planned")[0]["level"] == "debug"
     assert world.node.draining
+
+
+@virtual
+async def test_of_a_node_with_somebody_each_step_is_told() -> None:
+    world = Leaving()
+    world.connect()
+    await left(world)
+    assert world.phases() == ["planning", "leaving", "saving", "ended"]
+    assert world.logged("drain_planned")[0]["level"] == "info"
 
 
 @virtual

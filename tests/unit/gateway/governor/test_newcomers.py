@@ -324,3 +324,20 @@ async def test_a_hub_that_cannot_be_read_costs_the_ranks_and_no_start(
     await settle()
     assert world.logged("devices_not_recalled")
     world.node.governor.newcomers.stop()
+
+
+async def test_a_fault_of_ours_while_they_are_read_is_told_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+
+    async def known(*_: object) -> None:
+        raise ValueError("no device")
+
+    monkeypatch.setattr(world.hub, "known", known)
+    world.node.governor.newcomers.start()
+    await settle()
+    [line] = world.logged("devices_not_recalled")
+    assert line["level"] == "error"
+    assert "no device" in line["error"]
+    assert sum(world.node.counters.faults.values()) == 1

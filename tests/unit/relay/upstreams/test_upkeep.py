@@ -14,6 +14,7 @@ from keepline.relay.upstreams.upkeep import Upkeep
 from keepline.relay.upstreams.upstream import UNHEALTHY_CHECKS, Upstream
 from keepline.settings.upstream import Upstreams
 from tests.unit.relay.upstreams.pools import eject
+from tests.waiting import PATIENCE_S, eventually, within
 
 URLS = ("ws://voice-0/?key=s3cret", "ws://voice-1/")
 
@@ -76,24 +77,43 @@ def test_a_draining_one_is_chosen_no_more_and_who_empties_it_is_told() -> None:
 
 async def test_each_upstream_is_checked_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    enough = asyncio.Event()
 
     async def check(upstream: Upstream, path: str, timeout_s: float, tls: object) -> str:
         del timeout_s, tls
         asked.append(f"{upstream.index} {path}")
-        if len(asked) >= 2 * UNHEALTHY_CHECKS:
-            enough.set()
         return "status 500" if upstream.index == 0 else ""
 
     monkeypatch.setattr(upkeep, "check", check)
     kept, lines = upkeep_with(check_path="/health", check_s=0.001)
     kept.start()
-    async with asyncio.timeout(5):
-        await enough.wait()
+    often = 1 + UNHEALTHY_CHECKS  # the first look ejects nobody
+    await eventually(
+        lambda: kept.pool.upstreams[0].is_ejected and asked.count("1 /health") >= often
+    )
     await kept.stop()
     assert {"0 /health", "1 /health"} == set(asked)
+    assert asked.count("0 /health") >= often
     assert [each.is_ejected for each in kept.pool.upstreams] == [True, False]
-    assert logged(lines)[0]["why"] == "status 500"
+    assert [line["event"] for line in logged(lines)] == ["upstream_not_reached", "upstream_ejected"]
+    assert {line["why"] for line in logged(lines)} == {"status 500"}
+
+
+async def test_one_that_is_not_there_at_the_start_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def check(upstream: Upstream, *_: object) -> str:
+        return "connection refused" if upstream.index == 0 else ""
+
+    monkeypatch.setattr(upkeep, "check", check)
+    kept, lines = upkeep_with()
+    monkeypatch.setattr(kept, "_random", lambda: 0.5)
+    kept.start()
+    await asyncio.sleep(0)
+    await kept.stop()
+    [line] = logged(lines)
+    assert (line["event"], line["upstream"]) == ("upstream_not_reached", "ws://voice-0/")
+    assert (line["why"], "--upstream" in line["hint"]) == ("connection refused", True)
+    assert not kept.pool.upstreams[0].is_ejected  # that takes two checks
 
 
 async def test_a_check_that_fails_by_a_fault_of_ours_is_told_and_made_again(
@@ -112,7 +132,7 @@ async def test_a_check_that_fails_by_a_fault_of_ours_is_told_and_made_again(
     monkeypatch.setattr(upkeep, "check", check)
     kept, lines = upkeep_with(check_s=0.001)
     kept.start()
-    async with asyncio.timeout(5):
+    async with within(PATIENCE_S):
         await again.wait()
     await kept.stop()
     assert {line["event"] for line in logged(lines)} == {"upstream_check_failed"}
