@@ -6,28 +6,31 @@ import { canBeChanged, isUnderWay, stepOf } from "../src/pages/drain/phases.ts";
 import { ANY, isFiltered, query, reordered } from "../src/pages/sessions/wanted.ts";
 
 const LIFE = [
-  { state: "authenticating", event: "request_accepted", after_s: 0.1 },
-  { state: "active", event: "hello", after_s: 0.4 },
-  { state: "idle", event: "quiet", after_s: 30 },
+  { previous: "connecting", state: "authenticating", event: "request_accepted", initiator: "device", cause: "in order", after_s: 0.1 },
+  { previous: "authenticating", state: "active", event: "hello", initiator: "device", cause: "accepted", after_s: 0.4 },
+  { previous: "active", state: "idle", event: "quiet", initiator: "us", cause: "no data", after_s: 30 },
 ];
 
 test("a life is told as stays, the last of which goes on", () => {
-  assert.deepEqual(stays(LIFE, 42), [
-    { state: "connecting", event: "", seconds: 0.1, goesOn: false },
-    { state: "authenticating", event: "request_accepted", seconds: 0.4, goesOn: false },
-    { state: "active", event: "hello", seconds: 30, goesOn: false },
-    { state: "idle", event: "quiet", seconds: 12, goesOn: true },
+  const found = stays(LIFE, true, 12);
+  assert.deepEqual(found.map((each) => [each.state, each.seconds, each.goesOn]), [
+    ["connecting", 0.1, false], ["authenticating", 0.4, false], ["active", 30, false], ["idle", 12, true],
   ]);
+  assert.deepEqual(found[0], { state: "connecting", event: "", cause: "", initiator: "", seconds: 0.1, goesOn: false });
+  assert.equal(found[3]?.initiator, "us");
 });
 
 test("of a life that has ended the last stay goes nowhere", () => {
-  assert.deepEqual(stays(LIFE, null).at(-1), { state: "idle", event: "quiet", seconds: null, goesOn: false });
-  assert.deepEqual(stays([], 5), []);
+  const last = stays(LIFE, false).at(-1);
+  assert.deepEqual([last?.seconds, last?.goesOn], [null, false]);
+  assert.deepEqual(stays([], true), []);
 });
 
-test("a long life begins in the middle, and since when it is as it is nobody knows", () => {
-  const found = stays([{ state: "idle", event: "quiet", after_s: 30 }], 99);
-  assert.deepEqual(found, [{ state: "idle", event: "quiet", seconds: null, goesOn: true }]);
+test("a long life begins in the middle, after a state that may not be known", () => {
+  const [, , step] = LIFE;
+  assert.ok(step);
+  const found = stays([{ ...step, previous: null, initiator: null }], true);
+  assert.deepEqual(found, [{ state: "idle", event: "quiet", cause: "no data", initiator: "", seconds: null, goesOn: true }]);
 });
 
 test("only what somebody chose is asked for", () => {

@@ -13,7 +13,7 @@ from keepline.gateway.governor.actions import Action
 from keepline.gateway.governor.signals import Signal
 from keepline.hub.port import Outcome
 from keepline.lifecycle.heartbeat import Verdict
-from keepline.lifecycle.states import State
+from keepline.lifecycle.states import Event, State
 from keepline.monitor.alerts.advice import ADVICE
 from keepline.monitor.alerts.alert import INCIDENT
 from keepline.monitor.capacity.forecast import Resource
@@ -46,6 +46,7 @@ def names(block: str) -> set[str]:
         ("actions", (each.word for each in Action)),
         ("resources", Resource),
         ("states", State),
+        ("events", Event),
         ("verdicts", Verdict),
         ("initiators", Initiator),
         ("outcomes", Outcome),

@@ -137,8 +137,11 @@ export interface Table {
 }
 
 export interface Step {
+  previous: string | null;
   state: string;
   event: string;
+  initiator: string | null;
+  cause: string;
   after_s: number;
 }
 
@@ -162,7 +165,7 @@ export interface DeviceEnding {
 
 export interface Device {
   device_id: string;
-  session: (Session & { claim: number; outcome: string; steps: Step[] }) | null;
+  session: (Session & { claim: number; outcome: string; state_s: number | null; held_back_s: number; steps: Step[] }) | null;
   store: "here" | "away";
   former: "none" | "silent";
   totals: {

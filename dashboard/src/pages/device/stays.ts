@@ -4,36 +4,37 @@ import type { Step } from "../../api/answers.ts";
 
 export interface Stay {
   state: string;
-  /** What led there; empty for the beginning. */
+  /** What led there, why, and who began it; empty for the first that is known. */
   event: string;
-  /** Null where it goes on and nobody knows since when. */
+  cause: string;
+  initiator: string;
+  /** Null where nobody knows. */
   seconds: number | null;
   goesOn: boolean;
 }
 
 /**
  * Return the stays, oldest first. Only the last transitions are kept, so a long life begins in the
- * middle. `ageS` is how long the session has been there, null of a connection that has ended.
+ * middle. `lives` tells that the last stay goes on, `stateS` for how long it has.
  */
-export function stays(steps: Step[], ageS: number | null): Stay[] {
+export function stays(steps: Step[], lives: boolean, stateS: number | null = null): Stay[] {
   const [first] = steps;
   if (first === undefined) return [];
   const found: Stay[] = [];
-  if (first.event === "request_accepted" || first.event === "refused") {
-    found.push({ state: "connecting", event: "", seconds: first.after_s, goesOn: false });
+  if (first.previous !== null) {
+    const unknown = { event: "", cause: "", initiator: "" };
+    found.push({ ...unknown, state: first.previous, seconds: first.after_s, goesOn: false });
   }
   for (const [n, step] of steps.entries()) {
     const next = steps[n + 1];
-    const goesOn = next === undefined && ageS !== null;
-    const seconds = next?.after_s ?? (ageS === null ? null : sinceLast(steps, ageS));
-    found.push({ state: step.state, event: step.event, seconds, goesOn });
+    found.push({
+      state: step.state,
+      event: step.event,
+      cause: step.cause,
+      initiator: step.initiator ?? "",
+      seconds: next?.after_s ?? (lives ? stateS : null),
+      goesOn: next === undefined && lives,
+    });
   }
   return found;
-}
-
-function sinceLast(steps: Step[], ageS: number): number | null {
-  const opened = steps.findIndex((each) => each.event === "hello");
-  if (opened < 0) return null;
-  const later = steps.slice(opened + 1).reduce((sum, each) => sum + each.after_s, 0);
-  return Math.max(0, ageS - later);
 }
