@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(not line.is_possible(), reason="hands sockets ov
 
 DEVICES = 200
 NEWCOMERS_PER_S = 20
+PATIENT = ("--set", "profiles.xiaozhi.hello_timeout_s=20")  # its devices share one loop
 LINGERS = ("--set", "drain.unready_s=300", "--set", "drain.limit_s=400")
 
 
@@ -36,7 +37,7 @@ class Served:
         self.data = directory / "data"
         self.log_file = directory / "log"
         (directory / "counter.py").write_text(COUNTER)
-        command = [*KEEPLINE, "serve", "counter:Counter", *PORTS, "--token", TOKEN]
+        command = [*KEEPLINE, "serve", "counter:Counter", *PORTS, "--token", TOKEN, *PATIENT]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, "--data", str(self.data), *options], stderr=log, cwd=directory
