@@ -137,13 +137,14 @@ class Arrivals:
         if slow:
             _, late = await asyncio.wait(slow, timeout=GIVEN_UP_S)
             for task in late:
-                self._write_off(task, slow[task])
+                self._write_off(task)
                 slow[task].give_up(CloseReason.DRAINING, CloseReason.SERVER_SHUTDOWN)
 
-    def _write_off(self, task: asyncio.Task[None], door: Door) -> None:
-        """An admission does not end: it holds no room from now on, and is told of as a stray."""
+    def _write_off(self, task: asyncio.Task[None]) -> None:
+        """An admission does not end: it holds neither room nor turn, and is told of as a stray."""
         self._forget(task)
-        judge = self._node.gate.authenticator if door.is_judged else None
+        is_judged = self._node.governor.turnstile.lose(task)
+        judge = self._node.gate.authenticator if is_judged else None
         self._node.isolation.strays.admission(task, judge)
 
     def _end_overdue(self) -> None:
@@ -152,9 +153,7 @@ class Arrivals:
             door = self.admissions.get(task)
             if door is None:
                 continue
-            if door.is_judged:
-                self._node.governor.turnstile.lose(task)
-            self._write_off(task, door)
+            self._write_off(task)
             give_up_late(door)
 
     def each_second(self, now: float) -> None:

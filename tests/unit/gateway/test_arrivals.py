@@ -203,6 +203,53 @@ async def test_an_authenticator_that_never_ends_holds_no_room_beyond_its_deadlin
 
 
 @virtual
+async def test_a_device_that_leaves_an_authenticator_that_never_ends_leaves_its_turn_too() -> None:
+    authenticator = StubbornOnce()
+    world = World(
+        authenticator=authenticator,
+        clock=LoopClock(),
+        governor={"judged_least": 1, "judged_most": 1},
+    )
+    stuck = Entrance(world)
+    await stuck.gets(head())
+    (admission,) = world.node.arrivals.admissions
+    await stuck.loses_tcp()
+    await pass_time(HANDSHAKE_S + GIVEN_UP_S)
+    a_second(world)
+    other = Entrance(world)
+    await other.gets(head(Device_Id="device-2"))
+    assert other.status == 101
+    await pass_time(PATIENCE_S)
+    a_second(world)
+    [line] = world.logged("handler_does_not_end")
+    assert line["handler"].endswith("StubbornOnce")
+    authenticator.may_end.set()
+    await asyncio.wait({admission})
+    assert world.node.governor.turnstile.judging == 0
+
+
+@virtual
+async def test_who_is_given_up_for_a_drain_has_its_turn_no_more_when_that_is_called_off() -> None:
+    authenticator = StubbornOnce()
+    world = World(
+        authenticator=authenticator,
+        clock=LoopClock(),
+        governor={"judged_least": 1, "judged_most": 1},
+    )
+    arrivals = world.node.arrivals
+    stuck = Entrance(world)
+    await stuck.gets(head())
+    (admission,) = arrivals.admissions
+    await arrivals.give_up(arrivals.admissions)
+    other = Entrance(world)
+    await other.gets(head(Device_Id="device-2"))
+    assert other.status == 101
+    authenticator.may_end.set()
+    await asyncio.wait({admission})
+    assert world.node.governor.turnstile.judging == 0
+
+
+@virtual
 async def test_an_authenticator_that_answers_because_it_was_cancelled_answers_too_late() -> None:
     class Trusting(StaticToken):
         async def judge(self, request: Request) -> Identity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import islice
 from math import inf
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from keepline.errors import RefusedError
 from keepline.gateway.governor.batch import MOST
@@ -39,6 +39,7 @@ class Turn:
         self._began = began
 
     def __enter__(self) -> Self:
+        self._turnstile.take()
         return self
 
     def __exit__(
@@ -60,10 +61,10 @@ class Turnstile:
 
     __slots__ = (
         "_crowd",
-        "_lost",
         "_newcomers",
         "_node",
         "_room",
+        "_takers",
         "given_up",
         "judging",
         "limit",
@@ -79,7 +80,7 @@ class Turnstile:
         self.limit = Limit(settings.judged_least, min(settings.judged_most, most))
         if not settings.enabled:
             self.limit.value = inf
-        self._lost: set[asyncio.Task[None]] = set()  # whose turn was taken from them
+        self._takers: set[asyncio.Task[Any] | None] = set()  # whose turn it is, until they lose it
         self.judging = 0
         self.waited = 0
         self.given_up = 0
@@ -134,19 +135,27 @@ class Turnstile:
             raise
         return begun
 
+    def take(self) -> None:
+        """The task that calls this begins its turn."""
+        self._takers.add(asyncio.current_task())
+
     def end(self, began: float) -> None:
         """One was judged; who is next comes when the loop has gone round."""
-        if self._lost and (task := asyncio.current_task()) in self._lost:
-            self._lost.discard(task)
-            return
+        task = asyncio.current_task()
+        if task not in self._takers:
+            return  # it has lost its turn
+        self._takers.discard(task)
         now = self._node.clock.now()
         self.limit.note(now - began, self.judging, now)
         self._give_back()
 
-    def lose(self, task: asyncio.Task[None]) -> None:
-        """A judgement does not end, in this task: its turn is the next one's."""
-        self._lost.add(task)
-        self._give_back()
+    def lose(self, task: asyncio.Task[None]) -> bool:
+        """A task does not end: if it has a turn, that is the next one's. Return whether it had."""
+        had = task in self._takers
+        if had:
+            self._takers.discard(task)
+            self._give_back()
+        return had
 
     def look(self, now: float) -> None:
         """Refuse who waits in vain, and let in who may be.
