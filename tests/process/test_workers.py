@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -38,8 +40,7 @@ class Machine:
     """A gateway of two workers, by its log."""
 
     def __init__(self, folder: Path, *options: str, handler: str = "echo") -> None:
-        temporary = folder / "run"
-        temporary.mkdir()
+        temporary = Path(tempfile.mkdtemp(prefix="k"))  # short: sockets are in it
         self.process = subprocess.Popen(
             [*KEEPLINE, "serve", handler, "--workers", "2", *PORTS, "--token", TOKEN, *options],
             stderr=subprocess.PIPE,
@@ -73,6 +74,7 @@ class Machine:
         for pid in self.pids.values():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.run, ignore_errors=True)
 
 
 @pytest.fixture
