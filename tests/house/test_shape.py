@@ -29,7 +29,6 @@ TESTED_ELSEWHERE = {
     "src/keepline/app/upgrades.py": "tests/process/test_upgrade.py",
     "src/keepline/app/lifeline.py": "tests/process/test_reload.py",
     "src/keepline/app/workers/child.py": "tests/process/test_workers.py",
-    "src/keepline/app/workers/launch.py": "tests/process/test_workers.py",
     "src/keepline/app/workers/looking_after.py": "tests/process/test_workers.py",
     "src/keepline/app/workers/renewal.py": "tests/process/test_workers_and_a_fleet.py",
     "src/keepline/app/workers/supervisor.py": "tests/process/test_workers.py",

@@ -219,7 +219,7 @@ async def test_a_login_that_lost_before_its_session_began_is_closed_when_it_has(
 
 
 async def test_many_logins_at_all_nodes_leave_one_holder(cluster: Cluster) -> None:
-    nodes = [await cluster.join(f"node-{number}") for number in range(4)]
+    nodes = [await cluster.join(f"node-{n}", claim_timeout_s=60.0) for n in range(4)]
     await asyncio.gather(*(nodes[n % 4].log_in("device", f"session-{n}") for n in range(40)))
     await cluster.beat(2)
     where = await nodes[0].hub.where("device")
@@ -230,7 +230,7 @@ async def test_many_logins_at_all_nodes_leave_one_holder(cluster: Cluster) -> No
 
 async def test_no_session_is_forgotten_however_devices_hop_over_nodes(cluster: Cluster) -> None:
     """The counter test: each session adds one to what lives in its holder's memory alone."""
-    nodes = [await cluster.join(f"node-{number}") for number in range(4)]
+    nodes = [await cluster.join(f"node-{n}", claim_timeout_s=60.0) for n in range(4)]
     choice = random.Random(3)
     visits = dict.fromkeys((f"device-{number}" for number in range(50)), 0)
 

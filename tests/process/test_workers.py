@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -38,8 +40,7 @@ class Machine:
     """A gateway of two workers, by its log."""
 
     def __init__(self, folder: Path, *options: str, handler: str = "echo") -> None:
-        temporary = folder / "run"
-        temporary.mkdir()
+        temporary = Path(tempfile.mkdtemp(prefix="k"))  # short: sockets are in it
         self.process = subprocess.Popen(
             [*KEEPLINE, "serve", handler, "--workers", "2", *PORTS, "--token", TOKEN, *options],
             stderr=subprocess.PIPE,
@@ -73,6 +74,7 @@ class Machine:
         for pid in self.pids.values():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.run, ignore_errors=True)
 
 
 @pytest.fixture
@@ -149,14 +151,22 @@ def test_operators_ask_any_worker_and_hear_of_all(machine: Machine) -> None:
 def test_a_worker_that_is_killed_is_started_again_and_the_other_serves_on(
     machine: Machine,
 ) -> None:
-    port = machine.is_up()["port"]
+    up = machine.is_up()
     os.kill(machine.pids[1], signal.SIGKILL)
     ended = machine.until("worker_ended")
     assert (ended["worker"], ended["how"]) == (1, "signal SIGKILL")
-    with device(port):
+    with device(up["port"]):
         ready = machine.until("worker_ready")
     assert ready["worker"] == 1
     machine.pids[1] = int(str(ready["pid"]))
+    told, until = None, time.monotonic() + GIVE_UP_AFTER_S
+    while told is None and time.monotonic() < until:  # it is judged once it serves
+        opened = ask(up["admin_port"], "/api/alerts")["open"]
+        told = next((each for each in opened if each["about"] == "worker_ended"), None)
+        time.sleep(0.05)
+    assert told is not None
+    assert (told["worker"], told["number"] % 100) == (1, 1)
+    assert told["detail"] == "worker 1 ended by signal SIGKILL, and was started again"
     machine.process.terminate()
     assert ends(machine.process)[0] == 0
 

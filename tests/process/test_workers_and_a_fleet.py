@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -32,8 +34,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
-        self.run = folder / "run"
-        self.run.mkdir()
+        self.run = Path(tempfile.mkdtemp(prefix="k"))  # short: sockets are in it
         self._log = folder / "log"
         (folder / "counter.py").write_text(COUNTER)
         self.process = self.start()
@@ -91,6 +92,7 @@ class Machine:
         for pid in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.run, ignore_errors=True)
 
 
 def lives(pid: int) -> bool:

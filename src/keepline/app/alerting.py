@@ -97,7 +97,8 @@ class Alerting:
 
     def _outside(self) -> list[Notifier]:
         node, settings = self._node, self._node.settings.alerts
-        name = f"{socket.gethostname()}:{self._node.settings.server.port}"
+        host = node.settings.cluster.node or socket.gethostname()
+        name = f"{host}:{node.settings.server.port}"
         found: list[Notifier] = []
         if settings.command:
             command = settings.command

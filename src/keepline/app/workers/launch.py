@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from keepline.settings import Settings
 
 ADMIN_BACKLOG = 128
+PREFIX = "keepline-"
+LONGEST_BYTES = 90  # of the 107 that the name of a socket may have
 MODULE = "keepline.app.workers"
 
 
@@ -44,7 +46,7 @@ def serve_by_workers(settings: Settings) -> NoReturn:
             workers=settings.server.workers,
             devices=[sock.fileno() for sock in devices],
             admin=admin.fileno(),
-            run_dir=tempfile.mkdtemp(prefix="keepline-"),
+            run_dir=_run_directory(),
             data_dir="" if directory is None else str(directory.absolute()),
             lock=lock,
             broker=broker,
@@ -56,6 +58,15 @@ def serve_by_workers(settings: Settings) -> NoReturn:
             _become(terms)
         finally:
             Path(terms.run_dir).rmdir()
+
+
+def _run_directory() -> str:
+    """Make a directory that nobody else may look into, with a name that sockets can have."""
+    path = tempfile.mkdtemp(prefix=PREFIX)
+    if len(os.fsencode(path)) > LONGEST_BYTES:
+        Path(path).rmdir()
+        path = tempfile.mkdtemp(prefix=PREFIX, dir="/tmp")
+    return path
 
 
 def _become(terms: Terms) -> NoReturn:
