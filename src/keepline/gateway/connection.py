@@ -118,11 +118,13 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         if reader is None:
             reader = self._reader = FrameReader(self.node.limits, masked=True)
+        turns, before = self.node.turns, self.node.counters.frames_in
         events = reader.receive(data)
         for event in events:
             self._on_event(event)
         self._release_reader()
-        turns = self.node.turns
+        if before ^ self.node.counters.frames_in > _OTHERS:  # the 32nd may not hide among others
+            turns.budget.see(self)
         if turns.budget.spend(self, len(events) or 0 < len(data) < SMALL_READ_BYTES):
             self._hold(HOLD_TURN)
             turns.hold_back(self)

@@ -74,6 +74,15 @@ async def test_who_was_held_goes_on_in_the_next_second_with_what_it_had_sent_alr
     assert life.transport.reading
 
 
+async def test_who_sends_two_at_once_where_it_would_be_seen_is_seen_all_the_same() -> None:
+    here = world()
+    life = here.connect()
+    for _ in range(10 * LIMIT // ONE_OF):
+        speak(life, ONE_OF - 2)
+        speak(life, 2, at_once=2)
+    assert here.counters.audio_in <= 2 * LIMIT + ONE_OF
+
+
 async def test_frames_that_come_one_by_one_are_found_out_and_held_to_the_same_budget() -> None:
     here = world()
     life = here.connect()
