@@ -146,7 +146,8 @@ class Listener:
 
         def take_one() -> None:
             del self._pauses[listening]
-            self._take(listening, 1)
+            if not self._paused:
+                self._take(listening, 1)
             self.tell()
             self._listen()
 

@@ -307,6 +307,23 @@ async def test_who_is_ahead_takes_one_at_a_time_after_the_others_had_their_turn(
     assert all(late - early >= STEP_BACK_S / 2 for early, late in pairwise(at))
 
 
+async def test_who_is_ahead_takes_nobody_once_a_drain_has_paused_the_door(ways: list[Way]) -> None:
+    world = World()
+    for number in range(LEAD + 1):
+        world.connect(f"device-{number}")
+    way = Way(world, share=Neighbour(0))
+    ways.append(way)
+    way.knock()
+    way.listener.start()
+    way.listener._accept(way.socket)
+    assert way.listener._pauses
+    way.listener.pause(True)
+    await eventually(lambda: not way.listener._pauses)
+    assert not way.came
+    way.listener.pause(False)
+    await eventually(lambda: len(way.came) == 1)
+
+
 async def test_others_are_told_how_many_are_here_and_that_a_drain_takes_none(
     ways: list[Way],
 ) -> None:
