@@ -20,7 +20,7 @@ import pytest
 
 from keepline.app import line
 from tests.process.counting import COUNTER, Fleet
-from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN
+from tests.process.processes import GIVE_UP_AFTER_S, KEEPLINE, PORTS, TOKEN, whole_lines
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not line.is_possible(), reason="workers are for Linux")
@@ -52,7 +52,7 @@ class Machine:
         return self.process
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        lines = [json.loads(each) for each in self._log.read_text().splitlines()]
+        lines = [json.loads(each) for each in whole_lines(self._log)]
         return [each for each in lines if each["event"] == event]
 
     async def is_up(self, times: int = 1) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Machine:
 def lives(pid: int) -> bool:
     try:
         said = Path(f"/proc/{pid}/stat").read_text("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return said.rpartition(")")[2].split()[0] != "Z"
 
