@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from asyncio import CancelledError
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from keepline.gateway.arrivals import Arrivals
 from keepline.gateway.auth import NobodyRevoked
 from keepline.gateway.auth.expiry import Expiries
 from keepline.gateway.auth.gate import Gate
+from keepline.gateway.connection import Connection
 from keepline.gateway.departures import Departures
 from keepline.gateway.drain.drain import Drain
 from keepline.gateway.endings import Refusal, Refusals, ending_of
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
 
     from keepline.clock import Clock
     from keepline.gateway.auth import Authenticator, Revocations
-    from keepline.gateway.connection import Connection
     from keepline.gateway.enrolment.endpoint import Enrolment
     from keepline.gateway.handler import AnyHandler
     from keepline.gateway.identity import Identity
@@ -395,7 +396,10 @@ class Node:
         self.isolation.on_stall(lost_s)
 
     def _on_fault(self, item: Due, error: Exception) -> None:
-        self.isolation.faults.of_ours(error, "deadline_failed")
+        reason = self.isolation.faults.of_ours(error, "deadline_failed")
+        if isinstance(item, Connection):
+            with suppress(Exception):  # that may be what failed; its reason stands before it can
+                item.close(reason)
         item.transport.abort()
 
 

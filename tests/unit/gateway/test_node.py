@@ -63,6 +63,9 @@ async def test_a_fault_at_its_deadline_ends_that_connection() -> None:
     world.node.ticker._on_fault(life.connection, ZeroDivisionError())
     assert life.transport.aborted
     assert world.logged("deadline_failed")
+    life.loses_tcp()  # as the loop tells it afterwards
+    (line,) = world.logged("device_disconnected")
+    assert (line["initiator"], line["cause"]) == ("us", "internal_error")
 
 
 async def test_an_ending_is_told_with_who_and_why_and_how_it_was() -> None:
