@@ -218,6 +218,18 @@ async def test_a_login_that_lost_before_its_session_began_is_closed_when_it_has(
     assert await two.hub.where("device") is not None
 
 
+async def test_a_login_that_lost_is_closed_although_the_session_before_it_was_still_here(
+    cluster: Cluster,
+) -> None:
+    one, two = await cluster.join("one"), await cluster.join("two")
+    await one.log_in("device", "session-1")
+    claim = await one.hub.claim("device", "session-2")
+    await two.log_in("device", "session-3")
+    one.holder.open(claim)
+    await cluster.beat()
+    await eventually(lambda: "device" not in one.holder.sessions)
+
+
 async def test_many_logins_at_all_nodes_leave_one_holder(cluster: Cluster) -> None:
     nodes = [await cluster.join(f"node-{n}", claim_timeout_s=60.0) for n in range(4)]
     await asyncio.gather(*(nodes[n % 4].log_in("device", f"session-{n}") for n in range(40)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keepline.errors import HubDownError, ReplacedError
 from keepline.hub.port import Claim, check_size
+from keepline.lifecycle.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 PROMISED_TICKS: Final = 15
 """A claim that another node took before its session began: so long that session may yet come."""
+
+BEGUN: Final = frozenset({State.ACTIVE.value, State.IDLE.value})
 
 
 class _Handed(NamedTuple):
@@ -81,6 +84,7 @@ class Claims:
         self._loop = asyncio.get_running_loop()
         self._handed: dict[str, _Handed] = {}
         self._provisional: dict[str, _Provisional] = {}  # whose claim is to be made, by device
+        self._making_up: set[str] = set()  # devices whose claim is just being made
         self._tasks: set[asyncio.Task[None]] = set()
         self._promised: dict[str, int] = {}  # by device: for how many more ticks
         self._saving: dict[str, _Saving] = {}
@@ -104,6 +108,7 @@ class Claims:
             and saving.task is not None
             and self._lanes.is_last(claim.device_id, saving.task)
         ):
+            self._lanes.grow(saving.task, len(state) - len(saving.state))
             saving.state = state
         else:
             saving = _Saving(claim, state)
@@ -158,18 +163,21 @@ class Claims:
             return
         if kept.sequence != number or owner.life != self.life:
             return  # an old question
-        if self.holder.describe(device_id) is None:
-            self._promised[device_id] = PROMISED_TICKS
+        self._promised[device_id] = PROMISED_TICKS  # who is here may be the one before it
         await self.holder.give_up(device_id)
         await self._lanes.passed(device_id)
 
     def each_tick(self, holder: Holder) -> None:
         """Close who came too late, and claim for whom that could not be done before."""
         for device_id, (session_id, _) in list(self._provisional.items()):
+            if device_id in self._making_up:
+                continue
             if holder.describe(device_id) is not None:  # else its release says what it leaves
+                self._making_up.add(device_id)
                 self._hold(self._make_up(holder, device_id, session_id))
         for device_id, ticks in list(self._promised.items()):
-            if holder.describe(device_id) is not None:
+            described = holder.describe(device_id)
+            if described is not None and described[0] in BEGUN:
                 del self._promised[device_id]
                 self._hold(holder.give_up(device_id))
             elif ticks <= 1:
@@ -239,6 +247,7 @@ class Claims:
         except HubDownError:
             if not self._lets_in_while_away:
                 raise
+            self._promised.pop(device_id, None)
             self._provisional[device_id] = _Provisional(session_id, self._directory.wall())
             return Claim(device_id, session_id, 0, provisional=True)
         self._is_ours(device_id, session_id)
@@ -279,6 +288,8 @@ class Claims:
             await holder.give_up(device_id)
         except HubDownError:
             return  # at the next tick
+        finally:
+            self._making_up.discard(device_id)
 
     def _hold(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)

@@ -46,9 +46,6 @@ if TYPE_CHECKING:
         Writing,
     )
 
-PROMISED_TICKS: Final = 15
-"""A claim that another node took before its session began: so long that session may yet come."""
-
 GOODBYE_S: Final = 2.0
 PREPARE_S: Final = 15.0  # an election may take that long
 PREPARE_AGAIN_S: Final = 0.25

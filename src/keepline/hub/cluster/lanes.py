@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from keepline.errors import HubDownError
 
@@ -32,7 +32,7 @@ class Lanes:
         self._most_waiting = most_waiting
         self._most_bytes = most_bytes
         self._is_stopped = False
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: dict[asyncio.Task[Any], int] = {}  # and what each takes
         self._last: dict[str, asyncio.Task[object]] = {}
 
     def __len__(self) -> int:
@@ -52,14 +52,21 @@ class Lanes:
             len(self._tasks) >= self._most_waiting
             or self.waiting_bytes + size_bytes > self._most_bytes
         ):
-            raise HubDownError(f"no room: {len(self._tasks)} writes wait already")
+            raise self._full()
         before = self._last.get(device_id)
         task = self._loop.create_task(_after(before, work))
         self.waiting_bytes += size_bytes
-        self._tasks.add(task)
+        self._tasks[task] = size_bytes
         self._last[device_id] = task
-        task.add_done_callback(partial(self._done, device_id, size_bytes))
+        task.add_done_callback(partial(self._done, device_id))
         return task
+
+    def grow(self, task: asyncio.Task[T], by_bytes: int) -> None:
+        """What waits takes so much more, or less. Raises HubDownError when there is no room."""
+        if self.waiting_bytes + by_bytes > self._most_bytes:
+            raise self._full()
+        self.waiting_bytes += by_bytes
+        self._tasks[task] += by_bytes
 
     def is_last(self, device_id: str, task: asyncio.Task[T]) -> bool:
         """Return whether nothing was asked for of this device since."""
@@ -85,9 +92,11 @@ class Lanes:
         if self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _done(self, device_id: str, size_bytes: int, task: asyncio.Task[object]) -> None:
-        self._tasks.discard(task)
-        self.waiting_bytes -= size_bytes
+    def _full(self) -> HubDownError:
+        return HubDownError(f"no room: {len(self._tasks)} writes wait already")
+
+    def _done(self, device_id: str, task: asyncio.Task[object]) -> None:
+        self.waiting_bytes -= self._tasks.pop(task)
         if self._last.get(device_id) is task:
             del self._last[device_id]
         if not task.cancelled():

@@ -51,6 +51,7 @@ class Upkeep:
         self._holding = holding
         self._after = ""
         self._is_urgent = False
+        self._is_anew = False  # a round has to begin where devices begin
         self._ticks = 0
         self._left: list[str] = []  # of former lives
         self._looking: asyncio.Task[None] | None = None
@@ -66,7 +67,7 @@ class Upkeep:
 
     def all_at_once(self) -> None:
         """We did not hear for a while: look at everything, now."""
-        self._after, self._is_urgent = "", True
+        self._is_urgent, self._is_anew = True, True
         if self._looking is None:
             self._begin(0)
 
@@ -97,12 +98,14 @@ class Upkeep:
                 del self._left[-AT_ONCE:]
             while self._is_urgent:
                 await self._look_at(AT_ONCE)
-                self._is_urgent = self._is_urgent and self._after != ""
+                self._is_urgent = self._is_anew or self._after != ""
             while few > 0:
                 await self._look_at(min(few, AT_ONCE))
-                few = few - AT_ONCE if self._after else 0
+                few = few - AT_ONCE if self._after and not self._is_anew else 0
 
     async def _look_at(self, count: int) -> None:
+        if self._is_anew:
+            self._after, self._is_anew = "", False
         page = await self._local.held(self._after, count)
         found = await asyncio.gather(*(self._holding.find(each.device_id) for each in page))
         for each, (_, owner) in zip(page, found, strict=True):
