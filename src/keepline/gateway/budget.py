@@ -59,7 +59,7 @@ class Budget:
 
     def _judge(self, connection: Connection, spent: int, seconds: int) -> None:
         limits = self._limits
-        if spent > limits.messages_per_s:
+        if spent > limits.messages_per_s and connection.lifecycle.reason is None:
             self._watched[connection] = seconds + 1
             if not seconds:
                 _tell(connection)

@@ -231,3 +231,14 @@ async def test_ten_times_the_budget_takes_no_more_memory_than_one_read() -> None
         assert tracemalloc.get_traced_memory()[0] - before < 64 * len(AUDIO)
     finally:
         tracemalloc.stop()
+
+
+async def test_of_who_has_left_meanwhile_nothing_is_told_any_more() -> None:
+    here = world()
+    life = here.connect()
+    speak(life, 2 * LIMIT, at_once=2)
+    life.loses_tcp()
+    await next_second(here)
+    assert not here.logged("held_back")
+    await next_second(here)
+    assert not is_kept(here)
