@@ -67,11 +67,11 @@ def _unanswered(settings: Settings, name: str) -> Diagnosis | None:
     address = (parts.hostname, parts.port or PORTS[parts.scheme])
     try:
         socket.create_connection(address, timeout_s).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of what no name can be
+        why = getattr(error, "strerror", None) or error
         return problem(
             CHECK,
-            f"{name}, and {url} cannot be reached ({error.strerror or error}): each device that"
-            " asks is told 503",
+            f"{name}, and {url} cannot be reached ({why}): each device that asks is told 503",
             f"start that server, or set enrolment.{name}_url to where it is",
         )
     return None

@@ -96,3 +96,10 @@ def test_behind_a_proxy_devices_have_to_be_told_where_that_is() -> None:
     assert judged(proxy=proxy, auth={"token": STRONG}).standing is Standing.WARNING
     told = {"public_url": "wss://voice.example.com/xiaozhi/v1/"}
     assert judged(proxy=proxy, auth={"token": STRONG}, enrolment=told).standing is Standing.OK
+
+
+def test_a_name_that_can_be_none_is_told_as_one_that_is_not_found() -> None:
+    enrolling = {"policy": "callback", "callback_url": "http://voice..example/asked"}
+    diagnosis = judged(enrolment=enrolling)
+    assert diagnosis.standing is Standing.PROBLEM
+    assert "cannot be reached" in diagnosis.found
