@@ -78,16 +78,25 @@ class Broker:
 
     It is started again when it ends, at the same port, over the same files. It ends when it is
     stopped, or, whatever ends the process that looks after it, after the last worker: each holds
-    the writing end of a pipe, of which its guardian has the other.
+    the writing end of a pipe, of which its guardian has the other. Until then `lock`, the data
+    directory that is open and locked, is: two servers over the same files would ruin them.
     """
 
     def __init__(
-        self, program: str, directory: Path, run_dir: Path, *, clock: Clock, log: Log
+        self,
+        program: str,
+        directory: Path,
+        run_dir: Path,
+        *,
+        lock: int | None = None,
+        clock: Clock,
+        log: Log,
     ) -> None:
         """Have `program` keep what it has below `directory`; it does not run yet."""
         self._program = program
         self._store = directory / STORE_FOLDER
         self._run_dir = run_dir
+        self._lock = () if lock is None else (lock,)
         self._token = secrets.token_urlsafe(24)
         self._port = -1  # the server chooses
         self._clock = clock
@@ -137,7 +146,7 @@ class Broker:
             guardian.__file__,
             *guarded,
             env=environment,
-            pass_fds=[self._guarded],
+            pass_fds=[self._guarded, *self._lock],
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -186,4 +195,7 @@ class Broker:
             wait_s = backoff.after(self._clock.now() - began_at)
             self._log.error("broker_ended", how=how(status), again_in_s=wait_s)
             await asyncio.sleep(wait_s)
-            await self._begin(environment)
+            try:
+                await self._begin(environment)
+            except OSError as error:
+                self._log.error("broker_not_started", error=error)

@@ -96,7 +96,7 @@ class Keeper:
     async def _ran(self, child: Child) -> int:
         try:
             return await child.run(self._on_ready)
-        except StartError as error:
+        except (StartError, OSError) as error:
             self._log.error("worker_not_started", worker=self.slot, error=error)
             return NOT_STARTED
 

@@ -48,7 +48,8 @@ async def _supervised(terms: Terms, clock: SystemClock, log: Log) -> int:
     run_dir = Path(terms.run_dir)
     broker = None
     if terms.broker:
-        broker = Broker(terms.broker, terms.store(), run_dir, clock=clock, log=log)
+        store = terms.store()
+        broker = Broker(terms.broker, store, run_dir, lock=terms.lock, clock=clock, log=log)
     supervisor = Supervisor(
         terms.command,
         terms.arguments,

@@ -78,6 +78,8 @@ class Renewal:
             return "it speaks another version of this language"
         if self._renewing is not None and not self._renewing.done():
             return "an upgrade is under way"
+        if len(self._supervisor.free_slots) < self._supervisor.many:
+            return "workers of another upgrade are still leaving"
         if self._supervisor.is_stopping:
             return "the gateway is leaving"
         return ""

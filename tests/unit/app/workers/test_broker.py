@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import os
@@ -10,9 +11,11 @@ import signal
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from keepline.app.data_directory import held
 from keepline.app.workers.broker import Broker, find_program, version_in
 from keepline.clock import SystemClock
 from keepline.errors import StartError
@@ -135,3 +138,39 @@ async def test_once_stopped_nobody_is_there_any_more(running: Running) -> None:
     await running.broker.stop()
     assert not await running.is_there()
     await running.broker.stop()
+
+
+async def test_one_that_cannot_be_started_again_is_tried_until_it_can(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await running.broker.start(dict(os.environ))
+    start, refused = asyncio.create_subprocess_exec, [OSError(errno.EAGAIN, "no process is left")]
+
+    async def start_later(*given: Any, **named: Any) -> asyncio.subprocess.Process:
+        if refused:
+            raise refused.pop()
+        return await start(*given, **named)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_later)
+    [ports] = running.run_dir.glob("nats-server_*.ports")
+    os.kill(int(ports.stem.rpartition("_")[2]), signal.SIGKILL)
+    await eventually(lambda: running.events("broker_not_started"))
+    async with within(60.0):
+        while not await running.is_there():  # noqa: ASYNC110 (it is asked over TCP)
+            await asyncio.sleep(EVERY_S)
+
+
+async def test_nobody_else_has_the_data_directory_while_it_runs(tmp_path: Path) -> None:
+    data, run_dir = tmp_path / "data", tmp_path / "run"
+    data.mkdir()
+    run_dir.mkdir()
+    clock = SystemClock()
+    with held(data) as lock:
+        log = Log(io.StringIO(), clock)
+        broker = Broker(find_program(), data, run_dir, lock=lock, clock=clock, log=log)
+        await broker.start(dict(os.environ))
+    with pytest.raises(StartError, match="another gateway keeps its state"), held(data):
+        pass
+    await broker.stop()
+    with held(data):
+        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import signal
@@ -37,6 +38,9 @@ class Stand:
 
     def ends(self, status: int) -> None:
         self._end.set_result(status)
+
+    def fails(self, error: Exception) -> None:
+        self._end.set_exception(error)
 
 
 class Slot:
@@ -119,3 +123,15 @@ async def test_told_to_leave_while_nothing_runs_it_starts_nothing(
     slot.keeper.leave()
     await slot.task
     assert (len(slot.processes), slot.keeper.status) == (1, 0)
+
+
+async def test_one_that_cannot_be_started_again_is_tried_until_it_can(slot: Slot) -> None:
+    first = await slot.after(1)
+    first.on_ready()
+    first.ends(-signal.SIGKILL)
+    (await slot.after(2)).fails(OSError(errno.EMFILE, "Too many open files"))
+    assert await slot.after(3)
+    assert "worker_not_started" in slot.events()
+    slot.keeper.leave()
+    slot.processes[-1].ends(0)
+    await slot.task
