@@ -59,16 +59,16 @@ async def test_a_healthy_fleet_loses_nothing_and_all_goes_well(gateway: Any) -> 
 
 async def test_a_verdict_is_timed_at_the_dead_ones_socket(start_gateway: Any) -> None:
     gateway = await start_gateway(heartbeat={"interval_s": 1.0, "probe_min_s": 0.2})
-    faults = Faults(die=Dying(share=1.0, every_s=0.5, away_s=(60.0, 60.0)))
+    # The breaker lets few go at once when a whole fleet falls silent, and none from a loop that
+    # stands still again and again.
+    faults = Faults(die=Dying(share=0.3, every_s=0.5, away_s=(90.0, 90.0)))
 
     def some_are_found_out(report: Report) -> bool:
-        return report.counts.died == 10 and report.counts.verdicts.total() >= 2
+        return report.counts.verdicts.total() >= 2
 
-    report = await run(gateway, IDLE, some_are_found_out, faults=faults, devices=10)
+    report = await run(gateway, IDLE, some_are_found_out, faults=faults, devices=20)
     counts = report.counts
-    assert counts.died == 10
-    # The breaker lets few go at once when a whole fleet falls silent.
-    assert counts.verdicts.total() + report.unjudged == 10
+    assert counts.verdicts.total() + report.unjudged == counts.died
     assert counts.verdicts["1001"] == counts.verdicts.total() >= 2
     verdict = report.verdicts["idle"]
     assert verdict.count == counts.verdicts.total()
