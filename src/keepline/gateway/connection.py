@@ -134,8 +134,7 @@ class Connection(asyncio.Protocol):
 
     def watch(self, *, closely: bool) -> None:
         """Have every frame counted against the budget, or again only those that come together."""
-        if self._reader is None:
-            self._reader = FrameReader(self.node.limits, masked=True)
+        self._reader = self._reader or FrameReader(self.node.limits, masked=True)
         self._reader.watch(closely=closely)
         self._release_reader()
 
