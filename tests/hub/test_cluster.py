@@ -443,6 +443,22 @@ async def test_an_engine_that_has_lost_everything_is_told_again_who_is_here(
     assert where.session_id == "session-1"
 
 
+async def test_an_engine_that_has_lost_everything_gives_no_number_twice(cluster: Cluster) -> None:
+    one = await cluster.join("one")
+    lost = await one.hub.claim("device", "session-1")
+    await cluster.engine.kill()
+    await eventually(lambda: not one.hub.link.is_up)
+    cluster.engine.forget()
+    cluster.clock.advance(1.0)
+    await cluster.engine.start()
+    two = await cluster.join("two")
+    await two.log_in("device", "session-2")
+    await eventually(lambda: one.hub.link.is_up)
+    assert two.holder.sessions["device"][0].number > lost.number
+    with pytest.raises(ReplacedError):
+        await one.hub.save(lost, b"too late")
+
+
 async def test_an_heir_asks_its_elder_for_devices_and_gives_back_what_that_leaves(
     cluster: Cluster,
 ) -> None:

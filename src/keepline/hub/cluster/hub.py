@@ -458,6 +458,8 @@ class NatsHub:
                 "subjects": [f"{OWN}*", f"{STATE}*"],
                 "max_msgs_per_subject": 1,
                 "allow_direct": True,
+                # In microseconds: claims of an engine that has lost its files are behind all later.
+                "first_seq": int(self._wall() * 1e6),
             }
         )
         await self._streams.make(
