@@ -21,11 +21,13 @@ export interface Ending {
 export interface Order {
   pressure: number;
   by: string;
+  worker?: number;
   left_s: number | null;
 }
 
 export interface GovernorAction {
   action: string;
+  worker?: number;
   low: number;
   high: number;
   signals: string[];
@@ -38,6 +40,7 @@ export interface GovernorAction {
 
 export interface Governor {
   pressure: number;
+  worker?: number;
   forced: Order | null;
   signals: { signal: string; seen: number | null; pressure: number }[];
   actions: GovernorAction[];
@@ -56,6 +59,7 @@ export interface Governor {
 
 export interface OpenAlert {
   number: number;
+  worker?: number;
   about: string;
   kind: string;
   scope: string;
@@ -65,7 +69,15 @@ export interface OpenAlert {
   since: string;
 }
 
+/** Several workers that answer as one: who has not, and whose number each of `worst` is. */
+export interface Machine {
+  workers: number[];
+  silent: number[];
+  worst: Record<string, number>;
+}
+
 export interface Glance {
+  machine?: Machine;
   at: string;
   version: string;
   address: string;
@@ -79,7 +91,7 @@ export interface Glance {
   sampled_at: string | null;
   latest: Numbers;
   thresholds: Record<string, number>;
-  score: { total: number; parts: Part[] } | null;
+  score: { total: number; parts: Part[]; worker?: number } | null;
   endings: Ending[];
   unattributed: number | null;
   governor: Governor;
@@ -200,6 +212,7 @@ export interface DeviceEvent {
 
 export interface Alert {
   number: number;
+  worker?: number;
   about: string;
   kind: string;
   scope: string;

@@ -30,6 +30,15 @@ export const en = {
   },
   failed: "The gateway answered {status}: {detail}",
   asking: "Asking the gateway …",
+  machine: {
+    workers: "{count} workers",
+    worker: "worker {worker}",
+    silent: "Worker {workers} does not answer: what it has is missing here.",
+    note: "{count} workers answer as one. Sessions, rates, memory and CPU are sums. Where a sum would say nothing, as of the score, the pressure, round trips and lag, the worst worker is shown, with its number.",
+    charts: "Connections, rates, traffic, memory, queues and the CPU of all threads are sums of all workers. Of round trips, lag and the CPU of a loop or a store the worst worker is drawn at each moment. Each worker judges its own alerts, so a sum has no line where one begins.",
+    room: "How many more fit is each worker's own reckoning, and cannot be added up: all share this machine's memory. Ask one: keepline capacity --admin-url {url}",
+    drain: "All workers leave together. Each lets its own devices go; numbers are added up, and times are the longest. A worker that has ended is counted no more.",
+  },
   login: {
     title: "This gateway asks for its admin token",
     hint: "It is the setting admin.token. It is kept until this tab is closed, and nowhere else.",

@@ -32,6 +32,15 @@ export const zh: Strings = {
   },
   failed: "网关返回 {status}：{detail}",
   asking: "正在询问网关…",
+  machine: {
+    workers: "{count} 个工作进程",
+    worker: "工作进程 {worker}",
+    silent: "工作进程 {workers} 没有应答：这里缺少它的部分。",
+    note: "{count} 个工作进程合并显示。会话、速率、内存和 CPU 为总和。评分、压力、往返时延和循环延迟等相加没有意义，显示最差的工作进程及其编号。",
+    charts: "连接、速率、流量、内存、队列和全部线程的 CPU 为各工作进程之和。往返时延、延迟以及循环或存储的 CPU 每一刻取最差的工作进程。告警由各工作进程自行判断，因此总和上没有告警线。",
+    room: "还能容纳多少由各工作进程自行估算，不能相加：它们共用本机内存。可单独查询：keepline capacity --admin-url {url}",
+    drain: "所有工作进程一起退出，各自放走自己的设备；数量为总和，时间取最长。已结束的工作进程不再计入。",
+  },
   login: {
     title: "此网关需要管理令牌",
     hint: "即配置项 admin.token。仅保存到关闭此标签页为止，不存放在别处。",

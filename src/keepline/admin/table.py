@@ -49,12 +49,15 @@ _KEYS: Final[dict[Order, Callable[[Session], float]]] = {
 class TablePage(BaseModel):
     """`matching` of `total` sessions fit the filter; `next` is where the next page begins.
 
-    Both were counted while the page was made: who came or went meanwhile may be in them or not.
+    `places` are by row where a page behind it would begin: by these, pages of several processes
+    can be made one. `total` and `matching` were counted while the page was made: who came or went
+    meanwhile may be in them or not.
     """
 
     total: int
     matching: int
     sessions: list[SessionView]
+    places: list[str]
     next: str | None
 
 
@@ -134,13 +137,18 @@ async def page_of(node: Node, wanted: Wanted, behind: Place, limit: int) -> Tabl
     page = best[:limit]
     now = node.ticker.now
     # Who has left while the others were looked at is counted, and not shown any more.
-    here = (session for *_, session in page if session in node.registry)
+    here = [row for row in page if row[-1] in node.registry]
     return TablePage.model_construct(
         total=count,
         matching=matching,
-        sessions=[SessionView.of(session, now) for session in here],
-        next="~".join(map(str, page[-1][:3])) if len(best) > limit else None,
+        sessions=[SessionView.of(row[-1], now) for row in here],
+        places=[_place(row) for row in here],
+        next=_place(page[-1]) if len(best) > limit else None,
     )
+
+
+def _place(row: Row) -> str:
+    return "~".join(map(str, row[:3]))
 
 
 def _read(behind: str) -> Place:

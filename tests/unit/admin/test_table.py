@@ -82,6 +82,13 @@ async def test_who_comes_while_somebody_reads_moves_no_page() -> None:
     assert [each["device_id"] for each in second["sessions"]] == ["device-2", "device-3"]
 
 
+async def test_a_page_may_begin_behind_any_row() -> None:
+    world = crowd(4)
+    _, first = await asked(world)
+    _, behind = await asked(world, behind=first["places"][1])
+    assert behind["sessions"] == first["sessions"][2:]
+
+
 async def test_who_leaves_while_others_are_looked_at_is_not_shown() -> None:
     world = World()
     lives = [world.connect(f"device-{number}") for number in range(SLICE + 1)]

@@ -33,16 +33,21 @@ def readiness(answers: Answers) -> Document:
     for each in answers.values():
         if each["ready"]:
             return each
-    drains = [each["drain"] for each in answers.values() if each.get("drain")]
     found = dict(next(iter(answers.values())))
-    if drains:
+    if any(each.get("drain") for each in answers.values()):
         found["reason"] = "draining"
-        found["drain"] = {
-            "phase": _phase([each["phase"] for each in drains]),
-            "left": sum(each["left"] for each in drains),
-            "eta_s": max(each["eta_s"] for each in drains),
-        }
+        found["drain"] = leaving(answers)
     return found
+
+
+def leaving(answers: Answers) -> Document:
+    """How far those are that leave, in short; there is one at least."""
+    drains = [each["drain"] for each in answers.values() if each.get("drain")]
+    return {
+        "phase": _phase([each["phase"] for each in drains]),
+        "left": sum(each["left"] for each in drains),
+        "eta_s": max(each["eta_s"] for each in drains),
+    }
 
 
 def sessions(answers: Answers, limit: int, *, whole: bool) -> Document:
@@ -61,6 +66,43 @@ def sessions(answers: Answers, limit: int, *, whole: bool) -> Document:
         "next": found[-1]["claim"] if more and found else None,
         "former": "silent" if silent else "none",
     }
+
+
+def table(answers: Answers, limit: int) -> Document:
+    """One page of the dashboard's table: places are comparable, so all go on behind one of them.
+
+    They have moments in attentive time, which of each worker is less its own stalls: rows of two
+    workers may stand in the wrong order by what one was stalled longer than the other.
+    """
+    views = list(answers.values())
+    # Behind this one of them may have rows that it has not told.
+    ends = [each["next"] for each in views if each["next"] is not None]
+    end = min(ends, key=_place, default=None)
+    rows = [row for each in views for row in zip(each["places"], each["sessions"], strict=True)]
+    rows = [row for row in rows if end is None or _place(row[0]) <= _place(end)]
+    rows.sort(key=lambda row: _place(row[0]))
+    page = rows[:limit]
+    return {
+        "total": sum(each["total"] for each in views),
+        "matching": sum(each["matching"] for each in views),
+        "sessions": [session for _, session in page],
+        "places": [place for place, _ in page],
+        "next": page[-1][0] if len(rows) > limit else end,
+    }
+
+
+def events(answers: Answers, limit: int) -> Document:
+    """The newest events of one device, oldest first, under numbers of the machine.
+
+    There is no going on behind one: `next` is 0, which is to be asked of one worker.
+    """
+    found = [
+        {**each, "id": each["id"] * NUMBERED + slot, "worker": slot}
+        for slot, answer in answers.items()
+        for each in answer["events"]
+    ]
+    found.sort(key=lambda each: each["at"])
+    return {"events": found[-limit:], "next": 0}
 
 
 def device(answers: Answers) -> Document:
@@ -122,6 +164,11 @@ def bans(answers: Answers) -> Document:
         {**each, "worker": slot} for slot, answer in answers.items() for each in answer["bans"]
     ]
     return {"bans": sorted(found, key=lambda each: each["held_s"])}
+
+
+def _place(told: str) -> tuple[float, int, str]:
+    key, claim, session_id = told.split("~", 2)
+    return float(key), int(claim), session_id
 
 
 def _phase(phases: list[str]) -> str:

@@ -7,9 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote
 
-from keepline.admin.machine import combined
+from keepline.admin.machine import combined, summed
 from keepline.admin.machine.exposition import labelled
+from keepline.admin.machine.glance import glance
 from keepline.admin.machine.workers import NOBODY, Question, Reply
+from keepline.admin.page import is_of_page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -24,7 +26,7 @@ OURS: Final = frozenset({"/healthz", "/openapi.json", "/api/enrolment"})
 """What whoever is asked answers for itself. So is what goes to a device: the hub finds it."""
 
 BODY_BYTES: Final = 65_536  # which the guard has seen to
-SESSIONS: Final = 100  # on a page, where nobody says how many
+LIMIT: Final = 100  # on a page, where nobody says how many
 OK: Final = 200
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
@@ -46,7 +48,11 @@ class Whole:
             ("GET", "/readyz"): self._readyz,
             ("GET", "/metrics"): self._metrics,
             ("GET", "/api/workers"): self._listed,
+            ("GET", "/api/glance"): self._glance,
             ("GET", "/api/sessions"): self._sessions,
+            ("GET", "/api/sessions/table"): self._table,
+            ("GET", "/api/monitor/series"): self._series,
+            ("GET", "/api/events"): self._events,
             ("GET", "/api/alerts"): self._alerts,
             ("POST", "/api/alerts/acknowledge"): self._acknowledge,
             ("POST", "/api/alerts/silence"): self._silence,
@@ -66,7 +72,7 @@ class Whole:
         """Answer one request."""
         method, path = scope["method"], scope["path"]
         to_device = method == "POST" and path.startswith("/api/devices/") and path.endswith("/send")
-        if path in OURS or to_device:
+        if path in OURS or to_device or is_of_page(path):
             await self._own(scope, receive, send)
             return
         question = Question(
@@ -131,15 +137,38 @@ class Whole:
 
     async def _sessions(self, question: Question) -> Reply:
         replies = await self._workers.ask_all(question)
-        limit = parse_qs(question.query).get("limit", [str(SESSIONS)])[-1]
         whole = all(each.status != NOBODY for each in replies)
-        return _made(replies, lambda found: combined.sessions(found, int(limit), whole=whole))
+        return _made(replies, lambda found: combined.sessions(found, _limit(question), whole=whole))
 
     async def _device(self, question: Question) -> Reply:
         return _made(await self._workers.ask_all(question), combined.device)
 
     async def _kick(self, question: Question) -> Reply:
         return _first(await self._workers.ask_all(question))
+
+    # -- the dashboard ---------------------------------------------------------------------
+
+    async def _glance(self, question: Question) -> Reply:
+        replies = await self._workers.ask_all(question)
+        slots = [each.slot for each in replies]
+        return _made(replies, lambda found: glance(found, slots))
+
+    async def _table(self, question: Question) -> Reply:
+        replies = await self._workers.ask_all(question)
+        return _made(replies, lambda found: combined.table(found, _limit(question)))
+
+    async def _series(self, question: Question) -> Reply:
+        return _made(await self._workers.ask_all(question), summed.series)
+
+    async def _events(self, question: Question) -> Reply:
+        """Tell the newest of one device; a worker's numbers are no place to go on from for all."""
+        asked = parse_qs(question.query)
+        if "device" not in asked or "after" in asked:
+            return await self._nobody_knows(question)
+        replies = await self._workers.ask_all(question)
+        return _made(replies, lambda found: combined.events(found, _limit(question)))
+
+    # -- what all have to do ---------------------------------------------------------------
 
     async def _by_all(self, question: Question) -> Reply:
         """Have all do it: one that has not is as bad as none."""
@@ -210,6 +239,11 @@ def _first(replies: list[Reply]) -> Reply:
     if not best or best[0].status == NOBODY:
         return _refused(NOBODY, "a worker has not answered")
     return best[0]
+
+
+def _limit(question: Question) -> int:
+    """Return how many are to be on a page; asked only once a worker has found that in order."""
+    return int(parse_qs(question.query).get("limit", [LIMIT])[-1])
 
 
 def _alike(silence: dict[str, Any]) -> tuple[str, ...]:

@@ -148,3 +148,40 @@ def test_alerts_have_numbers_of_the_machine_that_lead_back_to_their_worker() -> 
 def test_who_is_held_up_by_any_worker_is_told_the_latest_first() -> None:
     told = combined.bans({1: {"bans": [{"held_s": 9.0}]}, 2: {"bans": [{"held_s": 2.0}]}})
     assert [(each["held_s"], each["worker"]) for each in told["bans"]] == [(2.0, 2), (9.0, 1)]
+
+
+def rows(*keys: float, more: bool = False) -> dict[str, Any]:
+    places = [f"{key}~{n}~s" for n, key in enumerate(keys)]
+    return {
+        "total": 9,
+        "matching": len(keys) + more,
+        "sessions": [{"key": key} for key in keys],
+        "places": places,
+        "next": places[-1] if more else None,
+    }
+
+
+def test_rows_of_the_table_stand_in_their_order_whoever_has_them() -> None:
+    told = combined.table({1: rows(-10.5, -2.0), 2: rows(-9.5, 3.0)}, 100)
+    assert [each["key"] for each in told["sessions"]] == [-10.5, -9.5, -2.0, 3.0]
+    assert (told["total"], told["matching"], told["next"]) == (18, 4, None)
+
+
+def test_a_page_of_the_table_ends_at_its_limit_and_the_next_begins_there() -> None:
+    told = combined.table({1: rows(1.0, 3.0, more=True), 2: rows(2.0, 4.0)}, 2)
+    assert [each["key"] for each in told["sessions"]] == [1.0, 2.0]
+    assert told["next"] == told["places"][-1] == "2.0~0~s"
+    assert combined.table({1: rows(1.0), 2: rows(2.0)}, 2)["next"] is None
+
+
+def test_nobody_is_left_out_whom_a_worker_has_not_told_yet() -> None:
+    told = combined.table({1: rows(1.0, more=True), 2: rows(0.5, 4.0)}, 3)
+    assert [each["key"] for each in told["sessions"]] == [0.5, 1.0]
+    assert told["next"] == "1.0~0~s"
+
+
+def test_events_of_a_device_are_told_in_the_order_of_time_and_no_two_have_one_number() -> None:
+    answers = {1: {"events": [{"id": 4, "at": "b"}]}, 2: {"events": [{"id": 4, "at": "a"}]}}
+    told = combined.events(answers, 100)["events"]
+    assert [(each["id"], each["worker"]) for each in told] == [(402, 2), (401, 1)]
+    assert [each["id"] for each in combined.events(answers, 1)["events"]] == [401]

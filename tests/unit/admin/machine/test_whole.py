@@ -40,6 +40,10 @@ class Operator:
         async def send(device_id: str) -> dict[str, str]:
             return {"device_id": device_id}
 
+        @own.get("/assets/{name}")
+        async def file(name: str) -> str:
+            return name
+
         self._whole = Whole(own, self.workers)
 
     async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -74,6 +78,30 @@ async def test_what_cannot_be_made_one_is_to_be_asked_of_one(operator: Operator)
     assert status == 409
     assert "/workers/1/api/capacity" in told["detail"]
     assert operator.workers.asked == []
+
+
+async def test_the_page_itself_is_told_by_whoever_is_asked(operator: Operator) -> None:
+    assert await operator.ask("GET", "/assets/page.js") == (200, "page.js")
+    assert operator.workers.asked == []
+
+
+async def test_events_of_one_device_are_of_all_and_what_follows_is_asked_of_one(
+    operator: Operator,
+) -> None:
+    operator.workers.answer = lambda slot, _: (
+        200,
+        {"events": [{"id": 7, "at": str(slot)}], "next": 7},
+    )
+    status, told = await operator.ask("GET", "/api/events?device=one&limit=1")
+    assert (status, [each["id"] for each in told["events"]]) == (200, [702])
+    assert (await operator.ask("GET", "/api/events?device=one&after=0"))[0] == 409
+    assert (await operator.ask("GET", "/api/events"))[0] == 409
+
+
+async def test_what_no_worker_finds_in_order_is_refused_as_by_one(operator: Operator) -> None:
+    operator.workers.answer = lambda *_: (422, {"detail": "limit"})
+    for path in ("/api/sessions/table?limit=x", "/api/monitor/series", "/api/glance"):
+        assert await operator.ask("GET", path) == (422, {"detail": "limit"})
 
 
 async def test_a_device_is_kicked_by_the_one_that_has_it(operator: Operator) -> None:
