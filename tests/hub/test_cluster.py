@@ -18,7 +18,7 @@ from keepline.hub.cluster.records import Owner
 from keepline.hub.port import Claim, Outcome
 from tests.hub.cluster import Cluster, ClusterNode
 from tests.hub.stand_ins import WINDOW_S
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually, within
 
 
 async def test_a_device_that_changes_nodes_takes_its_state_with_it(cluster: Cluster) -> None:
@@ -379,6 +379,25 @@ async def test_a_device_that_was_let_in_provisionally_has_its_claim_when_the_eng
     assert where.node == "one"
     await one.hub.release(claim, None, WINDOW_S)
     assert (await two.hub.claim("device", "session-2")).state == b"kept"
+
+
+async def test_a_device_that_was_let_in_provisionally_is_let_in_again(cluster: Cluster) -> None:
+    one = await cluster.join("one", claim_timeout_s=0.05, lets_in_while_away=True)
+    two = await cluster.join("two")
+    await cluster.engine.kill()
+    await eventually(lambda: not one.hub.link.is_up)
+    released = one.hub.release(await one.hub.claim("device", "session-1"), b"left", WINDOW_S)
+    async with within(PATIENCE_S):
+        claim = await one.hub.claim("device", "session-2")
+    assert claim.provisional
+    one.holder.open(claim)
+    await cluster.engine.start()
+    await released
+    await one.hub.save(claim, b"kept")
+    await eventually(lambda: two.hub.link.is_up)
+    where = await two.hub.where("device")
+    assert where is not None
+    assert where.session_id == "session-2"
 
 
 async def test_a_provisional_device_goes_to_whoever_it_came_to_later(cluster: Cluster) -> None:

@@ -111,7 +111,7 @@ class Keeper:
             async with asyncio.timeout(within_s):
                 await self._waiting.wait()
         except TimeoutError:
-            return False
+            return self._is_leaving
         finally:
             self._waiting = None
         return True

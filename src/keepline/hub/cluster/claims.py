@@ -95,6 +95,12 @@ class Claims:
         A round trip or two, and a living holder's answer. An engine that is away costs the device
         its connection, HubDownError, or its memory, as the options say.
         """
+        if self._lets_in_while_away:
+            try:
+                async with asyncio.timeout(self._within_s):
+                    await self._lanes.passed(device_id)
+            except TimeoutError:  # what it left before waits for the engine
+                return self._provisionally(device_id, session_id)
         taking = self._lanes.run(device_id, partial(self._take, device_id, session_id))
         return await asyncio.shield(taking)
 
@@ -247,11 +253,14 @@ class Claims:
         except HubDownError:
             if not self._lets_in_while_away:
                 raise
-            self._promised.pop(device_id, None)
-            self._provisional[device_id] = _Provisional(session_id, self._directory.wall())
-            return Claim(device_id, session_id, 0, provisional=True)
+            return self._provisionally(device_id, session_id)
         self._is_ours(device_id, session_id)
         return claim
+
+    def _provisionally(self, device_id: str, session_id: str) -> Claim:
+        self._promised.pop(device_id, None)
+        self._provisional[device_id] = _Provisional(session_id, self._directory.wall())
+        return Claim(device_id, session_id, 0, provisional=True)
 
     def _is_ours(self, device_id: str, session_id: str) -> None:
         for table in (self._promised, self._provisional, self._handed):
@@ -261,17 +270,18 @@ class Claims:
     async def _number(self, claim: Claim) -> int:
         """Return the number a session has the device by. Raises ReplacedError."""
         device_id = claim.device_id
+        provisional = self._provisional.get(device_id)
+        if provisional is not None and provisional.session_id == claim.session_id:
+            number = await self._directory.claim_since(device_id, *provisional)
+            if self._provisional.get(device_id) is provisional:  # else it has come again since
+                self._is_ours(device_id, claim.session_id)
+            self._handed[device_id] = _Handed(number, claim.session_id)
+            return number
         handed = self._handed.get(device_id)
         if handed is not None:
             if handed.session_id != claim.session_id:
                 raise ReplacedError(f"{device_id} is held by a newer session")
             return handed.number
-        provisional = self._provisional.get(device_id)
-        if provisional is not None and provisional.session_id == claim.session_id:
-            number = await self._directory.claim_since(device_id, *provisional)
-            self._is_ours(device_id, claim.session_id)
-            self._handed[device_id] = _Handed(number, claim.session_id)
-            return number
         if claim.number:
             return claim.number
         number = await self._directory.number_of(device_id, claim.session_id)

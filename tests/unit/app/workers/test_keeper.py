@@ -47,6 +47,7 @@ class Slot:
     def __init__(self) -> None:
         self.processes: list[Stand] = []
         self.cleaned = 0
+        self.on_ended: Callable[[], object] = lambda: None
         self.said = io.StringIO()
         clock = ManualClock()
         log = Log(self.said, clock, style="json")
@@ -59,6 +60,7 @@ class Slot:
 
     def _clean_up(self) -> None:
         self.cleaned += 1
+        self.on_ended()
 
     def events(self) -> list[str]:
         return [json.loads(line)["event"] for line in self.said.getvalue().splitlines()]
@@ -134,4 +136,14 @@ async def test_one_that_cannot_be_started_again_is_tried_until_it_can(slot: Slot
     assert "worker_not_started" in slot.events()
     slot.keeper.leave()
     slot.processes[-1].ends(0)
+    await slot.task
+
+
+async def test_told_to_leave_when_the_wait_is_just_over_none_is_started(slot: Slot) -> None:
+    first = await slot.after(1)
+    first.on_ready()
+    slot.on_ended = lambda: asyncio.get_running_loop().call_soon(slot.keeper.leave)
+    first.ends(-signal.SIGKILL)
+    await settle()
+    assert len(slot.processes) == 1
     await slot.task
