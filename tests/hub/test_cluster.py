@@ -15,6 +15,7 @@ from keepline.errors import (
     ReplacedError,
 )
 from keepline.hub.cluster.records import Owner
+from keepline.hub.cluster.stream import Kept, Streams
 from keepline.hub.port import Claim, Outcome
 from tests.hub.cluster import Cluster, ClusterNode
 from tests.hub.stand_ins import WINDOW_S
@@ -115,6 +116,23 @@ async def test_a_command_for_a_device_that_nobody_holds_fails_at_once(cluster: C
     await cluster.kill(one)
     with pytest.raises(NotConnectedError):
         await two.hub.send("device", b"hello", 60.0)
+
+
+async def test_that_nobody_holds_a_device_is_believed_of_the_leader_alone(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = await cluster.join("one"), await cluster.join("two")
+    read = Streams.read
+
+    async def read_old(
+        streams: Streams, stream: str, subject: str, *, from_leader: bool
+    ) -> Kept | None:
+        """Read as from a server that has not heard of the newest writes."""
+        return await read(streams, stream, subject, from_leader=True) if from_leader else None
+
+    await two.log_in("device", "session-1")
+    monkeypatch.setattr(Streams, "read", read_old)
+    assert await one.hub.send("device", b"x", PATIENCE_S) == b"heard x"
 
 
 async def test_what_no_device_understands_is_told_to_whoever_sent_it(cluster: Cluster) -> None:

@@ -216,7 +216,7 @@ class NatsHub:
         for from_leader in (False, True):
             _, owner = await self._directory.find(device_id, from_leader=from_leader)
             if owner is None or owner.is_released or self.peers.is_overdue(owner.life):
-                raise nobody
+                continue  # of several servers only the leader's word counts
             if owner.life == self._options.life:
                 continue  # it has left, or was here before a moment
             left_s = max(deadline - self._loop.time(), 0.001)
