@@ -14,7 +14,7 @@ from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("chromium", "fonts-wqy-zenhei")
-PATIENCE_S = 600
+PATIENCE_S = 180  # for each of three steps
 NOT_HERE = 3
 
 
