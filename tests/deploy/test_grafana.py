@@ -62,6 +62,7 @@ NOT_SHOWN = {
     "keepline_waiting_devices",
     "keepline_webhook_events_delivered_total",
     "keepline_webhook_tries_total",
+    "keepline_worker_up",
     "process_cpu_seconds_total",
     "process_start_time_seconds",
 }

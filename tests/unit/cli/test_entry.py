@@ -38,7 +38,10 @@ def sigint() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("before", "handler"),
     [
-        ("", signal.SIG_DFL),
+        (  # as Python has it, also where whoever runs the tests ignores it
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n",
+            signal.SIG_DFL,
+        ),
         ("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n", signal.SIG_IGN),
     ],
 )
