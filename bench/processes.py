@@ -155,6 +155,7 @@ def running_in(
     try:
         _await_listening(process, start.port, log)
         server = Server(candidate, process.pid, start.port, start.admin_port, log, folder, process)
+        server.await_rest(within_s=_START_WITHIN_S)  # some listen before they have opened all else
         yield server
         if process.poll() is not None and not server.has_ended:
             raise BenchError(f"the server ended by itself: {_tail(log)}")
